@@ -1,0 +1,96 @@
+// ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
+// every traced process of the session. Version 1.
+//
+//   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
+//   | SessionHeader | patterns | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
+//   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
+//     creator; a few  creator    processes add, never remove        processes     head: creator; data: reserved
+//     counters                   (compare-exchange a row's state)    add           when that CPU first writes
+//
+// Rings 0 .. cpus-1 are per_cpu, cpus .. 2*cpus-1 shared (for threads without rseq and for clocks that cannot be
+// read inside a section); ring r begins at rings_offset + r * ring_stride. Everything but the rings' data is
+// reserved by the creator, so that no store of a program meets a missing page.
+//
+// A row is added in two steps: state 0 -> claimed by compare-exchange, contents, then -> ready (release). A
+// process killed in between spoils that row only.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include <ouro/abi/ring_layout.hpp>
+
+namespace ouro::abi {
+
+inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
+inline constexpr std::uint32_t kSessionVersion = 1;
+
+enum class ClockKind : std::uint32_t { tsc = 1, monotonic = 2 };
+enum class SessionState : std::uint32_t { open = 1, closed = 2 };
+enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
+
+using Word32 = std::atomic<std::uint32_t>;
+
+struct SessionHeader {
+  Word magic;  // stored last by the creator (release)
+  std::uint32_t version;
+  std::uint32_t header_size;
+  std::uint64_t total_size;
+  Word32 state;  // SessionState
+  std::uint32_t mode;   // FullMode
+  std::uint32_t clock;  // ClockKind
+  std::uint32_t cpus;
+  std::uint32_t subbuf_count;
+  std::uint32_t generation;  // random, non-zero: tells this session from others that had its row in a registry
+  std::uint64_t subbuf_size;
+  std::uint64_t rings_offset, ring_stride;
+  std::uint64_t events_offset;
+  std::uint64_t schemas_offset, schemas_size;
+  std::uint64_t threads_offset;
+  std::uint64_t processes_offset;
+  std::uint64_t patterns_offset, patterns_size;
+  std::uint32_t event_capacity, thread_capacity, process_capacity;
+  std::int32_t creator_pid;
+  std::uint8_t uuid[16];
+  // Counters.
+  alignas(64) Word schemas_used;
+  Word threads_head;   // rows claimed since the beginning; row = head % capacity
+  Word threads_tail;   // rows the recorder has read
+  Word threads_lost;   // threads whose name found no row
+  Word events_lost;    // event classes that found no row or no room for their schema
+  Word processes_lost;
+  Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
+};
+static_assert(sizeof(SessionHeader) <= 4096);
+
+struct EventRow {  // its index is the event's id in the trace
+  Word32 state;
+  std::uint32_t schema_size;
+  std::uint64_t schema_offset;  // from schemas_offset
+  std::uint64_t hash;           // of the schema's bytes
+  std::uint64_t reserved;
+};
+static_assert(sizeof(EventRow) == 32);
+
+struct ThreadRow {
+  Word32 state;
+  std::int32_t pid, tid;
+  std::uint32_t reserved;
+  std::uint64_t stamp;  // of the session's clock: when the thread first wrote to the session
+  char name[16];
+  std::uint64_t reserved2[3];
+};
+static_assert(sizeof(ThreadRow) == 64);
+
+struct ProcessRow {
+  Word32 state;
+  std::int32_t pid, parent_pid;
+  std::uint32_t reserved;
+  std::uint64_t start_time;  // /proc/PID/stat field 22: tells this process from a later one of the same pid; 0: unknown
+  std::uint64_t stamp;
+  char name[16];
+  char registry[48];         // its registry's file name in the runtime folder; empty: none
+  std::uint64_t reserved2[4];
+};
+static_assert(sizeof(ProcessRow) == 128);
+
+}  // namespace ouro::abi
