@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds Ouro and passes its tests:
+#
+#   release   g++        everything built, every test run
+#   clang     clang-14   everything built, unit tests run
+#   dev       g++        unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#
+# Warnings are errors in all of them.
+#
+#   ./test.sh            all of it; under 20 minutes on two cores
+#   ./test.sh --quick    release only
+#   ./test.sh --help
+#
+# The last lines are ctest's summary of the release build. Status 0: everything passed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+case ${1-} in
+  '') quick=false ;;
+  --quick) quick=true ;;
+  --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit ;;
+  *) echo "test.sh: error: argument is '$1', want --quick or --help" >&2; exit 2 ;;
+esac
+
+jobs=$(nproc)
+failed=()
+
+say() { printf '\n== %s\n' "$*"; }
+
+build() {  # build PRESET [TARGET...]
+  local preset=$1
+  shift
+  say "build: $preset"
+  cmake --preset "$preset" >/dev/null
+  cmake --build "build/$preset" -j"$jobs" ${*:+--target "$@"}
+}
+
+run_tests() {  # run_tests PRESET [CTEST OPTION...]
+  local preset=$1
+  shift
+  say "test: $preset"
+  ctest --test-dir "build/$preset" -j"$jobs" --output-on-failure "$@" || failed+=("$preset")
+}
+
+tools/install-deps
+
+if ! $quick; then
+  build clang
+  run_tests clang -L unit --no-tests=error
+  build dev unit_tests
+  run_tests dev -L unit --no-tests=error
+fi
+build release
+run_tests release --no-tests=error
+
+if ((${#failed[@]})); then
+  echo "test.sh: failed: ${failed[*]}" >&2
+  exit 1
+fi
