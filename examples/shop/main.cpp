@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <httplib.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <ouro/trace.hpp>
 
@@ -38,7 +38,9 @@ struct Options {
   std::string database;  // empty: a temporary one
 };
 
-Json to_json(const Product& p) { return {{"id", p.id}, {"name", p.name}, {"price", p.price.cents}, {"stock", p.stock}}; }
+Json to_json(const Product& p) {
+  return {{"id", p.id}, {"name", p.name}, {"price", p.price.cents}, {"stock", p.stock}};
+}
 Json to_json(const Order& o) { return {{"id", o.id}, {"customer", o.customer}, {"total", o.total.cents}}; }
 
 template <class T>
@@ -103,12 +105,14 @@ void place_order(Store& store, const httplib::Request& request, httplib::Respons
 
   const Placed placed = store.take()->place_order(customer, lines);
   if (placed.answer == Answer::accepted) {
-    OURO_EVENT("shop:order", "id", placed.order.id, "customer", customer, "total", placed.order.total, "lines", lines.size());
+    OURO_EVENT("shop:order", "id", placed.order.id, "customer", customer, "total", placed.order.total, "lines",
+               lines.size());
     reply(response, 201, to_json(placed.order));
   } else {
     OURO_EVENT_LEVEL(ouro::Level::warning, "shop:refused", "answer", placed.answer, "product", placed.product);
-    reply(response, 409, {{"error", placed.answer == Answer::out_of_stock ? "out of stock" : "no such product"},
-                          {"product", placed.product}});
+    reply(response, 409,
+          {{"error", placed.answer == Answer::out_of_stock ? "out of stock" : "no such product"},
+           {"product", placed.product}});
   }
 }
 
@@ -136,7 +140,9 @@ void route(httplib::Server& server, Store& store) {
   server.Get(R"(/products/(\w+))", traced(store, get_product));
   server.Get("/orders", traced(store, recent_orders));
   server.Post("/orders", traced(store, place_order));
-  server.Get("/health", [](const httplib::Request&, httplib::Response& response) { reply(response, 200, {{"ok", true}}); });
+  server.Get("/health", [](const httplib::Request&, httplib::Response& response) {
+    reply(response, 200, {{"ok", true}});
+  });
 }
 
 // A folder for the database where none was named; gone at the end.
@@ -204,9 +210,11 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   shop::Options options;
   CLI::App app("A small shop over HTTP, traced with Ouro. Ends at SIGINT or SIGTERM.");
-  app.add_option("--port", options.port, "TCP port on 127.0.0.1; 0: any free one")->capture_default_str()
+  app.add_option("--port", options.port, "TCP port on 127.0.0.1; 0: any free one")
+      ->capture_default_str()
       ->check(CLI::Range(0, 65535));
-  app.add_option("--threads", options.threads, "Threads that serve requests")->capture_default_str()
+  app.add_option("--threads", options.threads, "Threads that serve requests")
+      ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   app.add_option("--database", options.database, "File of the database; without it a temporary one");
   CLI11_PARSE(app, argc, argv);

@@ -53,7 +53,8 @@ class Connection::Rows {
   }
   // `value` must live as long as this.
   Rows& bind(const std::string& value) {
-    if (sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_STATIC) != SQLITE_OK)
+    if (sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_STATIC) !=
+        SQLITE_OK)
       fail(database(), sqlite3_sql(statement_));
     return *this;
   }
@@ -77,8 +78,8 @@ class Connection::Rows {
 
 Connection::Connection(const std::string& path) {
   sqlite3* opened = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &opened,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int result =
+      sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   database_.reset(opened);
   if (result != SQLITE_OK) fail(opened, path.c_str());
   sqlite3_busy_timeout(opened, 5000);

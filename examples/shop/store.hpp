@@ -49,8 +49,8 @@ enum class Answer { accepted, unknown_product, out_of_stock };
 
 struct Placed {
   Answer answer{};
-  Order order;                // if accepted
-  std::int64_t product = 0;   // else: the one that was refused
+  Order order;               // if accepted
+  std::int64_t product = 0;  // else: the one that was refused
 };
 
 // The database refuses or fails: what SQLite says, and at which statement.
