@@ -1,0 +1,16 @@
+// base/proc.hpp -- which process a pid is: numbers come again, a pid with its start time does not.
+// No allocation, no libstdc++; async-signal-safe; leaves errno alone.
+#pragma once
+#include <cstdint>
+
+namespace ouro::base {
+
+// In the kernel's clock ticks since boot (field 22 of /proc/PID/stat); 0 if there is no such process, or /proc does
+// not tell.
+std::uint64_t start_time_of(int pid) noexcept;
+
+// Is the process that had `pid` and began at `start_time` still there? A zombie is not: it will do nothing any more.
+// Of an unknown start time (0) only the pid counts.
+bool is_alive(int pid, std::uint64_t start_time) noexcept;
+
+}  // namespace ouro::base
