@@ -1,0 +1,139 @@
+#include "clock/calibrate.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <sstream>
+
+namespace ouro::clock {
+namespace {
+
+constexpr int kTries = 200;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+__extension__ using Wide = __int128;  // ticks times nanoseconds
+
+std::int64_t read_ns(clockid_t id) {
+  timespec t;
+  clock_gettime(id, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * kNsPerSecond + t.tv_nsec;
+}
+
+// Not before what stands before it, not after what stands behind it: else the bracket would lie.
+Ticks read_ordered(abi::ClockKind kind) {
+#if defined(__x86_64__)
+  if (kind == abi::ClockKind::tsc) {
+    __builtin_ia32_lfence();
+    const Ticks ticks = read_tsc();
+    __builtin_ia32_lfence();
+    return ticks;
+  }
+#endif
+  (void)kind;
+  return read_monotonic();
+}
+
+std::string read_file(const char* path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bool has_flag(const std::string& cpuinfo, const std::string& flag) {
+  const std::size_t at = cpuinfo.find("\nflags");
+  if (at == std::string::npos) return false;
+  std::istringstream line(cpuinfo.substr(at, cpuinfo.find('\n', at + 1) - at));
+  for (std::string word; line >> word;)
+    if (word == flag) return true;
+  return false;
+}
+
+std::uint64_t rounded_ratio(Wide numerator, Wide denominator) {
+  return static_cast<std::uint64_t>((numerator + denominator / 2) / denominator);
+}
+
+}  // namespace
+
+TscTrust judge_tsc(const std::string& clocksource, const std::string& cpuinfo) {
+  TscTrust out;
+  out.clocksource = clocksource.substr(0, clocksource.find('\n'));
+  out.constant = has_flag(cpuinfo, "constant_tsc");
+  out.nonstop = has_flag(cpuinfo, "nonstop_tsc");
+#if defined(__x86_64__)
+  out.trusted = out.clocksource == "tsc" && out.constant && out.nonstop;
+#endif
+  return out;
+}
+
+TscTrust tsc_trust() {
+  return judge_tsc(read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource"), read_file("/proc/cpuinfo"));
+}
+
+Ticks now(abi::ClockKind kind) noexcept {
+#if defined(__x86_64__)
+  if (kind == abi::ClockKind::tsc) return read_tsc();
+#endif
+  (void)kind;
+  return read_monotonic();
+}
+
+Pair read_pair(abi::ClockKind kind) {
+  if (kind == abi::ClockKind::monotonic) {
+    const Ticks ticks = read_monotonic();
+    return {ticks, static_cast<std::int64_t>(ticks), 0};
+  }
+  Pair best;
+  Ticks narrowest = std::numeric_limits<Ticks>::max();
+  const Ticks first_ticks = read_ordered(kind);
+  const std::int64_t first_ns = read_ns(CLOCK_MONOTONIC);
+  for (int i = 0; i < kTries; ++i) {
+    const Ticks before = read_ordered(kind);
+    const std::int64_t ns = read_ns(CLOCK_MONOTONIC);
+    const Ticks after = read_ordered(kind);
+    if (after - before >= narrowest) continue;
+    narrowest = after - before;
+    best = {before + narrowest / 2, ns, 0};
+  }
+  // How long a tick is, about: the tries themselves took long enough to tell.
+  const Ticks ticks = std::max<Ticks>(read_ordered(kind) - first_ticks, 1);
+  const std::int64_t ns = std::max<std::int64_t>(read_ns(CLOCK_MONOTONIC) - first_ns, 1);
+  best.error_ns = static_cast<std::int64_t>(rounded_ratio(Wide{narrowest} * ns, Wide{2} * ticks)) + 1;
+  return best;
+}
+
+Pair read_realtime_offset() {
+  Pair best;
+  std::int64_t narrowest = std::numeric_limits<std::int64_t>::max();
+  for (int i = 0; i < kTries; ++i) {
+    const std::int64_t before = read_ns(CLOCK_MONOTONIC);
+    const std::int64_t realtime = read_ns(CLOCK_REALTIME);
+    const std::int64_t after = read_ns(CLOCK_MONOTONIC);
+    if (after - before >= narrowest) continue;
+    narrowest = after - before;
+    best = {0, realtime - (before + narrowest / 2), (narrowest + 1) / 2};
+  }
+  return best;
+}
+
+Calibration calibrate(abi::ClockKind kind, const Pair& begin, const Pair& end, const Pair& realtime_offset) {
+  Calibration out;
+  out.frequency = static_cast<std::uint64_t>(kNsPerSecond);
+  if (kind == abi::ClockKind::tsc && end.ticks > begin.ticks && end.ns > begin.ns)
+    out.frequency = std::max<std::uint64_t>(rounded_ratio(Wide{end.ticks - begin.ticks} * kNsPerSecond, end.ns - begin.ns), 1);
+  // The epoch in ticks: what the clock would have said then. Negative numbers round down.
+  const Wide frequency = out.frequency;
+  const Wide realtime = begin.ns + realtime_offset.ns;
+  const Wide offset = realtime * frequency / kNsPerSecond - static_cast<Wide>(begin.ticks);
+  Wide seconds = offset / frequency;
+  if (offset % frequency < 0) --seconds;
+  out.offset_s = static_cast<std::int64_t>(seconds);
+  out.offset_ticks = static_cast<std::uint64_t>(offset - seconds * frequency);
+  // Between the pairs the line runs through both, so its error is at most the larger of theirs; then the whole
+  // number of Hz, half of one, over the whole length; then a tick each for the offset and for the reader's rounding.
+  const Wide length_ns = std::max<std::int64_t>(end.ns - begin.ns, 0);
+  const std::uint64_t from_hz = kind == abi::ClockKind::tsc ? static_cast<std::uint64_t>(length_ns / (2 * frequency)) + 1 : 0;
+  out.error_ns = static_cast<std::uint64_t>(std::max(begin.error_ns, end.error_ns) + realtime_offset.error_ns) + from_hz + 1;
+  return out;
+}
+
+}  // namespace ouro::clock
