@@ -73,7 +73,7 @@ enum class Loss : std::uint32_t {
   busy,          // no way to write here and now: two-phase table full, or nested in a switch (shared)
   no_memory,     // the memory of this CPU's ring could not be reserved
   dead_writer,   // opened in two phases, its owner died (counted by the reader)
-  lapped,        // overwrite: written, then overwritten unread (computed by the reader, never stored here)
+  lapped,        // overwrite: written, then overwritten unread (per_cpu: computed by the reader, not stored)
 };
 inline constexpr std::size_t kLossCauses = 6;
 
@@ -99,10 +99,13 @@ struct alignas(64) LossLine {
   Word reserved[8 - kLossCauses];
 };
 
-struct alignas(64) ReaderLine {  // informative: what the reader consumed, for others to look at
-  Word next_sequence;
-  Word consumed_bytes;
-  Word reserved[6];
+struct alignas(64) ReaderLine {  // what the reader consumed: for others to look at, and for the reader after it
+  Word next_sequence;   // 0: nothing yet
+  Word consumed;        // of that sub-buffer: {records:32, bytes:32}
+  Word records;         // written before what comes next
+  Word lost_lapped;
+  Word end_stamp;       // of the last packet
+  Word reserved[3];
 };
 
 // One per physical sub-buffer: what its reader must know beside the bytes.

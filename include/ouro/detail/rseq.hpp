@@ -1,0 +1,80 @@
+// ouro/detail/rseq.hpp -- restartable sequences: the writer's critical sections, x86-64.
+//
+// A section is a run of instructions that ends in one store. If the thread is preempted, migrated or handed a
+// signal inside it, the kernel sends it to the abort address instead of letting it go on: so on each CPU at most
+// one thread is ever between a section's load of W and its store of W, signal handlers included.
+//   Linux: include/uapi/linux/rseq.h; glibc 2.35 registers every thread (sys/rseq.h).
+//
+//   descriptor  __rseq_cs            listed in __rseq_cs_ptr_array, for debuggers and for our own test of it
+//   exits       __rseq_exit_point_array    so that a debugger's `next` steps over, not into, a section
+//   abort       __rseq_failure       behind the signature that the kernel wants to see there
+//
+// "aw?" and "ax?" put each of them into the group of the function around it, so that the linker drops copies of an
+// inline function together with what belongs to them.
+//
+// Every way out clears rseq_cs: a descriptor left behind in a library that is then unloaded would kill the thread
+// at its next preemption. No other word of the rseq area is ever written.
+#pragma once
+#if defined(__x86_64__) && defined(__linux__)
+#define OURO_HAS_RSEQ 1
+
+#include <cstddef>
+#include <cstdint>
+
+// Offset of the thread's rseq area from its thread pointer, and the size registered (0: none). glibc >= 2.35.
+extern "C" {
+extern const std::ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+}
+
+#define OURO_RSEQ_STR_(x) #x
+#define OURO_RSEQ_STR(x) OURO_RSEQ_STR_(x)
+
+// Inside an asm goto with operand [rs] = __rseq_offset. Labels: 71 start, 72 end, 73 descriptor, 74 abort address.
+// OURO_RSEQ_BEGIN clobbers rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
+#define OURO_RSEQ_DESCRIPTOR                            \
+  ".pushsection __rseq_cs, \"aw?\"\n\t"                 \
+  ".balign 32\n"                                        \
+  "73:\n\t"                                             \
+  ".long 0, 0\n\t"                                      \
+  ".quad 71f, 72f - 71f, 74f\n\t"                       \
+  ".popsection\n\t"                                     \
+  ".pushsection __rseq_cs_ptr_array, \"aw?\"\n\t"       \
+  ".quad 73b\n\t"                                       \
+  ".popsection\n\t"
+#define OURO_RSEQ_EXIT(label)                           \
+  ".pushsection __rseq_exit_point_array, \"aw?\"\n\t"   \
+  ".quad 71f, %l[" label "]\n\t"                        \
+  ".popsection\n\t"
+#define OURO_RSEQ_BEGIN                                 \
+  "leaq 73b(%%rip), %%rax\n\t"                          \
+  "movq %%rax, %%fs:8(%[rs])\n"                         \
+  "71:\n\t"
+#define OURO_RSEQ_END                                   \
+  "72:\n\t"                                             \
+  "movq $0, %%fs:8(%[rs])\n\t"
+#define OURO_RSEQ_ABORT(label)                          \
+  ".pushsection __rseq_failure, \"ax?\"\n\t"            \
+  ".byte 0x0f, 0xb9, 0x3d\n\t"                          \
+  ".long 0x53053053\n"                                  \
+  "74:\n\t"                                             \
+  "jmp %l[" label "]\n\t"                               \
+  ".popsection\n\t"
+
+namespace ouro::detail {
+
+// Where the thread really is: valid at the moment of the load only, so sections check it again. Negative values
+// (as unsigned: huge) mean that this thread is not registered.
+inline std::uint32_t rseq_cpu(std::ptrdiff_t rs) noexcept {
+  std::uint32_t cpu;
+  asm volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(rs));
+  return cpu;
+}
+
+// For ways out of a section that do not run through its end.
+inline void rseq_clear(std::ptrdiff_t rs) noexcept { asm volatile("movq $0, %%fs:8(%0)" : : "r"(rs) : "memory"); }
+
+}  // namespace ouro::detail
+#else
+#define OURO_HAS_RSEQ 0
+#endif

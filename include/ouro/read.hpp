@@ -1,0 +1,202 @@
+// ouro/read.hpp -- traces on disk as one sequence of events in the order of time. Reads CTF 1.8 folders: those that
+// `ouro record` writes and those of others.
+//
+//   auto trace = ouro::read::Trace::open("./trace");
+//   if (!trace) return fail(trace.error().text);
+//   while (const ouro::read::Event* event = trace->next()) use(event->time_ns, event->type->name, event->fields);
+//   if (!trace->complete()) for (const auto& damage : trace->damage()) say(damage.text);
+//
+// What comes out, in this order:
+//
+//   trace   := event*            time_ns never decreases; events of equal time in the order of their streams' files
+//   event   := type context fields
+//   context := field*            the stream's, then the event's own; thread ids and the like
+//   field   := value value*      a value, and behind it the values inside it (structures, variants, arrays)
+//
+// Damaged input is no error: everything sound is delivered, everything else is named in damage(), and complete() is
+// false. No byte of a file is trusted. The files are mapped while the trace is open: whoever truncates one meanwhile
+// ends the reading program by SIGBUS, as with every mapped file.
+//
+// next() does not allocate, once its buffers have grown to the largest event. Not thread-safe.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ouro/abi/schema.hpp>
+#include <ouro/result.hpp>
+
+namespace ouro::read {
+
+enum class Kind : std::uint8_t {
+  unsigned_integer,
+  signed_integer,
+  enumeration,     // an integer with labels
+  floating_point,
+  string,
+  structure,       // its members follow
+  variant,         // the selected option follows
+  array,           // elements follow, or are packed in place (Value::is_packed)
+};
+
+struct Type;
+
+struct Field {
+  std::string name;  // as the program called it; "" for the elements of arrays
+  std::shared_ptr<const Type> type;
+};
+
+struct Label {
+  std::uint64_t low = 0, high = 0;  // bits of the integer, sign-extended if it is signed
+  std::string text;
+};
+
+// How the decoder takes it from the bytes; settled when the metadata is read.
+struct Plan {
+  enum class Op : std::uint8_t { u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, bits, float_bits, string, text_array,
+                                 packed_array, array, structure, variant };
+  Op op{};
+  bool big_endian = false;
+  std::int32_t store = -1;      // slot that keeps the value for a later length or tag; -1: none
+  std::int32_t load = -1;       // slot with the length or the tag
+  bool maps_clock = false;      // the value is a stamp of the stream's clock, perhaps its low bits only
+  std::uint32_t element_size = 0;  // bytes, of packed arrays
+  std::vector<std::uint32_t> options;  // of variants: the member that each of the labels selects
+};
+
+struct Type {
+  Kind kind{};
+  std::uint32_t bits = 0;       // of an integer or floating point number
+  std::uint32_t align = 1;      // in bits
+  bool is_signed = false;
+  std::uint8_t base = 10;       // 2, 8, 10 or 16: how people want to see it
+  bool is_sequence = false;     // array whose length is in the data
+  std::uint64_t count = 0;      // of an array
+  std::vector<Label> labels;    // of an enumeration; of a variant: of its tag
+  std::vector<Field> members;   // of structures and variants; one for an array: its element
+  Plan plan;
+};
+
+// One value of an event. Strings and packed arrays point into the trace's file.
+struct Value {
+  const Field* field = nullptr;
+  union {
+    std::uint64_t u = 0;
+    std::int64_t i;
+    double f;
+    const char* bytes;
+  };
+  std::uint32_t count = 0;  // of a string: bytes; of an array, structure or variant: direct children or elements
+  std::uint32_t nodes = 1;  // this value and all inside it: the next sibling is at this + nodes
+
+  const Type& type() const { return *field->type; }
+  Kind kind() const { return type().kind; }
+  std::string_view name() const { return field->name; }
+  std::string_view text() const { return {bytes, count}; }  // of a string
+  bool is_packed() const { return kind() == Kind::array && nodes == 1 && count != 0; }
+  Value element(std::size_t index) const;   // of a packed array
+  std::string_view label() const;           // of an enumeration; "" if the value has none
+};
+
+struct EventClass {
+  std::string name;
+  std::uint64_t id = 0, stream_id = 0;
+  int level = -1;                       // as abi::Level counts; -1: not stated
+  abi::EventKind kind = abi::EventKind::point;
+  std::string file;                     // where it stands in the source; "" if not stated
+  std::uint32_t line = 0;
+  bool is_state = false;                // of the recorder: ouro:process, ouro:thread, ouro:lost
+  std::size_t index = 0;                // in Trace::classes()
+  std::vector<Field> context, fields;   // context: of the event alone
+};
+
+struct Process {
+  std::int32_t pid = -1, parent_pid = -1;
+  std::string name, command_line;
+};
+
+struct Thread {
+  std::int32_t tid = -1, pid = -1;
+  std::string name;
+  const Process* process = nullptr;  // null if the trace does not say
+};
+
+// One file of the trace. The figures are those of the part that was read so far.
+struct Stream {
+  std::string file;
+  std::uint64_t id = 0;
+  int cpu = -1;
+  std::uint64_t bytes = 0;             // of the whole file
+  std::uint64_t packets = 0;
+  std::uint64_t events = 0;
+  std::uint64_t events_discarded = 0;  // said by the tracer: written by the program, not in the trace
+  std::uint64_t packets_missing = 0;   // gaps in the packets' numbers; each is damage, too
+};
+
+struct Event {
+  const EventClass* type = nullptr;
+  const Stream* stream = nullptr;
+  std::int64_t time_ns = 0;      // since 1970-01-01 00:00 UTC, as far as the trace's clock knows
+  std::uint64_t ticks = 0;       // the same as the clock of the stream counts
+  int cpu = -1;                  // -1: the trace does not say
+  std::int32_t tid = -1;
+  const Thread* thread = nullptr;
+  std::uint32_t size = 0;        // bytes in the file, header included
+  std::span<const Value> context, fields;
+};
+
+struct Damage {
+  std::string file;
+  std::uint64_t offset = 0;  // in bytes
+  std::string text;          // the whole sentence, file and offset included
+};
+
+struct Clock {
+  std::string name, description;
+  std::uint64_t frequency = 1'000'000'000;
+  std::int64_t offset_s = 0;
+  std::int64_t offset_ticks = 0;
+  std::uint64_t precision_ticks = 0;
+};
+
+class Trace {
+ public:
+  // `folder` holds `metadata` and the stream files. Fails if the metadata cannot be understood; damaged streams are
+  // no failure.
+  static Result<Trace> open(const std::string& folder);
+  ~Trace();
+  Trace(Trace&&) noexcept;
+  Trace& operator=(Trace&&) noexcept;
+
+  // The next event, valid until the next call; null at the end.
+  const Event* next();
+  // Back to the first event. Damage already found stays.
+  void rewind();
+
+  const std::vector<EventClass>& classes() const;
+  const std::vector<Stream>& streams() const;
+  const std::vector<Clock>& clocks() const;
+  const std::vector<Thread>& threads() const;      // every one that the trace names; names it had one after another
+  const std::vector<Process>& processes() const;   // appear one after another
+  const std::vector<std::pair<std::string, std::string>>& environment() const;
+  std::string_view environment(std::string_view name) const;  // "" if the trace does not say
+
+  // Whether everything read so far was sound, and all of it there. Lost events do not count: losing is the tracer's
+  // right, and said in streams().
+  bool complete() const;
+  const std::vector<Damage>& damage() const;       // the first kMaxDamage
+  std::uint64_t damage_count() const;
+  static constexpr std::size_t kMaxDamage = 1000;
+
+ private:
+  struct State;
+  explicit Trace(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ouro::read

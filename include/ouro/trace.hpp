@@ -1,0 +1,97 @@
+// ouro/trace.hpp -- states what a program does, for whoever wants to know.
+//
+//   OURO_EVENT("shop:order", "id", order.id, "total", order.total, "user", order.user);   // a point in time
+//   OURO_SPAN("shop:checkout", "id", order.id);                                             // until the scope ends
+//   OURO_COUNTER("shop:queue_depth", queue.size());
+//   OURO_EVENT_LEVEL(ouro::Level::error, "shop:refused", "reason", reason);                 // others are `info`
+//
+// "provider:event", then up to 32 pairs of name and value. Values may be integers, bool, float, double, enumerations
+// (ouro::EnumLabels), pointers, C strings, anything that converts to std::string_view, arrays, std::array and anything
+// with data() and size() of those numbers, std::byte for raw bytes, and own types (ouro::Field).
+//
+// Switched off, an event costs one load, test and branch, and its values are not evaluated. Switched on, it may be
+// used wherever a plain store may: in any thread, in signal handlers, before main and after it, in forked children.
+// It never allocates, blocks, throws or touches errno. A string is copied as far as its NUL; a NUL inside a
+// std::string is written as '?'.
+//
+// With OURO_OFF defined all of this expands to nothing.
+#pragma once
+
+#if defined(OURO_OFF)
+
+#include <ouro/detail/codec.hpp>  // so that EnumLabels and Field can still be specialised
+
+#define OURO_EVENT(...) static_cast<void>(0)
+#define OURO_EVENT_LEVEL(...) static_cast<void>(0)
+#define OURO_SPAN(...) static_cast<void>(0)
+#define OURO_SPAN_LEVEL(...) static_cast<void>(0)
+#define OURO_COUNTER(...) static_cast<void>(0)
+
+#else
+
+#include <ouro/detail/site.hpp>
+
+#define OURO_EVENT(...) OURO_EVENT_LEVEL(::ouro::Level::info, __VA_ARGS__)
+#define OURO_EVENT_LEVEL(level, ...) OURO_DETAIL_POINT(point, level, __VA_ARGS__)
+#define OURO_COUNTER(name, ...) OURO_DETAIL_POINT(counter, ::ouro::Level::info, name, "value", __VA_ARGS__)
+#define OURO_SPAN(...) OURO_SPAN_LEVEL(::ouro::Level::info, __VA_ARGS__)
+#define OURO_SPAN_LEVEL(level, ...) OURO_DETAIL_SPAN(__COUNTER__, level, __VA_ARGS__)
+
+// ---- how it is done
+
+#define OURO_DETAIL_PARENS ()
+#define OURO_DETAIL_EXPAND(...) OURO_DETAIL_EXPAND3(OURO_DETAIL_EXPAND3(OURO_DETAIL_EXPAND3(__VA_ARGS__)))
+#define OURO_DETAIL_EXPAND3(...) OURO_DETAIL_EXPAND2(OURO_DETAIL_EXPAND2(OURO_DETAIL_EXPAND2(__VA_ARGS__)))
+#define OURO_DETAIL_EXPAND2(...) OURO_DETAIL_EXPAND1(OURO_DETAIL_EXPAND1(OURO_DETAIL_EXPAND1(__VA_ARGS__)))
+#define OURO_DETAIL_EXPAND1(...) __VA_ARGS__
+
+// The names of a list of names and values, each with a comma in front.
+#define OURO_DETAIL_NAMES(...) __VA_OPT__(OURO_DETAIL_EXPAND(OURO_DETAIL_NAME(__VA_ARGS__)))
+#define OURO_DETAIL_NAME(name, ...) , name __VA_OPT__(OURO_DETAIL_SKIP OURO_DETAIL_PARENS (__VA_ARGS__))
+#define OURO_DETAIL_SKIP() OURO_DETAIL_SKIP_
+#define OURO_DETAIL_SKIP_(value, ...) __VA_OPT__(OURO_DETAIL_AGAIN OURO_DETAIL_PARENS (__VA_ARGS__))
+#define OURO_DETAIL_AGAIN() OURO_DETAIL_NAME
+#define OURO_DETAIL_FIRST(first, ...) first
+#define OURO_DETAIL_NAME_LIST(...) OURO_DETAIL_NAME_LIST_(__VA_ARGS__)
+#define OURO_DETAIL_NAME_LIST_(first, ...) __VA_ARGS__
+
+#define OURO_DETAIL_CAT(a, b) OURO_DETAIL_CAT_(a, b)
+#define OURO_DETAIL_CAT_(a, b) a##b
+
+// The site's address goes into the section that the module registers. "aw?" puts the entry into the group of an inline
+// function, so that copies dropped by the linker take it along.
+#define OURO_DETAIL_SITE(schema, holder, kind, level, name, names, ...)                                                    \
+  static constexpr auto schema =                                                                                         \
+      ::ouro::detail::SchemaOf<decltype(::ouro::detail::types_of(::ouro::detail::Types<>{} __VA_OPT__(, ) __VA_ARGS__))>::make( \
+          ::ouro::abi::EventKind::kind, level, __LINE__, name, __FILE__ names);                                          \
+  using holder = ::ouro::detail::SiteOf<schema, ::ouro::abi::filter_index(name)>;                                          \
+  asm volatile(".pushsection ouro_sites, \"aw?\"\n\t.balign 8\n\t.quad %c0\n\t.popsection" : : "i"(&holder::site))
+
+#define OURO_DETAIL_CHECK(name, names)                                                                                   \
+  static_assert(::ouro::detail::is_event_name(name), "ouro: an event's name is \"provider:event\", letters, digits and _"); \
+  static_assert(::ouro::detail::are_field_names names, "ouro: a field's name wants letters, digits and _: \"id\", order.id, ..."); \
+  static_assert(::ouro::detail::are_distinct names, "ouro: two fields of this event have the same name")
+
+#define OURO_DETAIL_POINT(kind, level, name, ...)                                                                        \
+  do {                                                                                                                   \
+    OURO_DETAIL_CHECK(name, (OURO_DETAIL_NAME_LIST(_ OURO_DETAIL_NAMES(__VA_ARGS__))));                                  \
+    if (::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<::ouro::abi::filter_index(name)>)) [[unlikely]] {          \
+      OURO_DETAIL_SITE(ouro_schema_, ouro_site_, kind, level, name, OURO_DETAIL_NAMES(__VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__); \
+      ::ouro::detail::emit(ouro_site_::site __VA_OPT__(, ) __VA_ARGS__);                                                       \
+    }                                                                                                                    \
+  } while (false)
+
+#define OURO_DETAIL_SPAN(number, level, name, ...) OURO_DETAIL_SPAN_(number, level, name __VA_OPT__(, ) __VA_ARGS__)
+#define OURO_DETAIL_SPAN_(number, level, name, ...)                                                                      \
+  OURO_DETAIL_CHECK(name, (OURO_DETAIL_NAME_LIST(_ OURO_DETAIL_NAMES(__VA_ARGS__))));                                    \
+  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_schema_begin_, number), OURO_DETAIL_CAT(ouro_site_begin_, number), span_begin,   \
+                   level, name, OURO_DETAIL_NAMES(__VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__);                              \
+  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_schema_end_, number), OURO_DETAIL_CAT(ouro_site_end_, number), span_end, level,  \
+                   name, );                                                                                              \
+  const ::ouro::detail::SpanEnd OURO_DETAIL_CAT(ouro_span_, number)(                                                     \
+      ::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<::ouro::abi::filter_index(name)>) &&                         \
+              ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site __VA_OPT__(, ) __VA_ARGS__)           \
+          ? &OURO_DETAIL_CAT(ouro_site_end_, number)::site                                                                     \
+          : nullptr)
+
+#endif  // OURO_OFF

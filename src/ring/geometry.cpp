@@ -1,0 +1,47 @@
+#include <bit>
+
+#include <ouro/ring/reader.hpp>
+
+#include "ring/internal.hpp"
+
+namespace ouro::ring {
+
+Result<Geometry> check(const Geometry& g) {
+  if (g.kind != abi::RingKind::per_cpu && g.kind != abi::RingKind::shared)
+    return errorf(22, "ring: kind is %u, want 1 (per_cpu) or 2 (shared)", static_cast<unsigned>(g.kind));
+  if (g.mode != abi::FullMode::discard && g.mode != abi::FullMode::overwrite)
+    return errorf(22, "ring: mode is %u, want 1 (discard) or 2 (overwrite)", static_cast<unsigned>(g.mode));
+  if (!std::has_single_bit(g.subbuf_count) || g.subbuf_count < abi::kMinSubbufs || g.subbuf_count > abi::kMaxSubbufs)
+    return errorf(22, "ring: %u sub-buffers, want a power of two from %zu to %zu", g.subbuf_count, abi::kMinSubbufs,
+                  abi::kMaxSubbufs);
+  if (!std::has_single_bit(g.subbuf_size) || g.subbuf_size < abi::kMinSubbufSize || g.subbuf_size > abi::kMaxSubbufSize)
+    return errorf(22, "ring: sub-buffers of %llu bytes, want a power of two from %llu to %llu",
+                  static_cast<unsigned long long>(g.subbuf_size), static_cast<unsigned long long>(abi::kMinSubbufSize),
+                  static_cast<unsigned long long>(abi::kMaxSubbufSize));
+  if (g.data_size() > abi::kMaxRingData)
+    return errorf(22, "ring: %u + 1 sub-buffers of %llu bytes are more than 1 GiB (hint: a smaller --buffer-size)",
+                  g.subbuf_count, static_cast<unsigned long long>(g.subbuf_size));
+  return g;
+}
+
+void initialise(abi::RingHead& head, const Geometry& g) {
+  constexpr auto relaxed = std::memory_order_relaxed;  // nobody else sees the ring before its session's magic
+  head.shape.kind = static_cast<std::uint32_t>(g.kind);
+  head.shape.mode = static_cast<std::uint32_t>(g.mode);
+  head.shape.subbuf_count = g.subbuf_count;
+  head.shape.subbuf_size = g.subbuf_size;
+  head.shape.cpu = g.cpu;
+  const std::uint64_t first = g.subbuf_count;
+  head.slot[0].store(abi::Slot::make(first, false, 0).word, relaxed);
+  for (std::uint32_t i = 1; i < g.subbuf_count; ++i) head.slot[i].store(abi::Slot::make(i, true, i).word, relaxed);
+  if (g.kind == abi::RingKind::per_cpu) {
+    head.writer.write_word.store(make_w(first, 0), relaxed);
+    head.image[0].sequence.store(first, relaxed);
+  } else {
+    head.writer.write_word.store(make_shared_w(first, 0), relaxed);
+    head.image[0].sequence.store(tagged(first, 0), relaxed);
+    head.image[0].records_before.store(tagged(first, 0), relaxed);
+  }
+}
+
+}  // namespace ouro::ring

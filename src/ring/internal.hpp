@@ -1,0 +1,65 @@
+// ring/internal.hpp -- what the writer's slow paths and the reader share: reading a ring's words.
+#pragma once
+#include <cstdint>
+
+#include <ouro/abi/ring_layout.hpp>
+
+namespace ouro::ring {
+
+constexpr std::uint64_t offset_of(std::uint64_t w) { return w & abi::kOffsetMask; }
+// per_cpu
+constexpr std::uint64_t records_of(std::uint64_t w) { return w >> abi::kRecordsShift & abi::kRecordsMask; }
+constexpr std::uint64_t open_of(std::uint64_t w) { return w >> abi::kOpenShift & abi::kOpenMask; }
+constexpr std::uint64_t low_sequence_of(std::uint64_t w) { return w >> abi::kSequenceShift; }
+constexpr std::uint64_t make_w(std::uint64_t sequence, std::uint64_t offset) {
+  return sequence << abi::kSequenceShift | offset;
+}
+// shared
+constexpr std::uint64_t shared_sequence_of(std::uint64_t w) { return w >> abi::kSharedSequenceShift; }
+constexpr std::uint64_t make_shared_w(std::uint64_t sequence, std::uint64_t offset) {
+  return sequence << abi::kSharedSequenceShift | offset;
+}
+constexpr std::uint64_t tagged(std::uint64_t tag, std::uint64_t value) { return tag << 32 | (value & 0xffffffffu); }
+constexpr std::uint32_t tag_of(std::uint64_t word) { return static_cast<std::uint32_t>(word >> 32); }
+// Commits of a shared sub-buffer: {records:32, bytes:32}, running totals.
+constexpr std::uint32_t records_in(std::uint64_t commits) { return static_cast<std::uint32_t>(commits >> 32); }
+constexpr std::uint32_t bytes_in(std::uint64_t commits) { return static_cast<std::uint32_t>(commits); }
+
+inline std::byte* data_of(abi::RingHead& head) { return reinterpret_cast<std::byte*>(&head) + abi::kRingDataOffset; }
+inline const std::byte* data_of(const abi::RingHead& head) {
+  return reinterpret_cast<const std::byte*>(&head) + abi::kRingDataOffset;
+}
+
+// Would `bytes` at `offset` reach or cross the end of the sub-buffer? W must never rest on an end: the next record
+// would slip into a sub-buffer that nobody has claimed.
+constexpr bool crosses(std::uint64_t offset, std::uint64_t bytes, std::uint64_t subbuf_size) {
+  return (offset ^ (offset + bytes)) >= subbuf_size;
+}
+
+inline void count_loss(abi::RingHead& head, abi::Loss cause, std::uint64_t records = 1) noexcept {
+  // Relaxed: a counter orders nothing. It is exact once writers rest.
+  head.losses.lost[static_cast<std::size_t>(cause)].fetch_add(records, std::memory_order_relaxed);
+}
+inline std::uint64_t counted_losses(const abi::RingHead& head) noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& counter : head.losses.lost) sum += counter.load(std::memory_order_relaxed);
+  return sum;
+}
+
+// Bytes committed to and reserved in the present use of a shared sub-buffer differ by what is under way.
+struct SharedUse {
+  std::uint32_t tag;      // of the use the books speak of
+  std::uint32_t bytes;    // committed in it
+  std::uint32_t records;
+};
+inline SharedUse shared_use(const abi::SubbufImage& image) noexcept {
+  // Acquire; pairs with shared:commit. Bases first: if they are of use `tag`, commits read later include all of it.
+  const std::uint64_t base_records = image.sequence.load(std::memory_order_acquire);
+  const std::uint64_t base_bytes = image.records_before.load(std::memory_order_acquire);
+  const std::uint64_t commits = image.commits.load(std::memory_order_acquire);
+  if (tag_of(base_records) != tag_of(base_bytes)) return {~tag_of(base_bytes), 0, 0};  // being opened: of neither use
+  return {tag_of(base_bytes), bytes_in(commits) - static_cast<std::uint32_t>(base_bytes),
+          records_in(commits) - static_cast<std::uint32_t>(base_records)};
+}
+
+}  // namespace ouro::ring

@@ -1,0 +1,13 @@
+// ring/owner.hpp -- is the owner of a two-phase record still there?
+#pragma once
+#include <cstdint>
+
+namespace ouro::ring {
+
+inline constexpr std::uint64_t kBurier = ~std::uint64_t{0};  // the state of an entry while a reader deals with it
+
+// {thread id:32, process id:32}. A zombie is dead: it will not run again. A thread of another PID namespace cannot
+// be seen from here and counts as alive where /proc cannot tell.
+bool owner_is_dead(std::uint64_t owner);
+
+}  // namespace ouro::ring

@@ -1,0 +1,427 @@
+// Taking packets out of a ring; the other side of writer.cpp and writer_shared.cpp. Words of the ring may have been
+// written by anybody: each is loaded once into a local, checked, then used.
+#include <ouro/ring/reader.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "ring/internal.hpp"
+#include "ring/owner.hpp"
+
+namespace ouro::ring {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr auto acquire = std::memory_order_acquire;
+constexpr int kMaxRetries = 64;
+
+struct Range {  // of a dead writer's record
+  std::uint64_t sequence, offset, length;
+};
+
+}  // namespace
+
+struct Reader::State {
+  abi::RingHead* head;
+  Geometry g;
+  std::uint64_t next_sequence = 0;
+  std::uint64_t consumed = 0;          // bytes of it that were delivered
+  std::uint64_t consumed_records = 0;
+  std::uint64_t records = 0;           // per_cpu: written before what comes next
+  std::uint64_t lapped = 0;            // per_cpu; shared: what writers overcounted, see skip_lapped
+  std::uint64_t end_stamp = 0;         // of the last packet
+  std::uint64_t delivered = 0;
+  std::uint64_t lost_said = 0;         // highest count said with a packet
+  std::uint32_t spare = 0;             // overwrite
+  std::vector<std::byte> copy;
+  std::vector<Range> dead;
+
+  // The packet that is out: what release() does.
+  enum class Out : std::uint8_t { none, closed, current } out = Out::none;
+  std::uint32_t out_physical = 0;
+  std::uint64_t out_end = 0, out_records = 0, out_delivered = 0, out_end_stamp = 0;
+
+  // What is known of the sub-buffer being looked at.
+  struct Content {
+    std::uint32_t physical;
+    std::uint64_t begin, end;  // in it
+    std::uint64_t records;     // from its beginning to `end`
+    std::uint64_t begin_stamp, end_stamp, lost;
+  };
+
+  bool shared() const { return g.kind == abi::RingKind::shared; }
+  abi::Word& slot_of(std::uint64_t sequence) { return head->slot[sequence & (g.subbuf_count - 1)]; }
+  std::uint64_t in_subbuf(std::uint64_t w) const { return offset_of(w) & (g.subbuf_size - 1); }
+  std::uint64_t physical_of(std::uint64_t w) const { return offset_of(w) / g.subbuf_size; }
+
+  bool find_current(std::uint64_t& w, std::uint64_t& sequence);
+  bool is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const;
+  bool closed_content(std::uint32_t physical, Content&);
+  Answer take_closed(Packet&);
+  Answer take_current(Packet&, std::uint64_t sequence);
+  void skip_lapped();
+  void advance();
+  void deliver(Packet&, const Content&, bool current);
+  void cut_dead(Packet&, const Content&);
+  void publish();
+};
+
+Reader::Reader(abi::RingHead& head, const Geometry& geometry) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.head = &head;
+  s.g = geometry;
+  // The spare is whatever no slot names: also right when an earlier reader died between exchange and release.
+  std::vector<bool> named(geometry.subbuf_count + 1);
+  std::uint64_t oldest = ~std::uint64_t{0};
+  for (std::uint32_t i = 0; i < geometry.subbuf_count; ++i) {
+    const abi::Slot slot{head.slot[i].load(acquire)};
+    if (slot.physical() <= geometry.subbuf_count) named[slot.physical()] = true;
+    if (!slot.taken()) oldest = std::min(oldest, slot.sequence());
+  }
+  s.spare = static_cast<std::uint32_t>(std::find(named.begin(), named.end(), false) - named.begin());
+  s.next_sequence = oldest;
+  const abi::ReaderLine& line = head.reader;
+  if (line.next_sequence.load(relaxed) != 0) {
+    s.records = line.records.load(relaxed);
+    s.lapped = line.lost_lapped.load(relaxed);
+    s.end_stamp = line.end_stamp.load(relaxed);
+    if (line.next_sequence.load(relaxed) == oldest) {
+      s.consumed = line.consumed.load(relaxed) & 0xffffffff;
+      s.consumed_records = line.consumed.load(relaxed) >> 32;
+    }
+  }
+}
+
+Reader::~Reader() = default;
+Reader::Reader(Reader&&) noexcept = default;
+Reader& Reader::operator=(Reader&&) noexcept = default;
+
+// W and the whole sequence number of the sub-buffer it is in. False: the ring contradicts itself.
+bool Reader::State::find_current(std::uint64_t& w, std::uint64_t& sequence) {
+  for (int i = 0; i < kMaxRetries; ++i) {
+    w = head->writer.write_word.load(acquire);  // ord(deliver:A) pairs with commit:B
+    const std::uint64_t physical = physical_of(w);
+    if (physical > g.subbuf_count) return false;
+    if (shared()) {
+      sequence = shared_sequence_of(w);
+      return true;
+    }
+    sequence = head->image[physical].sequence.load(acquire);
+    const abi::Slot slot{slot_of(sequence).load(acquire)};
+    if ((sequence & 0xff) == low_sequence_of(w) && slot.sequence() == sequence && slot.physical() == physical) return true;
+    // Switched under our eyes, or lapped since; if not, something is wrong.
+  }
+  return false;
+}
+
+// Is every two-phase record (shared: every record) that was opened before `end_word` committed?
+bool Reader::State::is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const {
+  const abi::SubbufImage& image = head->image[physical];
+  if (!shared()) return image.commits.load(acquire) == open_of(end_word);  // ord(deliver:B) pairs with commit:C
+  const SharedUse use = shared_use(image);
+  return use.tag == static_cast<std::uint32_t>(sequence) && use.bytes == in_subbuf(end_word);
+}
+
+bool Reader::State::closed_content(std::uint32_t physical, Content& c) {
+  const abi::SubbufImage& image = head->image[physical];
+  const std::uint64_t end_word = image.close_word.load(acquire);
+  if (physical_of(end_word) != physical) return false;
+  c.physical = physical;
+  c.begin = consumed;
+  c.end = in_subbuf(end_word);
+  c.records = shared() ? shared_use(image).records : records_of(end_word);
+  const std::uint64_t first = image.first_stamp.load(relaxed);
+  c.end_stamp = image.close_stamp.load(relaxed);
+  c.begin_stamp = consumed != 0 || first > c.end_stamp ? end_stamp : first;
+  c.lost = image.lost_before.load(relaxed);
+  if (!shared()) {
+    if (image.sequence.load(relaxed) != next_sequence) return false;
+    const std::uint64_t before = image.records_before.load(relaxed) + consumed_records;
+    if (before < records) return false;
+    lapped += before - records;
+    records = before;
+  }
+  return c.end >= c.begin && c.records >= consumed_records;
+}
+
+void Reader::State::deliver(Packet& out_packet, const Content& c, bool current) {
+  out_packet = {};
+  out_packet.sequence = next_sequence;
+  out_packet.begin_stamp = std::max(c.begin_stamp, end_stamp);
+  out_packet.end_stamp = std::max(c.end_stamp, out_packet.begin_stamp);
+  out_packet.records = c.records - consumed_records;
+  out_packet.lost_lapped = shared() ? 0 : lapped;  // shared: among the counted
+  out_packet.lost_counted = lost_said = std::max(lost_said, c.lost - (shared() ? std::min(lapped, c.lost) : 0));
+  out_packet.current = current;
+  if (!current || g.mode == abi::FullMode::discard)
+    out_packet.bytes = {data_of(*head) + std::uint64_t{c.physical} * g.subbuf_size + c.begin, c.end - c.begin};
+  else
+    out_packet.bytes = {copy.data(), c.end - c.begin};
+  cut_dead(out_packet, c);
+  out = current ? Out::current : Out::closed;
+  out_physical = c.physical;
+  out_end = c.end;
+  out_records = c.records;
+  out_delivered = out_packet.records;
+  out_end_stamp = out_packet.end_stamp;
+}
+
+// Leaves out the records whose owners died. No compact stamp depends on them: their writers had not moved the
+// deadline yet.
+void Reader::State::cut_dead(Packet& packet, const Content& c) {
+  std::vector<Range> here;
+  const std::uint64_t base = std::uint64_t{c.physical} * g.subbuf_size;
+  std::erase_if(dead, [&](const Range& r) {
+    if (r.sequence < next_sequence) return true;
+    if (r.sequence != next_sequence || r.offset < base + c.begin || r.offset + r.length > base + c.end) return false;
+    here.push_back(r);
+    return true;
+  });
+  if (here.empty()) return;
+  std::sort(here.begin(), here.end(), [](const Range& a, const Range& b) { return a.offset < b.offset; });
+  std::vector<std::byte> rest;
+  std::uint64_t from = base + c.begin;
+  for (const Range& r : here) {
+    if (r.offset < from) continue;
+    const auto piece = packet.bytes.subspan(from - base - c.begin, r.offset - from);
+    rest.insert(rest.end(), piece.begin(), piece.end());
+    from = r.offset + r.length;
+    packet.records -= std::min<std::uint64_t>(packet.records, 1);
+  }
+  const auto piece = packet.bytes.subspan(from - base - c.begin);
+  rest.insert(rest.end(), piece.begin(), piece.end());
+  copy = std::move(rest);
+  packet.bytes = copy;
+}
+
+void Reader::State::skip_lapped() {
+  // Of a shared ring, the writer that lapped counted all its records, those that we had delivered included.
+  if (shared()) lapped += consumed_records;
+  advance();
+}
+
+void Reader::State::advance() {
+  ++next_sequence;
+  consumed = consumed_records = 0;
+}
+
+Reader::Answer Reader::State::take_closed(Packet& packet) {
+  const abi::Slot slot{slot_of(next_sequence).load(acquire)};  // ord(release:A), ord(exchange:A)
+  if (slot.physical() > g.subbuf_count) return Answer::corrupt;
+  if (slot.sequence() != next_sequence) {
+    if (g.mode == abi::FullMode::discard || slot.sequence() < next_sequence) return Answer::corrupt;
+    skip_lapped();
+    return Answer::waiting;  // look again
+  }
+  if (slot.taken()) {
+    advance();
+    return Answer::waiting;
+  }
+  std::uint32_t physical = slot.physical();
+  if (!is_whole(physical, next_sequence, head->image[physical].close_word.load(acquire))) {
+    // In overwrite mode the image may belong to a later use by now.
+    if (slot_of(next_sequence).load(acquire) != slot.word) return Answer::waiting;
+    return Answer::nothing;
+  }
+  if (g.mode == abi::FullMode::overwrite) {
+    if (spare > g.subbuf_count) return Answer::corrupt;
+    std::uint64_t expected = slot.word;
+    // Release: the spare's old content was read before a writer can get it. Fails exactly if we were lapped.
+    if (!slot_of(next_sequence).compare_exchange_strong(expected, abi::Slot::make(next_sequence, true, spare).word,
+                                                        std::memory_order_acq_rel, acquire)) {  // ord(exchange:B)
+      skip_lapped();
+      return Answer::waiting;
+    }
+    spare = g.subbuf_count + 1;  // ours is in the ring, theirs is in our hands until release()
+  }
+  Content c{};
+  if (!closed_content(physical, c)) return Answer::corrupt;
+  deliver(packet, c, false);
+  return Answer::packet;
+}
+
+Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequence) {
+  for (int i = 0; i < 4; ++i) {
+    const std::uint64_t w = head->writer.write_word.load(acquire);
+    const auto physical = static_cast<std::uint32_t>(physical_of(w));
+    if (physical > g.subbuf_count) return Answer::corrupt;
+    if ((shared() ? shared_sequence_of(w) : low_sequence_of(w)) != (shared() ? sequence : sequence & 0xff))
+      return Answer::waiting;
+    Content c{physical, consumed, in_subbuf(w), 0, 0, 0, 0};
+    if (c.end == c.begin) return Answer::nothing;
+    const abi::SubbufImage& image = head->image[physical];
+    if (!is_whole(physical, sequence, w)) return Answer::nothing;
+    c.records = shared() ? shared_use(image).records : records_of(w);
+    const std::uint64_t first = image.first_stamp.load(relaxed);
+    const std::uint64_t before = image.records_before.load(relaxed);
+    // If W has not moved when we look again, all records below it are at or before this stamp, all above at or
+    // after it.
+    c.end_stamp = (shared() ? image.close_stamp : head->writer.last_stamp).load(acquire);
+    c.begin_stamp = consumed != 0 || first > c.end_stamp ? end_stamp : first;
+    c.lost = counted_losses(*head);
+    if (head->writer.write_word.load(relaxed) != w) continue;
+    if (g.mode == abi::FullMode::overwrite) {
+      const std::byte* from = data_of(*head) + std::uint64_t{physical} * g.subbuf_size;
+      copy.assign(from + c.begin, from + c.end);
+      // Content, fence, claim: if a writer had claimed this sub-buffer for a later lap, we see its claim.
+      std::atomic_thread_fence(acquire);  // ord(snapshot:B) pairs with switch:B
+      const abi::Slot slot{slot_of(sequence).load(relaxed)};
+      if (slot.sequence() != sequence || slot.physical() != physical) return Answer::waiting;
+    }
+    if (c.end < c.begin || c.records < consumed_records) return Answer::corrupt;
+    if (!shared()) {
+      if (before + consumed_records < records) return Answer::corrupt;
+      lapped += before + consumed_records - records;
+      records = before + consumed_records;
+    }
+    deliver(packet, c, true);
+    return Answer::packet;
+  }
+  return Answer::nothing;  // too busy: it will be closed soon
+}
+
+Reader::Answer Reader::next(Packet& packet, bool include_current) {
+  State& s = *state_;
+  assert(s.out == State::Out::none && "release() the last packet first");
+  // Ends: each round either returns or advances past a sub-buffer that is gone; writers can lap us a few times only
+  // while we look.
+  for (std::uint32_t i = 0; i < 4 * s.g.subbuf_count; ++i) {
+    std::uint64_t w = 0, current = 0;
+    if (!s.find_current(w, current)) return Answer::corrupt;
+    if (s.next_sequence > current) s.next_sequence = current;
+    if (s.next_sequence + s.g.subbuf_count <= current) {
+      if (s.g.mode == abi::FullMode::discard) return Answer::corrupt;
+      s.skip_lapped();
+      s.next_sequence = current - s.g.subbuf_count + 1;
+    }
+    const bool closed = s.next_sequence < current;
+    if (!closed && !include_current) return Answer::nothing;
+    const Answer answer = closed ? s.take_closed(packet) : s.take_current(packet, current);
+    if (answer == Answer::packet && packet.bytes.empty()) {  // nothing in it, or all of it delivered before
+      release();
+      continue;
+    }
+    if (answer == Answer::nothing) {
+      const bool unfinished = closed || offset_of(w) % s.g.subbuf_size != s.consumed;
+      return unfinished ? Answer::waiting : Answer::nothing;
+    }
+    if (answer != Answer::waiting) return answer;
+  }
+  return Answer::nothing;
+}
+
+void Reader::State::publish() {
+  abi::ReaderLine& line = head->reader;
+  line.consumed.store(consumed_records << 32 | consumed, relaxed);
+  line.records.store(records, relaxed);
+  line.lost_lapped.store(lapped, relaxed);
+  line.end_stamp.store(end_stamp, relaxed);
+  line.next_sequence.store(next_sequence, relaxed);
+}
+
+void Reader::release() {
+  State& s = *state_;
+  if (s.out == State::Out::none) return;
+  const std::uint64_t records = s.out_records - s.consumed_records;
+  s.records += records;
+  s.delivered += s.out_delivered;
+  s.end_stamp = std::max(s.end_stamp, s.out_end_stamp);
+  if (s.out == State::Out::current) {
+    s.consumed = s.out_end;
+    s.consumed_records = s.out_records;
+  } else {
+    if (s.g.mode == abi::FullMode::overwrite) {
+      s.spare = s.out_physical;
+    } else {
+      std::uint64_t expected = abi::Slot::make(s.next_sequence, false, s.out_physical).word;
+      // Release; pairs with switch:A. The content was read before a writer can claim the sub-buffer.
+      s.slot_of(s.next_sequence)
+          .compare_exchange_strong(expected, abi::Slot::make(s.next_sequence, true, s.out_physical).word,
+                                   std::memory_order_release, relaxed);  // ord(release:B)
+    }
+    s.advance();
+  }
+  s.out = State::Out::none;
+  s.publish();
+}
+
+std::uint64_t Reader::lost(abi::Loss cause) const {
+  const std::uint64_t counted = state_->head->losses.lost[static_cast<std::size_t>(cause)].load(relaxed);
+  if (cause != abi::Loss::lapped) return counted;
+  return state_->shared() ? counted - std::min(counted, state_->lapped) : state_->lapped;
+}
+
+std::uint64_t Reader::lost_total() const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < abi::kLossCauses; ++i) sum += lost(static_cast<abi::Loss>(i));
+  return sum;
+}
+
+std::uint64_t Reader::delivered() const { return state_->delivered; }
+
+// ---- dead writers
+
+namespace {
+
+struct Suspect {
+  abi::Pending* entry;
+  std::uint64_t owner, where, length, stamp;
+};
+
+}  // namespace
+
+std::uint64_t Reader::bury_dead() {
+  State& s = *state_;
+  std::vector<Suspect> suspects;
+  for (abi::Pending& entry : s.head->pending) {
+    const std::uint64_t owner = entry.state.load(acquire);
+    if (owner == 0 || !owner_is_dead(owner)) continue;
+    const std::uint64_t length = entry.length.load(acquire);  // ord(bury:A) pairs with pending:B
+    suspects.push_back({&entry, owner, entry.where.load(relaxed), length, entry.stamp.load(relaxed)});
+  }
+  std::uint64_t buried = 0;
+  for (const Suspect& x : suspects) {
+    const std::uint64_t physical = s.physical_of(x.where);
+    const bool sane = x.length >= 16 && physical <= s.g.subbuf_count && !crosses(offset_of(x.where), x.length, s.g.subbuf_size);
+    // Its record was reserved if its header is where it should be: nobody else has this stamp there.
+    bool reserved = false;
+    std::uint64_t sequence = 0;
+    if (sane) {
+      abi::SubbufImage& image = s.head->image[physical];
+      const std::byte* record = data_of(*s.head) + offset_of(x.where);
+      std::uint64_t stamp = 0;
+      std::memcpy(&stamp, record + 8, 8);
+      std::uint32_t header = 0;
+      std::memcpy(&header, record, 4);
+      if (s.shared()) {
+        sequence = shared_sequence_of(x.where);
+        const SharedUse use = shared_use(image);
+        // The owner may have died between the exchange of W and its header: then its bytes are what is missing.
+        const std::uint64_t close = image.close_word.load(acquire);
+        const std::uint64_t w = s.head->writer.write_word.load(acquire);
+        const std::uint64_t end = shared_sequence_of(w) == sequence ? s.in_subbuf(w) : s.in_subbuf(close);
+        const std::uint64_t missing = end - std::min<std::uint64_t>(end, use.bytes);
+        reserved = use.tag == static_cast<std::uint32_t>(sequence) && missing >= x.length &&
+                   s.in_subbuf(x.where) + x.length <= end && (missing == x.length || (header == 1023 && stamp == x.stamp));
+      } else {
+        sequence = image.sequence.load(acquire);
+        reserved = (sequence & 0xff) == low_sequence_of(x.where) && header == 1023 && stamp == x.stamp &&
+                   sequence >= s.next_sequence;
+      }
+    }
+    std::uint64_t owner = x.owner;
+    if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) continue;
+    if (reserved) {
+      s.dead.push_back({sequence, offset_of(x.where), x.length});
+      count_loss(*s.head, abi::Loss::dead_writer);
+      s.head->image[physical].commits.fetch_add(s.shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
+      ++buried;
+    }
+    x.entry->length.store(0, relaxed);
+    x.entry->state.store(0, std::memory_order_release);
+  }
+  return buried;
+}
+
+}  // namespace ouro::ring

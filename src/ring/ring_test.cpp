@@ -1,0 +1,233 @@
+// What a writer puts into a ring and what a reader gets out of it, in one thread on one CPU: the sequential
+// specification. Races are in tests/race and tests/stress.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ring/test_ring.hpp"
+
+namespace ouro::ring {
+namespace {
+
+using abi::FullMode;
+using abi::Loss;
+
+// Both kinds of ring must behave alike.
+class Ring : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { pin_to(0); }
+  static LocalChannel::Options options(FullMode mode, std::uint32_t count = 4) {
+    return {.mode = mode, .subbuf_count = count, .subbuf_size = 4096, .use_rseq = GetParam()};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, Ring, testing::Bool(), [](const auto& p) { return p.param ? "per_cpu" : "shared"; });
+
+TEST_P(Ring, ARecordIsReadableAtOnceFromTheCurrentSubBuffer) {
+  TestRing ring(options(FullMode::discard));
+  EXPECT_EQ(ring.write(1, 0, 20), Written::yes);
+  const auto records = ring.drain();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].number, 0u);
+  EXPECT_EQ(ring.drain().size(), 0u);
+}
+
+TEST_P(Ring, WithoutTheCurrentPartNothingIsReadBeforeASubBufferIsClosed) {
+  TestRing ring(options(FullMode::discard));
+  ring.write(1, 0, 20);
+  EXPECT_EQ(ring.drain(false).size(), 0u);
+  std::uint32_t n = 1;
+  while (ring.drain(false).empty()) {
+    ring.write(1, n++, 100);
+    ASSERT_LT(n, 1000u);
+  }
+  EXPECT_GT(n, 20u);
+}
+
+TEST_P(Ring, RecordsOfAllSizesComeOutWholeAndInOrder) {
+  TestRing ring(options(FullMode::discard));
+  std::uint32_t number = 0;
+  std::vector<Record> all;
+  for (std::size_t size = 12; size <= kMaxSingleShotBody; ++size) {
+    ASSERT_EQ(ring.write(1, number++, size), Written::yes) << size;
+    if (size % 3 == 0)
+      for (const Record& r : ring.drain(size % 2 == 0)) all.push_back(r);
+  }
+  for (const Record& r : ring.drain()) all.push_back(r);
+  ASSERT_EQ(all.size(), number);
+  for (std::uint32_t i = 0; i < number; ++i) ASSERT_EQ(all[i].number, i);
+  EXPECT_EQ(ring.lost(), 0u);
+}
+
+TEST_P(Ring, DiscardKeepsTheOldestAndCountsTheRest) {
+  TestRing ring(options(FullMode::discard));
+  std::uint32_t written = 0;
+  for (std::uint32_t i = 0; i < 1000; ++i) written += ring.write(1, i, 100) == Written::yes;
+  const auto records = ring.drain();
+  ASSERT_EQ(records.size(), written);
+  for (std::uint32_t i = 0; i < written; ++i) EXPECT_EQ(records[i].number, i);
+  EXPECT_EQ(ring.lost(Loss::full), 1000 - written);
+  EXPECT_EQ(ring.lost(), 1000 - written);
+  // There is room again.
+  EXPECT_EQ(ring.write(1, 1000, 100), Written::yes);
+  EXPECT_EQ(ring.drain().size(), 1u);
+}
+
+TEST_P(Ring, OverwriteKeepsTheNewestAndKnowsHowManyAreGone) {
+  TestRing ring(options(FullMode::overwrite));
+  for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_EQ(ring.write(1, i, 100), Written::yes);
+  const auto records = ring.drain();
+  ASSERT_GT(records.size(), 3 * 4096 / 120u) << "n - 1 closed sub-buffers at least";
+  for (std::uint32_t i = 0; i < records.size(); ++i)
+    EXPECT_EQ(records[i].number, 1000 - records.size() + i);
+  EXPECT_EQ(ring.lost(Loss::lapped), 1000 - records.size());
+  EXPECT_EQ(ring.lost(), 1000 - records.size());
+}
+
+TEST_P(Ring, OverwriteAfterAPartWasReadNeitherDoublesNorLosesUncounted) {
+  TestRing ring(options(FullMode::overwrite));
+  std::uint64_t read = 0;
+  std::uint32_t number = 0, next = 0;
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < round; ++i) ring.write(1, number++, 60);
+    for (const Record& r : ring.drain()) {
+      EXPECT_GE(r.number, next);
+      next = r.number + 1;
+      ++read;
+    }
+    ASSERT_EQ(read + ring.lost(), number) << "round " << round;
+  }
+}
+
+TEST_P(Ring, ARecordThatCannotFitIsCountedAsTooLarge) {
+  TestRing ring(options(FullMode::overwrite));
+  const Reservation r = reserve(ring.channel(), 7, 4096);
+  EXPECT_EQ(r.body, nullptr);
+  EXPECT_EQ(ring.lost(Loss::too_large), 1u);
+}
+
+TEST_P(Ring, ATwoPhaseRecordAppearsWhenItIsCommitted) {
+  TestRing ring(options(FullMode::discard));
+  ring.write(1, 0, 20);
+  const Reservation r = reserve(ring.channel(), 7, 2000);
+  ASSERT_NE(r.body, nullptr);
+  ring.write(1, 2, 20);
+  EXPECT_EQ(ring.drain().size(), 0u) << "the current part is not readable beyond an open record";
+  EXPECT_EQ(ring.last_answer, Reader::Answer::nothing);
+  const auto body = make_body(1, 1, 2000);
+  std::memcpy(r.body, body.data(), 2000);
+  commit(r);
+  const auto records = ring.drain();
+  ASSERT_EQ(records.size(), 3u);
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(records[i].number, i);
+}
+
+TEST_P(Ring, AnOpenRecordHoldsBackItsSubBufferAndNoOther) {
+  TestRing ring(options(FullMode::discard));
+  const Reservation r = reserve(ring.channel(), 7, 2000);
+  std::uint32_t n = 1;
+  while (ring.write(1, n, 100) == Written::yes) ++n;
+  EXPECT_EQ(ring.drain().size(), 0u);
+  const auto body = make_body(1, 0, 2000);
+  std::memcpy(r.body, body.data(), 2000);
+  commit(r);
+  EXPECT_EQ(ring.drain().size(), n);
+  EXPECT_EQ(ring.lost(Loss::full), 1u);
+}
+
+TEST_P(Ring, OverwriteLosesTheNewRecordRatherThanTheMemoryOfAnOpenOne) {
+  TestRing ring(options(FullMode::overwrite));
+  const Reservation r = reserve(ring.channel(), 7, 2000);
+  std::uint32_t lost = 0;
+  for (std::uint32_t n = 1; n < 500; ++n) lost += ring.write(1, n, 100) == Written::lost;
+  EXPECT_GT(lost, 0u);
+  EXPECT_EQ(ring.lost(Loss::busy), lost);
+  const auto body = make_body(1, 0, 2000);
+  std::memcpy(r.body, body.data(), 2000);
+  commit(r);
+  EXPECT_EQ(ring.drain().size() + lost, 500u);
+}
+
+TEST_P(Ring, AnOwnerThatDiedBetweenReserveAndCommitCostsItsRecordOnly) {
+  TestRing ring(options(FullMode::discard));
+  ring.write(1, 0, 20);
+  const pid_t child = fork();
+  if (child == 0) {
+    const Reservation r = reserve(ring.channel(), 7, 700);
+    std::memset(r.body, 0x55, 100);
+    _exit(r.body != nullptr ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ring.write(1, 1, 20);
+  EXPECT_EQ(ring.drain().size(), 0u);
+  std::uint64_t buried = 0;
+  for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i) buried += ring.reader(i).bury_dead();
+  EXPECT_EQ(buried, 1u);
+  const auto records = ring.drain();
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[1].number, 1u);
+  EXPECT_EQ(ring.lost(Loss::dead_writer), 1u);
+  EXPECT_EQ(ring.lost(), 1u);
+}
+
+TEST_P(Ring, AReaderThatComesAfterAnotherContinuesWhereThatStopped) {
+  TestRing ring(options(FullMode::discard));
+  for (std::uint32_t i = 0; i < 60; ++i) ring.write(1, i, 100);
+  const std::size_t first = ring.drain().size();
+  EXPECT_EQ(first, 60u);
+  ring.write(1, 60, 100);
+  for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i)
+    ring.reader(i) = Reader(ring.local().head(i), ring.local().geometry(i));
+  const auto rest = ring.drain();
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0].number, 60u);
+}
+
+TEST(RingWithoutMemory, LosesAndCountsInsteadOfFaulting) {
+  pin_to(0);
+  TestRing ring({.subbuf_count = 4, .subbuf_size = 4096});
+  auto& channel = const_cast<Channel&>(ring.channel());
+  channel.reserve = [](const Channel&, abi::RingHead&) { return 12; };
+  for (std::uint32_t i = 0; i < 10; ++i) EXPECT_EQ(ring.write(1, i, 20), Written::lost);
+  EXPECT_EQ(ring.lost(Loss::no_memory), 10u);
+  EXPECT_EQ(ring.drain().size(), 0u);
+}
+
+TEST(RingGeometry, RefusesWhatTheWriteWordCannotHold) {
+  using abi::RingKind;
+  EXPECT_TRUE(check({RingKind::per_cpu, FullMode::discard, 16, 4096, 0}));
+  EXPECT_FALSE(check({RingKind::per_cpu, FullMode::discard, 12, 4096, 0}));
+  EXPECT_FALSE(check({RingKind::per_cpu, FullMode::discard, 256, 4096, 0}));
+  EXPECT_FALSE(check({RingKind::per_cpu, FullMode::discard, 16, 8 << 20, 0}));
+  EXPECT_FALSE(check({RingKind::per_cpu, FullMode::discard, 16, 5000, 0}));
+}
+
+#if OURO_HAS_RSEQ
+TEST(FastPath, FixedAndSizedRecordsAreThoseOfTheSlowPath) {
+  pin_to(0);
+  TestRing ring({.mode = FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "no rseq here";
+  std::uint32_t number = 0;
+  std::size_t read = 0;
+  for (int round = 0; round < 300; ++round) {
+    const auto b16 = make_body(3, number++, 16), b36 = make_body(3, number++, 36), b60 = make_body(3, number++, 60);
+    std::uint64_t words[8];
+    std::memcpy(words, b16.data(), 16);
+    write_fixed<16>(&ring.channel(), 7, words);
+    std::memcpy(words, b36.data(), 40);
+    write_fixed<36>(&ring.channel(), 7, words);
+    std::memcpy(words, b60.data(), 64);
+    write_fixed<60>(&ring.channel(), 7, words);
+    const std::size_t size = 12 + static_cast<std::size_t>(round) % 230;
+    const auto body = make_body(3, number++, size);
+    write_sized(&ring.channel(), 7, body.data(), size);
+    for (const Record& r : ring.drain(round % 2 == 0)) EXPECT_EQ(r.number, read++);
+  }
+  for (const Record& r : ring.drain()) EXPECT_EQ(r.number, read++);
+  EXPECT_EQ(read, number);
+  EXPECT_EQ(ring.lost(), 0u);
+}
+#endif
+
+}  // namespace
+}  // namespace ouro::ring

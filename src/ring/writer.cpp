@@ -1,0 +1,355 @@
+// The slow path of per-CPU rings: ends of sub-buffers, extended headers, two-phase records. Labels such as
+// ord(switch:B) name memory orderings; docs/ring-protocol.md lists who pairs with whom.
+#include <ouro/ring/writer.hpp>
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ring/internal.hpp"
+#include "ring/writer_internal.hpp"
+
+namespace ouro::ring {
+
+std::uint64_t this_owner() noexcept {
+  return static_cast<std::uint64_t>(syscall(SYS_gettid)) << 32 | static_cast<std::uint32_t>(getpid());
+}
+
+abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept {
+  for (abi::Pending& entry : ring.pending) {
+    std::uint64_t free = 0;
+    // Acquire; pairs with pending:free, so that the last owner's stores into the entry are over.
+    if (entry.state.load(std::memory_order_relaxed) == 0 &&
+        entry.state.compare_exchange_strong(free, owner, std::memory_order_acquire, std::memory_order_relaxed))
+      return &entry;
+  }
+  return nullptr;
+}
+
+void free_pending(abi::Pending& entry) noexcept {
+  entry.length.store(0, std::memory_order_relaxed);
+  entry.state.store(0, std::memory_order_release);  // ord(pending:free)
+}
+
+// A ring's data is a hole in the session's file until a CPU first writes to it. Any number of threads may do this
+// at once. After a refusal, the next attempt is made about a second later: asking is expensive.
+bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept {
+  if (ring.writer.mask.load(std::memory_order_acquire) != 0) return true;  // ord(reserve:A) pairs with reserve:B
+  constexpr std::uint64_t kPause = std::uint64_t{1} << 31;
+  abi::Word& refused_until = ring.writer.reserved[0];
+  const std::uint64_t now = channel.now();
+  if (now < refused_until.load(std::memory_order_relaxed)) return false;
+  if (channel.reserve != nullptr && channel.reserve(channel, ring) != 0) {
+    refused_until.store(now + kPause, std::memory_order_relaxed);
+    return false;
+  }
+  // The first sub-buffer begins now: no record can be older.
+  std::uint64_t unset = 0;
+  ring.image[0].first_stamp.compare_exchange_strong(unset, now, std::memory_order_relaxed, std::memory_order_relaxed);
+  ring.writer.mask.store(channel.subbuf_size - 1, std::memory_order_release);  // ord(reserve:B)
+  return true;
+}
+
+#if OURO_HAS_RSEQ
+namespace {
+
+// After so many interruptions in a row something other than the scheduler is at work (a debugger that steps, an
+// emulator): the shared ring needs no section.
+constexpr int kMaxTries = 32;
+
+// Compare W; copy two small images; store W: one section, on the ring's own CPU.
+struct Exchange {
+  std::uint64_t cpu;
+  abi::RingHead* ring;
+  std::uint64_t expected, next;    // W
+  const abi::Word* slot;           // must hold `slot_value`: W alone could be the same again after many laps
+  std::uint64_t slot_value;
+  std::uint64_t stamp;             // must not be before the ring's newest
+  void* to[2];
+  const void* from[2];
+  std::uint64_t words[2];          // of 8 bytes
+};
+static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 16 && offsetof(Exchange, next) == 24 &&
+              offsetof(Exchange, slot) == 32 && offsetof(Exchange, slot_value) == 40 && offsetof(Exchange, stamp) == 48 &&
+              offsetof(Exchange, to) == 56 && offsetof(Exchange, from) == 72 && offsetof(Exchange, words) == 88);
+
+// True: all of it happened. False: nothing visible did (last_stamp may have moved forward, which is harmless).
+[[gnu::noinline]] bool exchange(std::ptrdiff_t rs, const Exchange& x) noexcept {
+#define OURO_COPY_IMAGE(to, from, words, loop, done) \
+  "movq " to "(%[x]), %%rcx\n\t"                     \
+  "movq " from "(%[x]), %%rdx\n\t"                   \
+  "movq " words "(%[x]), %%r11\n"                    \
+  loop ":\n\t"                                       \
+  "testq %%r11, %%r11\n\t"                           \
+  "jz " done "f\n\t"                                 \
+  "movq -8(%%rdx,%%r11,8), %%rax\n\t"                \
+  "movq %%rax, -8(%%rcx,%%r11,8)\n\t"                \
+  "decq %%r11\n\t"                                   \
+  "jmp " loop "b\n"                                  \
+  done ":\n\t"
+  asm goto(OURO_RSEQ_DESCRIPTOR
+           OURO_RSEQ_EXIT("failed")
+           OURO_RSEQ_BEGIN
+           "movl %%fs:4(%[rs]), %%eax\n\t"
+           "cmpq (%[x]), %%rax\n\t"
+           "jne %l[failed]\n\t"
+           "movq 8(%[x]), %%r10\n\t"
+           "movq 16(%[x]), %%rax\n\t"
+           "cmpq (%%r10), %%rax\n\t"
+           "jne %l[failed]\n\t"
+           "movq 32(%[x]), %%rcx\n\t"
+           "movq 40(%[x]), %%rax\n\t"
+           "cmpq (%%rcx), %%rax\n\t"
+           "jne %l[failed]\n\t"
+           "movq 48(%[x]), %%rax\n\t"
+           "cmpq 16(%%r10), %%rax\n\t"
+           "jb %l[failed]\n\t"
+           OURO_COPY_IMAGE("56", "72", "88", "76", "77")
+           OURO_COPY_IMAGE("64", "80", "96", "78", "79")
+           "movq 48(%[x]), %%rax\n\t"
+           "movq %%rax, 16(%%r10)\n\t"
+           "movq 24(%[x]), %%rax\n\t"
+           "movq %%rax, (%%r10)\n\t"  // ord(commit:B): all stores above it, on x86-64 by the machine's own order
+           OURO_RSEQ_END
+           OURO_RSEQ_ABORT("failed")
+           : : [rs] "r"(rs), [x] "r"(&x)
+           : "rax", "rcx", "rdx", "r10", "r11", "cc", "memory" : failed);
+  return true;
+failed:
+  ouro::detail::rseq_clear(rs);
+  return false;
+#undef OURO_COPY_IMAGE
+}
+
+enum class Switch : std::uint8_t { again, full, busy };
+
+// Claims the slot of the sub-buffer after `image`'s. Null: `answer` says why.
+bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next, abi::Slot& claimed, Switch& answer) noexcept {
+  abi::Word& slot = ring.slot[next & (channel.subbuf_count - 1)];
+  abi::Slot seen{slot.load(std::memory_order_acquire)};  // ord(switch:A) pairs with release:B, exchange:B
+  answer = Switch::again;
+  if (seen.sequence() == next) {  // somebody whom we interrupted, or who interrupted us, has claimed it
+    claimed = seen;
+    return true;
+  }
+  if (seen.sequence() + channel.subbuf_count != next) return false;  // W has moved on since we read it
+  if (seen.physical() > channel.subbuf_count) {
+    answer = Switch::busy;
+    return false;
+  }
+  if (!seen.taken()) {
+    if (channel.mode == abi::FullMode::discard) {
+      answer = Switch::full;
+      return false;
+    }
+    // Its content is lost, and counted by whoever next reads (records_before tells). But a two-phase writer that
+    // still fills a record in it would write into the new content: then the new record is the one to be lost.
+    const abi::SubbufImage& lapped = ring.image[seen.physical()];
+    if (open_of(lapped.close_word.load(std::memory_order_relaxed)) != lapped.commits.load(std::memory_order_acquire)) {
+      answer = Switch::busy;
+      return false;
+    }
+  }
+  claimed = abi::Slot::make(next, false, seen.physical());
+  if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
+    return false;
+  // A reader that copied out of this sub-buffer while we claimed it must find the claim if it saw any byte of the
+  // new content: claim, fence, content; the reader: content, fence, claim.
+  std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
+  return true;
+}
+
+// Closes the sub-buffer W is in and opens the next one. Whoever loses the race starts over: either way W has moved.
+Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& ring, std::uint64_t w) noexcept {
+  const std::uint64_t physical = offset_of(w) / channel.subbuf_size;
+  if (physical > channel.subbuf_count) return Switch::busy;
+  abi::SubbufImage& closing = ring.image[physical];
+  const std::uint64_t sequence = closing.sequence.load(std::memory_order_relaxed);
+  if ((sequence & 0xff) != low_sequence_of(w)) return Switch::again;
+
+  abi::Slot claimed{};
+  Switch answer{};
+  if (!claim_next(channel, ring, sequence + 1, claimed, answer)) return answer;
+
+  // Read after W: if W is unchanged when we exchange it, every record in `closing` is older than this stamp.
+  const std::uint64_t stamp = channel.now();
+  const std::uint64_t close_image[3] = {w, stamp, counted_losses(ring)};
+  const std::uint64_t open_image[7] = {sequence + 1,
+                                       closing.records_before.load(std::memory_order_relaxed) + records_of(w),
+                                       stamp, 0, 0, 0, 0};
+  static_assert(offsetof(abi::SubbufImage, close_word) == 24 && offsetof(abi::SubbufImage, commits) == 48);
+  exchange(channel.rseq_offset,
+           {.cpu = cpu,
+            .ring = &ring,
+            .expected = w,
+            .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
+            .slot = &ring.slot[(sequence + 1) & (channel.subbuf_count - 1)],
+            .slot_value = claimed.word,
+            .stamp = stamp,
+            .to = {&closing.close_word, &ring.image[claimed.physical()].sequence},
+            .from = {close_image, open_image},
+            .words = {3, 7}});
+  return Switch::again;
+}
+
+// One attempt's view of where a record of up to `bytes` would go; switches where needed.
+enum class Place : std::uint8_t { found, again, lost, elsewhere };
+struct Target {
+  std::uint32_t cpu;
+  abi::RingHead* ring;
+  std::uint64_t w;
+  std::uint64_t stamp;
+};
+
+Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
+  target.cpu = detail_cpu(channel);
+  if (target.cpu >= channel.cpus) return Place::elsewhere;
+  abi::RingHead& ring = *(target.ring = channel.ring[target.cpu]);
+  if (!make_writable(channel, ring)) {
+    count_loss(ring, abi::Loss::no_memory);
+    return Place::lost;
+  }
+  if (bytes >= channel.subbuf_size) {
+    count_loss(ring, abi::Loss::too_large);
+    return Place::lost;
+  }
+  target.w = ring.writer.write_word.load(std::memory_order_acquire);
+  if (crosses(offset_of(target.w), bytes, channel.subbuf_size) || open_of(target.w) >= open_limit) {
+    switch (switch_subbuf(channel, target.cpu, ring, target.w)) {
+      case Switch::again: return Place::again;
+      case Switch::full: count_loss(ring, abi::Loss::full); return Place::lost;
+      case Switch::busy: count_loss(ring, abi::Loss::busy); return Place::lost;
+    }
+  }
+  // After W, see switch_subbuf.
+  target.stamp = channel.now();
+  return Place::found;
+}
+
+Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
+  alignas(16) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    Target target{};
+    const Place place = find_place(channel, kExtendedHeader + ((size + 7) & ~std::size_t{7}), abi::kOpenMask + 1, target);
+    if (place == Place::again) continue;
+    if (place == Place::lost) return Written::lost;
+    if (place == Place::elsewhere) break;
+    abi::RingHead& ring = *target.ring;
+    const bool extended =
+        channel.stamped && (id >= kExtendedId || target.stamp >= ring.writer.stamp_deadline.load(std::memory_order_relaxed));
+    const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
+    std::memcpy(image + header, body, size);
+    const std::uint64_t same = 0;
+    if (exchange(channel.rseq_offset, {.cpu = target.cpu,
+                                       .ring = &ring,
+                                       .expected = target.w,
+                                       .next = target.w + abi::kOneRecord + header + size,
+                                       .slot = reinterpret_cast<const abi::Word*>(&same),
+                                       .slot_value = 0,
+                                       .stamp = target.stamp,
+                                       .to = {data_of(ring) + offset_of(target.w), nullptr},
+                                       .from = {image, nullptr},
+                                       .words = {(header + size + 7) / 8, 0}})) {
+      // Only now: had we died before the record was there, a later deadline would make compact stamps ambiguous.
+      // An older stamp stored late does no harm, only one more extended header.
+      if (extended) ring.writer.stamp_deadline.store(target.stamp + (std::uint64_t{1} << kStampBits), std::memory_order_relaxed);
+      return Written::yes;
+    }
+  }
+  return write_shared(channel, id, body, size, owner);
+}
+
+}  // namespace
+
+Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
+  const std::uint64_t total = kExtendedHeader + body_size;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    Target target{};
+    const Place place = find_place(channel, total, abi::kOpenMask, target);
+    if (place == Place::again) continue;
+    if (place == Place::lost) return {};
+    if (place == Place::elsewhere) break;
+    abi::RingHead& ring = *target.ring;
+    abi::Pending* pending = claim_pending(ring, owner);
+    if (pending == nullptr) {
+      count_loss(ring, abi::Loss::busy);
+      return {};
+    }
+    // The entry before the record: if we die between the two, the record's stamp is not where the entry says, and
+    // the entry is dropped.
+    pending->where.store(target.w, std::memory_order_relaxed);
+    pending->stamp.store(target.stamp, std::memory_order_relaxed);
+    pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
+    alignas(16) std::byte header[kExtendedHeader];
+    put_header(header, id, target.stamp, true);
+    const std::uint64_t same = 0;
+    if (exchange(channel.rseq_offset, {.cpu = target.cpu,
+                                       .ring = &ring,
+                                       .expected = target.w,
+                                       .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
+                                       .slot = reinterpret_cast<const abi::Word*>(&same),
+                                       .slot_value = 0,
+                                       .stamp = target.stamp,
+                                       .to = {data_of(ring) + offset_of(target.w), nullptr},
+                                       .from = {header, nullptr},
+                                       .words = {kExtendedHeader / 8, 0}}))
+      return {data_of(ring) + offset_of(target.w) + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total),
+              target.w, target.stamp};
+    free_pending(*pending);
+  }
+  return reserve_shared(channel, id, body_size, owner);
+}
+
+void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
+  abi::RingHead& ring = *r.ring;
+  // The deadline does not move: other compact stamps must not depend on a record that might have been dropped.
+  // Release; pairs with deliver:B. A reader that sees this count sees the body.
+  ring.image[offset_of(r.where) / subbuf_size].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)
+  free_pending(*r.pending);
+}
+#endif  // OURO_HAS_RSEQ
+
+Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
+#if OURO_HAS_RSEQ
+  if (channel.per_cpu) return write_per_cpu(channel, id, body, size, owner);
+#endif
+  return write_shared(channel, id, body, size, owner);
+}
+
+Reservation reserve(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
+  if (owner == 0) owner = this_owner();
+#if OURO_HAS_RSEQ
+  if (channel.per_cpu) return reserve_per_cpu(channel, id, body_size, owner);
+#endif
+  return reserve_shared(channel, id, body_size, owner);
+}
+
+void commit(const Reservation& r) noexcept {
+  const std::uint64_t subbuf_size = r.ring->writer.mask.load(std::memory_order_relaxed) + 1;
+#if OURO_HAS_RSEQ
+  if (r.ring->shape.kind == static_cast<std::uint32_t>(abi::RingKind::per_cpu)) return commit_per_cpu(r, subbuf_size);
+#endif
+  commit_shared(r, subbuf_size);
+}
+
+int populate(const Channel& channel, abi::RingHead& ring) noexcept {
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+  const std::size_t size = (std::size_t{channel.subbuf_count} + 1) * channel.subbuf_size;
+  const int saved = errno;
+  int error = 0;
+  // Allocates the file's pages and this process's page table entries; fails instead of raising SIGBUS (madvise(2)).
+  while (madvise(data_of(ring), size, MADV_POPULATE_WRITE) != 0) {
+    error = errno;
+    if (error != EINTR && error != EAGAIN) break;
+    error = 0;
+  }
+  errno = saved;
+  return error;
+}
+
+}  // namespace ouro::ring

@@ -1,0 +1,35 @@
+// ring/writer_internal.hpp -- what the two kinds of writer share.
+#pragma once
+#include <cstring>
+
+#include <ouro/ring/writer.hpp>
+
+namespace ouro::ring {
+
+// Records of 4 or 16 bytes of header; returns which.
+inline std::size_t put_header(std::byte* to, std::uint32_t id, std::uint64_t stamp, bool extended) noexcept {
+  if (!extended) {
+    const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
+    std::memcpy(to, &word, 4);
+    return kCompactHeader;
+  }
+  const std::uint32_t words[2] = {kExtendedId, id};
+  std::memcpy(to, words, 8);
+  std::memcpy(to + 8, &stamp, 8);
+  return kExtendedHeader;
+}
+
+std::uint64_t this_owner() noexcept;
+abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept;
+void free_pending(abi::Pending& entry) noexcept;
+bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept;
+
+#if OURO_HAS_RSEQ
+inline std::uint32_t detail_cpu(const Channel& channel) noexcept { return ouro::detail::rseq_cpu(channel.rseq_offset); }
+#endif
+
+Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept;
+Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept;
+void commit_shared(const Reservation& reservation, std::uint64_t subbuf_size) noexcept;
+
+}  // namespace ouro::ring

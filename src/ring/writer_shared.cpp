@@ -1,0 +1,148 @@
+// Rings of kind `shared`: any number of writers, from any CPU, by compare-exchange on W. What a thread without rseq
+// writes to, and every thread of a session whose clock cannot be read inside a section.
+//
+//   claim an entry of pending[]      so that a reader can tell whose record is missing if we die
+//   W -> W + size                    the stamp is read between load and exchange: order of stamps = order of places
+//   header, body
+//   commits += {1, size}             release; the sub-buffer is whole when its bytes are all committed
+//   free the entry
+//
+// All records carry extended headers: compact stamps would need a deadline that all writers agree on.
+//
+// A sub-buffer's commits are running totals, never reset: a reset by one writer could fall behind another's commit.
+// The totals at which a use began stand in the image, tagged with the use and exchanged, not stored, so that a
+// writer that stalled in the middle of opening cannot damage a later use.
+#include <sched.h>
+
+#include "ring/internal.hpp"
+#include "ring/writer_internal.hpp"
+
+namespace ouro::ring {
+namespace {
+
+constexpr int kMaxTries = 1000;  // lost races in a row before a record is given up
+
+enum class Switch : std::uint8_t { again, full, busy };
+
+void raise_to(abi::Word& word, std::uint64_t value) noexcept {
+  std::uint64_t seen = word.load(std::memory_order_relaxed);
+  while (seen < value &&
+         !word.compare_exchange_weak(seen, value, std::memory_order_relaxed, std::memory_order_relaxed)) {
+  }
+}
+
+// Is everything that was reserved in the closed use `sequence` of this sub-buffer committed?
+bool is_whole(const abi::SubbufImage& image, std::uint64_t sequence, std::uint64_t subbuf_size) noexcept {
+  const std::uint64_t end = image.close_word.load(std::memory_order_acquire);
+  const SharedUse use = shared_use(image);
+  return shared_sequence_of(end) == sequence && use.tag == static_cast<std::uint32_t>(sequence) &&
+         use.bytes == (offset_of(end) & (subbuf_size - 1));
+}
+
+// Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try
+// compute the same; an exchange that succeeds proves that this was so.
+void open_books(abi::Word& base, std::uint32_t tag, const abi::Word& commits, int shift) noexcept {
+  std::uint64_t seen = base.load(std::memory_order_acquire);
+  if (tag_of(seen) == tag) return;
+  const std::uint64_t total = commits.load(std::memory_order_acquire) >> shift;
+  base.compare_exchange_strong(seen, tagged(tag, total), std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t w) noexcept {
+  const std::uint64_t sequence = shared_sequence_of(w);
+  const std::uint64_t next = sequence + 1;
+  abi::Word& slot = ring.slot[next & (channel.subbuf_count - 1)];
+  abi::Slot seen{slot.load(std::memory_order_acquire)};
+  if (seen.physical() > channel.subbuf_count || offset_of(w) / channel.subbuf_size > channel.subbuf_count)
+    return Switch::busy;
+  if (seen.sequence() != next) {
+    if (seen.sequence() + channel.subbuf_count != next) return Switch::again;
+    if (!seen.taken()) {
+      if (channel.mode == abi::FullMode::discard) return Switch::full;
+      if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size)) return Switch::busy;
+    }
+    const bool lapped = !seen.taken();
+    const std::uint32_t records = shared_use(ring.image[seen.physical()]).records;
+    const abi::Slot claimed = abi::Slot::make(next, false, seen.physical());
+    if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
+      return Switch::again;
+    if (lapped) count_loss(ring, abi::Loss::lapped, records);
+    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
+    seen = claimed;
+  }
+  abi::SubbufImage& opening = ring.image[seen.physical()];
+  open_books(opening.sequence, static_cast<std::uint32_t>(next), opening.commits, 32);
+  open_books(opening.records_before, static_cast<std::uint32_t>(next), opening.commits, 0);
+
+  // By maximum: W only grows within a use, so whatever a slower rival stores here is smaller, and ignored.
+  abi::SubbufImage& closing = ring.image[offset_of(w) / channel.subbuf_size];
+  raise_to(closing.close_word, w);
+  closing.lost_before.store(counted_losses(ring), std::memory_order_relaxed);
+  std::uint64_t expected = w;
+  ring.writer.write_word.compare_exchange_strong(expected, make_shared_w(next, seen.physical() * channel.subbuf_size),
+                                                 std::memory_order_acq_rel, std::memory_order_relaxed);
+  return Switch::again;
+}
+
+// A CPU's number is a hint here: it keeps writers apart, nothing depends on it.
+abi::RingHead& nearest_ring(const Channel& channel) noexcept {
+  const int cpu = sched_getcpu();
+  return *channel.shared[cpu < 0 ? 0 : static_cast<std::uint32_t>(cpu) % channel.cpus];
+}
+
+}  // namespace
+
+Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
+  abi::RingHead& ring = nearest_ring(channel);
+  const std::uint64_t total = kExtendedHeader + body_size;
+  const auto lose = [&](abi::Loss cause) {
+    count_loss(ring, cause);
+    return Reservation{};
+  };
+  if (!make_writable(channel, ring)) return lose(abi::Loss::no_memory);
+  if (total >= channel.subbuf_size) return lose(abi::Loss::too_large);
+  abi::Pending* pending = claim_pending(ring, owner);
+  if (pending == nullptr) return lose(abi::Loss::busy);
+  abi::Word& write_word = ring.writer.write_word;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    // Acquire; pairs with shared:switch, which opened this sub-buffer.
+    std::uint64_t w = write_word.load(std::memory_order_acquire);
+    if (crosses(offset_of(w), total, channel.subbuf_size)) {
+      const Switch answer = switch_shared(channel, ring, w);
+      if (answer == Switch::again) continue;
+      free_pending(*pending);
+      return lose(answer == Switch::full ? abi::Loss::full : abi::Loss::busy);
+    }
+    const std::uint64_t stamp = channel.now();
+    pending->length.store(0, std::memory_order_relaxed);
+    pending->where.store(w, std::memory_order_release);
+    pending->stamp.store(stamp, std::memory_order_relaxed);
+    pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
+    if (!write_word.compare_exchange_strong(w, w + total, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+    std::byte* record = data_of(ring) + offset_of(w);
+    put_header(record, id, stamp, true);
+    return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp};
+  }
+  free_pending(*pending);
+  return lose(abi::Loss::busy);
+}
+
+void commit_shared(const Reservation& r, std::uint64_t subbuf_size) noexcept {
+  abi::SubbufImage& image = r.ring->image[offset_of(r.where) / subbuf_size];
+  if ((offset_of(r.where) & (subbuf_size - 1)) == 0) image.first_stamp.store(r.stamp, std::memory_order_relaxed);
+  raise_to(image.close_stamp, r.stamp);
+  raise_to(r.ring->writer.last_stamp, r.stamp);
+  // Release; pairs with deliver:B. Every commit is a read-modify-write, so a later one continues the release sequence.
+  image.commits.fetch_add(std::uint64_t{1} << 32 | r.size, std::memory_order_release);  // ord(shared:commit)
+  free_pending(*r.pending);
+}
+
+Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
+  const Reservation r = reserve_shared(channel, id, size, owner != 0 ? owner : this_owner());
+  if (r.body == nullptr) return Written::lost;
+  std::memcpy(r.body, body, size);
+  commit(r);
+  return Written::yes;
+}
+
+}  // namespace ouro::ring
