@@ -39,8 +39,9 @@ function(ouro_library name sources)
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME ouro-${name} EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   if(kind STREQUAL "SHARED")
-    # What stands in namespace ouro or is called ouro_* is the library's interface; all else stays inside.
+    # The map names the library's interface; all else stays inside. Programs must know that it is not their own.
     set(script ${PROJECT_SOURCE_DIR}/cmake/trace.map)
+    target_compile_definitions(${target} PUBLIC OURO_SHARED_LIBRARY)
     target_link_options(${target} PRIVATE -Wl,--version-script=${script})
     set_target_properties(${target} PROPERTIES
       VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${script})

@@ -30,3 +30,12 @@ done
 echo "pkg-config: built and ran"
 
 "$prefix/bin/ouro" --version
+
+# An example, as somebody would build it who has the installed package only.
+if [[ -z $OURO_SANITIZE ]]; then
+  cmake -S "$OURO_SOURCE/examples/shop" -B "$folder/shop" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_CXX_COMPILER="$OURO_CXX" -DCMAKE_BUILD_TYPE=Debug >/dev/null
+  cmake --build "$folder/shop" --target shop >/dev/null
+  LD_LIBRARY_PATH=$pc/.. "$folder/shop/shop" --help >/dev/null
+  echo "examples/shop: built and ran"
+fi
