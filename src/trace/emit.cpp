@@ -8,8 +8,6 @@
 
 #include "trace/tracer.hpp"
 
-__thread ouro::detail::ThreadState ouro_thread = {};
-
 namespace ouro::trace {
 namespace {
 
@@ -60,7 +58,7 @@ template <class Write>
 void for_sessions(detail::Site& site, Write write) noexcept {
   if (tracer.registry == nullptr) return;
   const int saved = errno;
-  detail::ThreadState& thread = ouro_thread;
+  detail::ThreadState& thread = detail::ouro_thread;
   const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
   bool all = true;
   const detail::Binding* binding = nullptr;
@@ -99,19 +97,22 @@ void count_without_id(SessionView& view) noexcept {
 }  // namespace
 }  // namespace ouro::trace
 
-using namespace ouro;
-using namespace ouro::trace;
+namespace ouro::detail {
 
-void ouro_trace_slow(const detail::Site* site, void* body, std::size_t size) noexcept {
-  for_sessions(const_cast<detail::Site&>(*site), [&](SessionView& view, std::uint32_t id) {
+using namespace trace;
+
+__thread ThreadState ouro_thread = {};
+
+void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept {
+  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
     if (id == kNoId) return count_without_id(view);
     std::memcpy(body, &ouro_thread.tid, sizeof ouro_thread.tid);
     ring::write_slow(*view.channel, id, body, size, owner(ouro_thread));
   });
 }
 
-void ouro_trace_large(const detail::Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
-  for_sessions(const_cast<detail::Site&>(*site), [&](SessionView& view, std::uint32_t id) {
+void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
+  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
     if (id == kNoId) return count_without_id(view);
     const ring::Reservation r = ring::reserve(*view.channel, id, size, owner(ouro_thread));
     if (r.body == nullptr) return;
@@ -120,3 +121,5 @@ void ouro_trace_large(const detail::Site* site, std::size_t size, void (*put)(co
     ring::commit(r);
   });
 }
+
+}  // namespace ouro::detail

@@ -124,7 +124,7 @@ bool map_filter_page(void* page) noexcept {
 // A forked child is a process of its own to those who list and attach: its registry replaces its parent's at the
 // same address, so that all pointers into it stay good.
 void in_forked_child() noexcept {
-  detail::ThreadState& thread = ouro_thread;
+  detail::ThreadState& thread = detail::ouro_thread;
   thread = {};
   if (tracer.registry == nullptr) return;
   const int saved = errno;
@@ -260,11 +260,12 @@ void remember(void* page) noexcept {
 }  // namespace
 }  // namespace ouro::trace
 
-using namespace ouro;
-using namespace ouro::trace;
+namespace ouro::detail {
+
+using namespace trace;
 
 // The loader runs modules' constructors one at a time.
-void ouro_module_begin(const detail::Module* module) noexcept {
+void ouro_module_begin(const Module* module) noexcept {
   if (module->begin == module->end || is_known(module->filter_page)) return;
   if (sysconf(_SC_PAGESIZE) != static_cast<long>(kPage)) return;
   const int saved = errno;
@@ -276,17 +277,17 @@ void ouro_module_begin(const detail::Module* module) noexcept {
     const std::uint64_t blobs = abi::kRegistryBlobsOffset + tracer.header().blobs_used.load(std::memory_order_relaxed);
     if (first || (have_memory(abi::kRegistryRowsOffset, rows_end) && have_memory(blobs, blobs + need.blobs))) {
       // The schemas first: once the page is there, events go and look.
-      for (const detail::Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<detail::Site&>(**p));
+      for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
       if (map_filter_page(module->filter_page)) remember(module->filter_page);
     }
   }
   errno = saved;
 }
 
-void ouro_module_end(const detail::Module* module) noexcept {
+void ouro_module_end(const Module* module) noexcept {
   if (tracer.registry == nullptr || tracer.pid != getpid() || !is_known(module->filter_page)) return;
   const int saved = errno;
-  for (const detail::Site* const* p = module->begin; p != module->end; ++p)
+  for (const Site* const* p = module->begin; p != module->end; ++p)
     if ((*p)->enabled.load(std::memory_order_relaxed) != &never)
       tracer.rows()[(*p)->row.load(std::memory_order_relaxed)].state.store(kRetired, std::memory_order_relaxed);
   bool left = false;
@@ -297,8 +298,10 @@ void ouro_module_end(const detail::Module* module) noexcept {
   // The mapping stays: other threads may still be writing.
   if (!left) {
     char path[sizeof tracer.directory + sizeof tracer.file + 1];
-    Text(path).add(tracer.directory).add("/").add(tracer.file);
+    trace::Text(path).add(tracer.directory).add("/").add(tracer.file);
     unlink(path);
   }
   errno = saved;
 }
+
+}  // namespace ouro::detail

@@ -235,8 +235,8 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
     rows[i].parent_pid = getppid();
     rows[i].start_time = base::start_time_of(static_cast<int>(thread.pid));
     rows[i].stamp = view.channel->now();
-    std::strncpy(rows[i].name, tracer.header().name, sizeof rows[i].name - 1);
-    if (tracer.pid == static_cast<std::int32_t>(thread.pid)) std::strncpy(rows[i].registry, tracer.file, sizeof rows[i].registry - 1);
+    std::memcpy(rows[i].name, tracer.header().name, sizeof rows[i].name);
+    if (tracer.pid == static_cast<std::int32_t>(thread.pid)) Text(rows[i].registry).add(tracer.file);
     rows[i].state.store(abi::row_ready, std::memory_order_release);
     return;
   }
