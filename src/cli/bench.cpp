@@ -1,0 +1,176 @@
+// ouro bench -- what an event costs on this machine, beside its clock and its atomics.
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/runtime_dir.hpp"
+#include "cli/commands.hpp"
+#include "clock/calibrate.hpp"
+#include "record/session.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kHelp = R"(Measures what an event costs here, beside a bare clock read, in one traced process.
+
+Ratios are to the bare clock read (rdtsc) of the same round; record_without_clock's is to a lock xadd. Medians over
+rounds and code alignments; p10 and p90 say how far they scatter. Other load on the machine spoils them.
+
+Examples:
+  ouro bench                        both modes, as tables
+  ouro bench --mode overwrite --json
+)";
+
+// The program that is measured: beside us in a build folder, or in libexec.
+std::string target_path() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* place : {"bench/target", "../libexec/ouro/bench-target"})
+    if (std::filesystem::exists(self / place, error)) return (self / place).string();
+  return {};
+}
+
+class Drainer {
+ public:
+  explicit Drainer(const record::Session& session) {
+    for (std::uint32_t i = 0; i < session.ring_count(); ++i) readers_.emplace_back(session.ring(i), session.geometry(i));
+  }
+  void drain() {
+    ring::Packet packet;
+    for (ring::Reader& reader : readers_)
+      while (reader.next(packet, true) == ring::Reader::Answer::packet) reader.release();
+  }
+  std::uint64_t delivered() const {
+    std::uint64_t sum = 0;
+    for (const ring::Reader& reader : readers_) sum += reader.delivered();
+    return sum;
+  }
+  std::uint64_t lost() const {
+    std::uint64_t sum = 0;
+    for (const ring::Reader& reader : readers_) sum += reader.lost_total();
+    return sum;
+  }
+
+ private:
+  std::vector<ring::Reader> readers_;
+};
+
+struct Pipe {
+  base::Fd read_end, write_end;
+  bool open() {
+    int ends[2];
+    if (pipe(ends) != 0) return false;
+    read_end = base::Fd(ends[0]);
+    write_end = base::Fd(ends[1]);
+    return true;
+  }
+};
+
+[[noreturn]] void run_target(const std::string& path, const std::string& session, Pipe& request, Pipe& reply, Pipe& output, bool drained) {
+  dup2(output.write_end.get(), STDOUT_FILENO);
+  setenv("OURO_SESSION", session.c_str(), 1);
+  const std::string a = drained ? std::to_string(request.write_end.get()) : "-1", b = drained ? std::to_string(reply.read_end.get()) : "-1";
+  execl(path.c_str(), path.c_str(), a.c_str(), b.c_str(), static_cast<char*>(nullptr));
+  _exit(127);
+}
+
+Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
+  const std::string target = target_path();
+  if (target.empty()) return errorf(ENOENT, "bench: the program to measure is missing: neither bench/target beside ouro nor ../libexec/ouro/bench-target");
+  base::RuntimeDir folder;
+  if (const int code = base::find_runtime_dir(folder, true); code != 0)
+    return errorf(code, "bench: no runtime folder: %s (hint: ouro doctor)", std::strerror(code));
+  record::SessionOptions options;
+  options.name = "bench-" + std::to_string(getpid());
+  options.mode = mode;
+  options.clock = clock::tsc_trust().trusted ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
+  options.subbuf_size = subbuf_size;
+  options.patterns = {"ouro_bench:*"};
+  auto session = record::Session::create(folder, options);
+  if (!session) return session.error();
+  Pipe request, reply, output;
+  if (!request.open() || !reply.open() || !output.open()) return error_from_errno("bench: pipe");
+  const bool drained = mode == abi::FullMode::discard;
+  const pid_t child = fork();
+  if (child < 0) return error_from_errno("bench: fork");
+  if (child == 0) run_target(target, session->file(), request, reply, output, drained);
+  request.write_end.reset();
+  reply.read_end.reset();
+  output.write_end.reset();
+  Drainer drainer(*session);
+  std::string text;
+  std::array<pollfd, 2> fds{{{request.read_end.get(), POLLIN, 0}, {output.read_end.get(), POLLIN, 0}}};
+  while (fds[1].fd >= 0 && (poll(fds.data(), fds.size(), -1) >= 0 || errno == EINTR)) {
+    char buffer[4096];
+    if ((fds[0].revents & POLLIN) != 0 && read(fds[0].fd, buffer, 1) == 1) {
+      drainer.drain();
+      if (write(reply.write_end.get(), buffer, 1) != 1) break;
+    } else if ((fds[0].revents & POLLHUP) != 0) {
+      fds[0].fd = -1;
+    }
+    if ((fds[1].revents & (POLLIN | POLLHUP)) != 0) {
+      const ssize_t n = read(fds[1].fd, buffer, sizeof buffer);
+      if (n <= 0) fds[1].fd = -1;
+      else text.append(buffer, static_cast<std::size_t>(n));
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  drainer.drain();
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return errorf(EIO, "bench: the measured program ended with wait status %#x, want 0", static_cast<unsigned>(status));
+  nlohmann::json result = nlohmann::json::parse(text, nullptr, false);
+  if (result.is_discarded()) return errorf(EIO, "bench: the measured program did not answer in JSON");
+  result["events"] = drainer.delivered() + drainer.lost();
+  result["lost"] = drainer.lost();
+  return result;
+}
+
+void print_table(const char* mode, const nlohmann::json& r) {
+  std::printf("%-24s %8s %10s %8s %8s\n", mode, "ns", "x clock", "p10", "p90");
+  for (const auto& [name, f] : r.items()) {
+    if (!f.is_object()) continue;
+    std::printf("  %-22s %8.2f %10.3f %8.3f %8.3f%s\n", name.c_str(), f["ns"].get<double>(), f["ratio"].get<double>(),
+                f["ratio_p10"].get<double>(), f["ratio_p90"].get<double>(), name == "record_without_clock" ? "  (x lock xadd)" : "");
+  }
+  std::printf("  %llu events, %llu lost\n", r["events"].get<unsigned long long>(), r["lost"].get<unsigned long long>());
+}
+
+}  // namespace
+
+int bench_command(int argc, char** argv) {
+  CLI::App app(kHelp, "ouro bench");
+  std::string mode = "both";
+  bool json = false;
+  app.add_option("--mode", mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
+  std::uint64_t buffer_size = 4 << 20;
+  app.add_option("--buffer-size", buffer_size, "per CPU, with a suffix K or M; 16 sub-buffers")->transform(CLI::AsSizeValue(false))->capture_default_str();
+  app.add_flag("--json", json, "one JSON object");
+  CLI11_PARSE(app, argc, argv);
+  nlohmann::json all;
+  for (const auto& [name, full_mode] : {std::pair{"discard", abi::FullMode::discard}, {"overwrite", abi::FullMode::overwrite}}) {
+    if (mode != "both" && mode != name) continue;
+    const auto result = measure(full_mode, buffer_size / 16);
+    if (!result) {
+      std::fprintf(stderr, "ouro: error: %s\n", result.error().text.c_str());
+      return 1;
+    }
+    all[name] = *result;
+    if (!json) print_table(name, *result);
+  }
+  if (json) std::cout << all.dump(2) << '\n';
+  return 0;
+}
+
+}  // namespace ouro::cli

@@ -1,0 +1,109 @@
+// The `ouro` command: finds the sub-command and hands over.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "cli/say.hpp"
+
+namespace {
+
+constexpr const char* kHelp = R"(ouro records, reads and shows what programs did.
+
+Usage: ouro COMMAND [OPTIONS]
+       ouro COMMAND --help
+       ouro --help | --version
+
+Commands:
+  record   run a program and write the events it states to a trace
+  list     events of running programs, with their fields and levels
+  print    a trace's events as text, ordered by time
+  stats    a trace's counts, rates, losses, and durations of spans
+  doctor   what this machine has, and lacks, for recording
+  bench    what an event costs here, beside reading the clock
+
+Programs state events with <ouro/trace.hpp> and need not run under `ouro record` to be listed. Traces are CTF 1.8:
+babeltrace2 and Trace Compass read them too.
+
+Environment:
+  OURO_RUNTIME_DIR   folder in which programs and tools of a user find each other, instead of $XDG_RUNTIME_DIR/ouro
+                     or, without that, /dev/shm/ouro-UID. Programs and tools must agree on it.
+
+Exit status: 0; 1 if something went wrong or what was written is not complete; 2 if the command line makes no sense;
+`ouro record` passes on the status of its program.
+
+Examples:
+  ouro record -o trace -- ./shop --threads 8     records all events of ./shop and of what it starts
+  ouro stats trace                               what took how long, and how often
+  ouro print trace | grep checkout
+)";
+
+struct Command {
+  const char* name;
+  int (*run)(int argc, char** argv);
+};
+
+constexpr std::array kCommands = {
+    Command{"record", ouro::cli::record_command}, Command{"list", ouro::cli::list_command},
+    Command{"print", ouro::cli::print_command},   Command{"stats", ouro::cli::stats_command},
+    Command{"doctor", ouro::cli::doctor_command}, Command{"bench", ouro::cli::bench_command},
+};
+
+// How many characters must be typed, removed, changed or exchanged with their neighbour to make `b` of `a`.
+std::size_t edits_between(const std::string& a, const std::string& b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i)
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
+int unknown(const std::string& name) {
+  const char* nearest = nullptr;
+  std::size_t fewest = std::max<std::size_t>(name.size(), 2) / 2 + 1;
+  for (const Command& command : kCommands) {
+    const std::size_t edits = edits_between(name, command.name);
+    if (edits >= fewest) continue;
+    fewest = edits;
+    nearest = command.name;
+  }
+  if (nearest != nullptr) ouro::cli::say("error: unknown command '%s' (did you mean '%s'?)", name.c_str(), nearest);
+  else ouro::cli::say("error: unknown command '%s', want one of those in 'ouro --help'", name.c_str());
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  const std::string name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
+  if (name == "--version") {
+    std::puts("ouro " OURO_VERSION);
+    return 0;
+  }
+  for (const Command& command : kCommands) {
+    if (name != command.name) continue;
+    try {
+      return command.run(argc - 1, argv + 1);
+    } catch (const std::exception& exception) {  // memory, mostly: errors that are expected come as values
+      ouro::cli::say("error: %s: %s", command.name, exception.what());
+      return 1;
+    }
+  }
+  return unknown(name);
+}
