@@ -36,12 +36,12 @@ namespace ouro::read {
 enum class Kind : std::uint8_t {
   unsigned_integer,
   signed_integer,
-  enumeration,     // an integer with labels
+  enumeration,  // an integer with labels
   floating_point,
   string,
-  structure,       // its members follow
-  variant,         // the selected option follows
-  array,           // elements follow, or are packed in place (Value::is_packed)
+  structure,  // its members follow
+  variant,    // the selected option follows
+  array,      // elements follow, or are packed in place (Value::is_packed)
 };
 
 struct Type;
@@ -58,27 +58,45 @@ struct Label {
 
 // How the decoder takes it from the bytes; settled when the metadata is read.
 struct Plan {
-  enum class Op : std::uint8_t { u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, bits, float_bits, string, text_array,
-                                 packed_array, array, structure, variant };
+  enum class Op : std::uint8_t {
+    u8,
+    u16,
+    u32,
+    u64,
+    i8,
+    i16,
+    i32,
+    i64,
+    f32,
+    f64,
+    bits,
+    float_bits,
+    string,
+    text_array,
+    packed_array,
+    array,
+    structure,
+    variant
+  };
   Op op{};
   bool big_endian = false;
-  std::int32_t store = -1;      // slot that keeps the value for a later length or tag; -1: none
-  std::int32_t load = -1;       // slot with the length or the tag
-  bool maps_clock = false;      // the value is a stamp of the stream's clock, perhaps its low bits only
-  std::uint32_t element_size = 0;  // bytes, of packed arrays
+  std::int32_t store = -1;             // slot that keeps the value for a later length or tag; -1: none
+  std::int32_t load = -1;              // slot with the length or the tag
+  bool maps_clock = false;             // the value is a stamp of the stream's clock, perhaps its low bits only
+  std::uint32_t element_size = 0;      // bytes, of packed arrays
   std::vector<std::uint32_t> options;  // of variants: the member that each of the labels selects
 };
 
 struct Type {
   Kind kind{};
-  std::uint32_t bits = 0;       // of an integer or floating point number
-  std::uint32_t align = 1;      // in bits
+  std::uint32_t bits = 0;   // of an integer or floating point number
+  std::uint32_t align = 1;  // in bits
   bool is_signed = false;
-  std::uint8_t base = 10;       // 2, 8, 10 or 16: how people want to see it
-  bool is_sequence = false;     // array whose length is in the data
-  std::uint64_t count = 0;      // of an array
-  std::vector<Label> labels;    // of an enumeration; of a variant: of its tag
-  std::vector<Field> members;   // of structures and variants; one for an array: its element
+  std::uint8_t base = 10;      // 2, 8, 10 or 16: how people want to see it
+  bool is_sequence = false;    // array whose length is in the data
+  std::uint64_t count = 0;     // of an array
+  std::vector<Label> labels;   // of an enumeration; of a variant: of its tag
+  std::vector<Field> members;  // of structures and variants; one for an array: its element
   Plan plan;
 };
 
@@ -99,20 +117,20 @@ struct Value {
   std::string_view name() const { return field->name; }
   std::string_view text() const { return {bytes, count}; }  // of a string
   bool is_packed() const { return kind() == Kind::array && nodes == 1 && count != 0; }
-  Value element(std::size_t index) const;   // of a packed array
-  std::string_view label() const;           // of an enumeration; "" if the value has none
+  Value element(std::size_t index) const;  // of a packed array
+  std::string_view label() const;          // of an enumeration; "" if the value has none
 };
 
 struct EventClass {
   std::string name;
   std::uint64_t id = 0, stream_id = 0;
-  int level = -1;                       // as abi::Level counts; -1: not stated
+  int level = -1;  // as abi::Level counts; -1: not stated
   abi::EventKind kind = abi::EventKind::point;
-  std::string file;                     // where it stands in the source; "" if not stated
+  std::string file;  // where it stands in the source; "" if not stated
   std::uint32_t line = 0;
-  bool is_state = false;                // of the recorder: ouro:process, ouro:thread, ouro:lost
-  std::size_t index = 0;                // in Trace::classes()
-  std::vector<Field> context, fields;   // context: of the event alone
+  bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost
+  std::size_t index = 0;               // in Trace::classes()
+  std::vector<Field> context, fields;  // context: of the event alone
 };
 
 struct Process {
@@ -131,7 +149,7 @@ struct Stream {
   std::string file;
   std::uint64_t id = 0;
   int cpu = -1;
-  std::uint64_t bytes = 0;             // of the whole file
+  std::uint64_t bytes = 0;  // of the whole file
   std::uint64_t packets = 0;
   std::uint64_t events = 0;
   std::uint64_t events_discarded = 0;  // said by the tracer: written by the program, not in the trace
@@ -141,12 +159,12 @@ struct Stream {
 struct Event {
   const EventClass* type = nullptr;
   const Stream* stream = nullptr;
-  std::int64_t time_ns = 0;      // since 1970-01-01 00:00 UTC, as far as the trace's clock knows
-  std::uint64_t ticks = 0;       // the same as the clock of the stream counts
-  int cpu = -1;                  // -1: the trace does not say
+  std::int64_t time_ns = 0;  // since 1970-01-01 00:00 UTC, as far as the trace's clock knows
+  std::uint64_t ticks = 0;   // the same as the clock of the stream counts
+  int cpu = -1;              // -1: the trace does not say
   std::int32_t tid = -1;
   const Thread* thread = nullptr;
-  std::uint32_t size = 0;        // bytes in the file, header included
+  std::uint32_t size = 0;  // bytes in the file, header included
   std::span<const Value> context, fields;
 };
 
@@ -181,15 +199,15 @@ class Trace {
   const std::vector<EventClass>& classes() const;
   const std::vector<Stream>& streams() const;
   const std::vector<Clock>& clocks() const;
-  const std::vector<Thread>& threads() const;      // every one that the trace names; names it had one after another
-  const std::vector<Process>& processes() const;   // appear one after another
+  const std::vector<Thread>& threads() const;     // every one that the trace names; names it had one after another
+  const std::vector<Process>& processes() const;  // appear one after another
   const std::vector<std::pair<std::string, std::string>>& environment() const;
   std::string_view environment(std::string_view name) const;  // "" if the trace does not say
 
   // Whether everything read so far was sound, and all of it there. Lost events do not count: losing is the tracer's
   // right, and said in streams().
   bool complete() const;
-  const std::vector<Damage>& damage() const;       // the first kMaxDamage
+  const std::vector<Damage>& damage() const;  // the first kMaxDamage
   std::uint64_t damage_count() const;
   static constexpr std::size_t kMaxDamage = 1000;
 

@@ -154,7 +154,8 @@ void add_event(std::string& out, std::uint32_t id, std::uint32_t stream_id, cons
   out += "event {\n  name = " + quoted(event.name) + ";\n";
   add(out, "  id = %u;\n  stream_id = %u;\n  loglevel = %u;\n", id, stream_id, static_cast<unsigned>(event.level));
   if (!event.file.empty() || event.kind != abi::EventKind::point)
-    out += "  model.emf.uri = " + quoted(event.file + ":" + std::to_string(event.line) + fragment_of(event.kind)) + ";\n";
+    out +=
+        "  model.emf.uri = " + quoted(event.file + ":" + std::to_string(event.line) + fragment_of(event.kind)) + ";\n";
   out += "  fields := struct {\n";
   FieldNames names;
   for (const Field& field : event.fields) add_field(out, field, names);
@@ -226,11 +227,14 @@ void add_streams(std::string& out) {
   // The extended part has align = 1: a member of align = 8 would move the variant itself, which begins at bit 10.
   // `ignored` is mapped to the clock only because babeltrace2 warns of header fields without a meaning; the whole
   // stamp behind it replaces whatever it said.
-  add(out, "stream {\n  id = 0;\n  event.header := struct {\n    enum : integer { size = %d; align = 1; signed = false; } ",
+  add(out,
+      "stream {\n  id = 0;\n  event.header := struct {\n    enum : integer { size = %d; align = 1; signed = false; } ",
       32 - kStampBits);
   add(out, "{ compact = 0 ... %u, extended = %u } id;\n", kCompactIds - 1, kCompactIds);
   out += "    variant <id> {\n      struct {\n        stamp_compact timestamp;\n      } compact;\n      struct {\n";
-  out += "        stamp_compact ignored;\n        integer { size = 32; align = 1; signed = false; } id;\n        stamp_extended timestamp;\n";
+  out +=
+      "        stamp_compact ignored;\n        integer { size = 32; align = 1; signed = false; } id;\n        "
+      "stamp_extended timestamp;\n";
   out += "      } extended;\n    } v;\n  };\n  event.context := struct {\n    u32 _tid;\n  };\n";
   out += packet_context;
   out += "};\n\nstream {\n  id = 1;\n  event.header := struct {\n    u16 id;\n    stamp64 timestamp;\n  };\n";
@@ -267,10 +271,8 @@ void put(std::vector<std::byte>& out, const void* bytes, std::size_t size) {
   out.insert(out.end(), begin, begin + size);
 }
 template <class T>
-  requires std::is_integral_v<T>
-void put(std::vector<std::byte>& out, T value) {
-  put(out, &value, sizeof value);
-}
+requires std::is_integral_v<T>
+void put(std::vector<std::byte>& out, T value) { put(out, &value, sizeof value); }
 // Up to the first NUL, which a CTF string cannot hold.
 void put(std::vector<std::byte>& out, const std::string& text) {
   put(out, text.c_str(), std::strlen(text.c_str()) + 1);

@@ -22,25 +22,32 @@ EventClass event(const char* name, std::vector<Field> fields, EventKind kind = E
 
 // Every value of the text is what was stored: "name = value" in babeltrace2's words.
 void expect_has(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
+  for (const std::string& part : parts)
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
 }
 
 TEST(Ctf, Babeltrace2ReadsEveryFieldType) {
-  TestTrace trace(description({{0, event("t:all",
-                                         {scalar("a", FieldType::u8), scalar("b", FieldType::u16),
-                                          scalar("c", FieldType::u32), scalar("d", FieldType::u64),
-                                          scalar("e", FieldType::i8), scalar("f", FieldType::i16),
-                                          scalar("g", FieldType::i32), scalar("h", FieldType::i64),
-                                          scalar("i", FieldType::f32), scalar("j", FieldType::f64),
-                                          scalar("k", FieldType::boolean), scalar("l", FieldType::pointer),
-                                          scalar("m", FieldType::string),
-                                          {"n", FieldType::u16, FieldShape::array, false, 3, {}},
-                                          {"o", FieldType::i32, FieldShape::sequence, false, 0, {}},
-                                          {"p", FieldType::u8, FieldShape::sequence, true, 0, {}},
-                                          {"q", FieldType::i16, FieldShape::scalar, false, 0, {{-2, "cold"}, {5, "say \"hi\""}}},
-                                          {"r", FieldType::u32, FieldShape::scalar, true, 0, {}},
-                                          {"s", FieldType::f64, FieldShape::sequence, false, 0, {}},
-                                          {"t", FieldType::boolean, FieldShape::array, false, 2, {}}})}}));
+  TestTrace trace(description(
+      {{0, event("t:all", {scalar("a", FieldType::u8),
+                           scalar("b", FieldType::u16),
+                           scalar("c", FieldType::u32),
+                           scalar("d", FieldType::u64),
+                           scalar("e", FieldType::i8),
+                           scalar("f", FieldType::i16),
+                           scalar("g", FieldType::i32),
+                           scalar("h", FieldType::i64),
+                           scalar("i", FieldType::f32),
+                           scalar("j", FieldType::f64),
+                           scalar("k", FieldType::boolean),
+                           scalar("l", FieldType::pointer),
+                           scalar("m", FieldType::string),
+                           {"n", FieldType::u16, FieldShape::array, false, 3, {}},
+                           {"o", FieldType::i32, FieldShape::sequence, false, 0, {}},
+                           {"p", FieldType::u8, FieldShape::sequence, true, 0, {}},
+                           {"q", FieldType::i16, FieldShape::scalar, false, 0, {{-2, "cold"}, {5, "say \"hi\""}}},
+                           {"r", FieldType::u32, FieldShape::scalar, true, 0, {}},
+                           {"s", FieldType::f64, FieldShape::sequence, false, 0, {}},
+                           {"t", FieldType::boolean, FieldShape::array, false, 2, {}}})}}));
   Bytes records;
   records.compact(0, 1000, 77);
   records.put(std::uint8_t{200}).put(std::uint16_t{60000}).put(std::uint32_t{4000000000}).put(~std::uint64_t{0});
@@ -54,17 +61,35 @@ TEST(Ctf, Babeltrace2ReadsEveryFieldType) {
 
   const std::string text = trace.babeltrace2("--clock-gmt");
   expect_has(text, {"[00:00:00.000001000]", "t:all:", "cpu_id = 3", "tid = 77"});
-  expect_has(text, {"a = 200,", "b = 60000,", "c = 4000000000,", "d = 18446744073709551615,", "e = -100,", "f = -30000,",
-                    "g = -2000000000,", "h = -9223372036854775808,", "i = 1.5,", "j = -2.25,", "k = ( \"true\" : container = 1 )",
-                    "l = 0xDEADBEEF0000,", "m = \"gr\xc3\xbc\xc3\x9f\",", "n = [ [0] = 1, [1] = 2, [2] = 3 ]",
-                    "o = [ [0] = -7, [1] = 8 ]", "p = [ [0] = 0xCA, [1] = 0xFE, [2] = 0x0 ]",
-                    "q = ( \"cold\" : container = -2 )", "r = 0xFF", "s = [ ]", "[1] = ( \"false\" : container = 0 )"});
+  expect_has(text, {"a = 200,",
+                    "b = 60000,",
+                    "c = 4000000000,",
+                    "d = 18446744073709551615,",
+                    "e = -100,",
+                    "f = -30000,",
+                    "g = -2000000000,",
+                    "h = -9223372036854775808,",
+                    "i = 1.5,",
+                    "j = -2.25,",
+                    "k = ( \"true\" : container = 1 )",
+                    "l = 0xDEADBEEF0000,",
+                    "m = \"gr\xc3\xbc\xc3\x9f\",",
+                    "n = [ [0] = 1, [1] = 2, [2] = 3 ]",
+                    "o = [ [0] = -7, [1] = 8 ]",
+                    "p = [ [0] = 0xCA, [1] = 0xFE, [2] = 0x0 ]",
+                    "q = ( \"cold\" : container = -2 )",
+                    "r = 0xFF",
+                    "s = [ ]",
+                    "[1] = ( \"false\" : container = 0 )"});
   EXPECT_EQ(text.find("WARN"), std::string::npos) << text;
   EXPECT_EQ(text.find("exit status"), std::string::npos) << text;
 }
 
 TEST(Ctf, CompactStampsGrowFromThePacketsBeginAndExtendedOnesAreWhole) {
-  TestTrace trace(description({{0, event("t:e", {})}, {1022, event("t:last", {})}, {1023, event("t:first_long", {})}, {70000, event("t:far", {})}}));
+  TestTrace trace(description({{0, event("t:e", {})},
+                               {1022, event("t:last", {})},
+                               {1023, event("t:first_long", {})},
+                               {70000, event("t:far", {})}}));
   constexpr std::uint64_t kBegin = (std::uint64_t{5} << 22) + 4194300;  // a compact stamp soon wraps
   Bytes records;
   records.compact(0, kBegin, 1);
@@ -111,10 +136,12 @@ TEST(Ctf, BothStreamsInSeveralPacketsWithLosses) {
   trace.packet("ouro_state", {.stream_id = 1, .timestamp_begin = 50, .timestamp_end = 310}, state);
 
   const std::string text = trace.babeltrace2("--clock-cycles --no-delta --fields=loglevel");
-  expect_has(text, {"ouro:process: { cpu_id = 0 }, { pid = 4711, parent_pid = 1, name = \"shop\", cmdline = \"./shop --port 0\" }",
-                    "ouro:thread: { cpu_id = 0 }, { pid = 4711, tid = 4712, name = \"worker \\\"1\\\"\" }",
-                    "ouro:lost: { cpu_id = 0 }, { cpu = 0, cause = \"full\", count = 5 }",
-                    "WARNING: Tracer discarded 5 events", "TRACE_NOTICE (5)"});
+  expect_has(
+      text,
+      {"ouro:process: { cpu_id = 0 }, { pid = 4711, parent_pid = 1, name = \"shop\", cmdline = \"./shop --port 0\" }",
+       "ouro:thread: { cpu_id = 0 }, { pid = 4711, tid = 4712, name = \"worker \\\"1\\\"\" }",
+       "ouro:lost: { cpu_id = 0 }, { cpu = 0, cause = \"full\", count = 5 }", "WARNING: Tracer discarded 5 events",
+       "TRACE_NOTICE (5)"});
   EXPECT_EQ(text.find("exit status"), std::string::npos) << text;
 }
 
@@ -123,10 +150,19 @@ TEST(Ctf, NoNameBreaksTheMetadata) {
   // labels repeat or do not fit.
   TestTrace trace(description(
       {{0, event("t:\"}; event { /* \\ // %s",
-                 {scalar("integer", FieldType::u8), scalar("a b", FieldType::u8), scalar("a-b", FieldType::u8),
-                  scalar("9", FieldType::u8), scalar("\xc3\xa9", FieldType::u8),
-                  {"s", FieldType::u8, FieldShape::sequence, false, 0, {}}, scalar("_s_length", FieldType::u8),
-                  {"x", FieldType::u8, FieldShape::scalar, false, 0, {{1, "one"}, {1, "uno"}, {2, "one"}, {300, "far"}, {-1, "below"}}},
+                 {scalar("integer", FieldType::u8),
+                  scalar("a b", FieldType::u8),
+                  scalar("a-b", FieldType::u8),
+                  scalar("9", FieldType::u8),
+                  scalar("\xc3\xa9", FieldType::u8),
+                  {"s", FieldType::u8, FieldShape::sequence, false, 0, {}},
+                  scalar("_s_length", FieldType::u8),
+                  {"x",
+                   FieldType::u8,
+                   FieldShape::scalar,
+                   false,
+                   0,
+                   {{1, "one"}, {1, "uno"}, {2, "one"}, {300, "far"}, {-1, "below"}}},
                   {"y", FieldType::u8, FieldShape::scalar, false, 0, {{300, "far"}}},
                   {"z", FieldType::i64, FieldShape::scalar, false, 0, {{INT64_MIN, "min"}, {INT64_MAX, "max"}}},
                   {"w", FieldType::u64, FieldShape::scalar, false, 0, {{-1, "all"}}}})}}));
@@ -138,7 +174,8 @@ TEST(Ctf, NoNameBreaksTheMetadata) {
   trace.packet("s", {.timestamp_begin = 1, .timestamp_end = 1}, records.get());
   const std::string text = trace.babeltrace2();
   expect_has(text, {"integer = 1, a_b = 2, a_b_2 = 3,", "s = [ [0] = 6 ]", "_s_length_2 = 7", "y = 9",
-                    "z = ( \"min\" : container = -9223372036854775808 )", "w = ( \"all\" : container = 18446744073709551615 )"});
+                    "z = ( \"min\" : container = -9223372036854775808 )",
+                    "w = ( \"all\" : container = 18446744073709551615 )"});
   EXPECT_EQ(text.find("exit status"), std::string::npos) << text;
   EXPECT_EQ(text.find("WARN"), std::string::npos) << text;
 }
@@ -148,13 +185,20 @@ TEST(Ctf, EventsSayWhereTheyStandAndWhatTheyAre) {
                                                       {1, event("t:s_end", {}, EventKind::span_end)},
                                                       {2, event("t:c", {}, EventKind::counter)},
                                                       {3, event("t:p", {})}}));
-  expect_has(text, {"model.emf.uri = \"src/a.cpp:7#span_begin\";", "\"src/a.cpp:7#span_end\";", "\"src/a.cpp:7#counter\";",
-                    "\"src/a.cpp:7\";", "tracer_name = \"ouro\";", "hostname = \"test\";", "loglevel = 5;"});
+  expect_has(text,
+             {"model.emf.uri = \"src/a.cpp:7#span_begin\";", "\"src/a.cpp:7#span_end\";", "\"src/a.cpp:7#counter\";",
+              "\"src/a.cpp:7\";", "tracer_name = \"ouro\";", "hostname = \"test\";", "loglevel = 5;"});
 }
 
 TEST(Ctf, APacketHeaderIsTheBytesTheSpecificationDraws) {
-  PacketHeader header{.stream_id = 1, .stream_instance_id = 2, .timestamp_begin = 3, .timestamp_end = 4,
-                      .content_bytes = 100, .packet_seq_num = 5, .events_discarded = 6, .cpu_id = 7};
+  PacketHeader header{.stream_id = 1,
+                      .stream_instance_id = 2,
+                      .timestamp_begin = 3,
+                      .timestamp_end = 4,
+                      .content_bytes = 100,
+                      .packet_seq_num = 5,
+                      .events_discarded = 6,
+                      .cpu_id = 7};
   header.uuid[0] = 0xab;
   const auto bytes = encode(header);
   const auto at = [&](std::size_t offset) { return std::to_integer<unsigned>(bytes.at(offset)); };

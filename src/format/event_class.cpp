@@ -176,10 +176,10 @@ Result<EventClass> parse_schema(std::span<const std::byte> bytes) {
 }
 
 const char* to_string(abi::Level level) {
-  static constexpr const char* names[] = {"emergency",     "alert",          "critical",  "error",         "warning",
-                                          "notice",        "info",           "debug_system", "debug_program",
-                                          "debug_process", "debug_module",   "debug_unit",   "debug_function",
-                                          "debug_line",    "debug"};
+  static constexpr const char* names[] = {"emergency",      "alert",         "critical",     "error",
+                                          "warning",        "notice",        "info",         "debug_system",
+                                          "debug_program",  "debug_process", "debug_module", "debug_unit",
+                                          "debug_function", "debug_line",    "debug"};
   const auto i = static_cast<std::size_t>(level);
   return i < std::size(names) ? names[i] : "unknown";
 }
@@ -195,7 +195,7 @@ const char* to_string(abi::EventKind kind) {
 }
 
 std::string type_name(const Field& field) {
-  static constexpr const char* names[] = {"u8", "u16", "u32",  "u64",  "i8",      "i16",   "i32",
+  static constexpr const char* names[] = {"u8",  "u16", "u32", "u64",  "i8",      "i16",   "i32",
                                           "i64", "f32", "f64", "bool", "pointer", "string"};
   const auto i = static_cast<std::size_t>(field.type);
   std::string name = i < std::size(names) ? names[i] : "unknown";

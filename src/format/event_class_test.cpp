@@ -22,7 +22,9 @@ const std::vector<Field> kOrderFields = {
     {"matrix", FieldType::f64, FieldShape::array, false, 9, {}},
 };
 
-std::vector<std::byte> order_schema() { return schema_bytes("shop:order", "src/shop.cpp", EventKind::point, kOrderFields); }
+std::vector<std::byte> order_schema() {
+  return schema_bytes("shop:order", "src/shop.cpp", EventKind::point, kOrderFields);
+}
 
 std::string error_of(const std::vector<std::byte>& bytes) {
   const Result<EventClass> parsed = parse_schema(bytes);
@@ -89,12 +91,15 @@ TEST(Schema, NamesMustBePrintable) {
   const auto named = [](const char* name) { return error_of(schema_bytes(name, "f", EventKind::point, {})); };
   EXPECT_EQ(named("shop:pr\xc3\xa9t"), "");
   EXPECT_EQ(named(""), "schema: event name at byte 12 is empty");
-  for (const char* bad : {"a\nb", "a\x1b[2J", "a\x7f", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2\x9b", "\xe2\x82"})
+  for (const char* bad :
+       {"a\nb", "a\x1b[2J", "a\x7f", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2\x9b", "\xe2\x82"})
     EXPECT_EQ(named(bad), "schema: event name at byte 12 is not printable UTF-8");
 }
 
 TEST(Schema, ContradictoryFieldsAreRefused) {
-  const auto with = [](Field field) { return error_of(schema_bytes("a:b", "f", EventKind::point, {std::move(field)})); };
+  const auto with = [](Field field) {
+    return error_of(schema_bytes("a:b", "f", EventKind::point, {std::move(field)}));
+  };
   EXPECT_NE(with({"x", FieldType::string, FieldShape::array, false, 3, {}}), "");
   EXPECT_NE(with({"x", FieldType::u8, FieldShape::array, false, 0, {}}), "");
   EXPECT_NE(with({"x", FieldType::u8, FieldShape::array, false, 0xffffffff, {}}), "");

@@ -22,10 +22,7 @@ namespace ouro::format::test {
 class Bytes {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
-  Bytes& put(T value) {
-    return raw(&value, sizeof value);
-  }
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T> Bytes& put(T value) { return raw(&value, sizeof value); }
   Bytes& text(const std::string& value) { return raw(value.c_str(), value.size() + 1); }
   Bytes& raw(const void* data, std::size_t size) {
     const auto* begin = static_cast<const std::byte*>(data);
@@ -102,7 +99,9 @@ class TestTrace {
     out.write(reinterpret_cast<const char*>(records.data()), static_cast<std::streamsize>(records.size()));
   }
   // What babeltrace2 says of it, on both its outputs.
-  std::string babeltrace2(const std::string& options = "") const { return run("babeltrace2 " + options + " " + folder_ + " 2>&1"); }
+  std::string babeltrace2(const std::string& options = "") const {
+    return run("babeltrace2 " + options + " " + folder_ + " 2>&1");
+  }
 
   static std::string run(const std::string& command) {
     std::string out;

@@ -1,0 +1,43 @@
+// read/mapped_file.cpp -- see the header.
+#include "read/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace ouro::read {
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return error_from_errno("file '%s' cannot be opened", path.c_str());
+  struct stat about {};
+  if (::fstat(fd, &about) != 0) {
+    const Error error = error_from_errno("file '%s' cannot be examined", path.c_str());
+    ::close(fd);
+    return error;
+  }
+  if (!S_ISREG(about.st_mode)) {
+    ::close(fd);
+    return errorf(ENOTSUP, "file '%s' is no regular file", path.c_str());
+  }
+  const auto size = static_cast<std::size_t>(about.st_size);
+  if (size == 0) {
+    ::close(fd);
+    return MappedFile(nullptr, 0);
+  }
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  const Error error = error_from_errno("file '%s' of %zu bytes cannot be mapped", path.c_str(), size);
+  ::close(fd);
+  if (data == MAP_FAILED) return error;
+  ::madvise(data, size, MADV_SEQUENTIAL);
+  return MappedFile(static_cast<const char*>(data), size);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+}  // namespace ouro::read

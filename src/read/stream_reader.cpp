@@ -1,0 +1,354 @@
+// read/stream_reader.cpp -- see the header. Every number that a packet states is checked before it is used.
+#include "read/stream_reader.hpp"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace ouro::read {
+namespace {
+
+constexpr std::uint32_t kMagic = 0xc1fc1fc1;
+
+[[gnu::format(printf, 1, 2)]] std::string textf(const char* format, ...) {
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  std::vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  return text;
+}
+
+// Rounded up, for any number of bits.
+std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }
+
+// A member of a packet's header or context by its name; null if there is none.
+const Value* member(const std::vector<Value>& values, std::string_view name) {
+  for (const Value& value : values)
+    if (value.name() == name) return &value;
+  return nullptr;
+}
+
+}  // namespace
+
+void DamageLog::add(const std::string& file, std::uint64_t offset, const std::string& why) {
+  ++count_;
+  if (first_.size() < Trace::kMaxDamage)
+    first_.push_back({file, offset, textf("%s, byte %" PRIu64 ": ", file.c_str(), offset) + why});
+}
+
+StreamReader::StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log)
+    : metadata_(&metadata), info_(&info), file_(file), log_(log), decoder_(metadata.slots) {}
+
+void StreamReader::rewind() {
+  in_packet_ = peeked_ = seen_packet_ = false;
+  packet_end_ = content_end_ = last_ticks_ = 0;
+  packet_ = {};
+  decoder_ = Decoder(metadata_->slots);
+  quiet_below_ = furthest_report_;
+  info_->packets = info_->events = info_->events_discarded = info_->packets_missing = 0;
+}
+
+void StreamReader::report(std::uint64_t offset, const std::string& why) {
+  if (log_ == nullptr || offset < quiet_below_) return;
+  furthest_report_ = std::max(furthest_report_, offset + 1);
+  log_->add(info_->file, offset, why);
+}
+
+// ---- packets
+
+bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
+  std::vector<Value>& values = decoder_.values();
+  values.clear();
+  if (const char* wrong = decoder_.decode(metadata_->packet_header)) {
+    why = std::string("packet header ") + wrong;
+    return false;
+  }
+  if (const Value* magic = member(values, "magic"); magic != nullptr && magic->u != kMagic) {
+    why = textf("packet magic is 0x%08" PRIx64 ", want 0x%08x", magic->u, kMagic);
+    return false;
+  }
+  const Value* uuid = member(values, "uuid");
+  if (uuid != nullptr && metadata_->uuid && uuid->is_packed() && uuid->count == 16 &&
+      uuid->type().plan.element_size == 1 && std::memcmp(uuid->bytes, metadata_->uuid->data(), 16) != 0) {
+    why = "packet has another trace's uuid";
+    return false;
+  }
+  if (const Value* id = member(values, "stream_id")) out.stream_id = id->u;
+  return true;
+}
+
+bool StreamReader::parse_packet_context(Packet& out, std::string& why) {
+  std::vector<Value>& values = decoder_.values();
+  values.clear();
+  if (const char* wrong = decoder_.decode(out.stream->packet_context)) {
+    why = std::string("packet context ") + wrong;
+    return false;
+  }
+  const auto number = [&](const char* name) {
+    const Value* value = member(values, name);
+    return value != nullptr ? std::optional(value->u) : std::nullopt;
+  };
+  out.begin = number("timestamp_begin").value_or(0);
+  if (const auto end = number("timestamp_end"); end && *end != 0) out.end = *end;
+  const auto content = number("content_size"), size = number("packet_size");
+  if (size && *size % 8 != 0) {
+    why = textf("packet size is %" PRIu64 " bits, want whole bytes", *size);
+    return false;
+  }
+  if (size || content) out.packet_bytes = size ? *size / 8 : bytes_of(*content);
+  out.content_bits = content ? *content : out.packet_bytes * 8;
+  out.seq_num = number("packet_seq_num");
+  out.discarded = number("events_discarded");
+  out.cpu = number("cpu_id");
+  return true;
+}
+
+bool StreamReader::check_packet(std::uint64_t offset, Packet& out, std::string& why) const {
+  const std::uint64_t left = file_.size() - offset;
+  if (out.packet_bytes < bytes_of(decoder_.bit()) || out.content_bits < decoder_.bit() ||
+      bytes_of(out.content_bits) > out.packet_bytes) {
+    why = textf("packet of %" PRIu64 " bytes says %" PRIu64 " bits of content behind a header of %" PRIu64,
+                out.packet_bytes, out.content_bits, decoder_.bit());
+    return false;
+  }
+  if (out.begin > out.end) {
+    why = textf("packet begins at tick %" PRIu64 ", after its end at %" PRIu64, out.begin, out.end);
+    return false;
+  }
+  if (out.end < last_ticks_ || (out.begin != 0 && out.begin < last_ticks_)) {
+    why = textf("packet begins at tick %" PRIu64 ", before the event ahead of it at %" PRIu64, out.begin, last_ticks_);
+    return false;
+  }
+  if (seen_packet_ && out.stream_id != packet_.stream_id) {
+    why = textf("packet is of stream %" PRIu64 ", those before of %" PRIu64, out.stream_id, packet_.stream_id);
+    return false;
+  }
+  out.truncated = out.packet_bytes > left;
+  if (out.truncated) out.content_bits = std::min(out.content_bits, left * 8);
+  return true;
+}
+
+// Leaves the decoder behind the packet's context. Without a context, the rest of the file is one packet.
+bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& why) {
+  const std::uint64_t left = file_.size() - offset;
+  decoder_.start(file_.data() + offset, left);
+  out.packet_bytes = left;
+  out.content_bits = left * 8;
+  if (metadata_->packet_header.type != nullptr && !parse_packet_header(out, why)) return false;
+  out.stream = metadata_->stream(out.stream_id);
+  if (out.stream == nullptr) {
+    why = textf("packet is of stream %" PRIu64 ", which the metadata does not declare", out.stream_id);
+    return false;
+  }
+  if (out.stream->packet_context.type != nullptr && !parse_packet_context(out, why)) return false;
+  return check_packet(offset, out, why);
+}
+
+// The first sound packet header at or behind `from` and before `limit`, known by its magic number.
+std::optional<std::uint64_t> StreamReader::find_packet(std::uint64_t from, std::uint64_t limit,
+                                                       std::optional<std::uint64_t> wanted_seq_num) {
+  if (metadata_->packet_header.type == nullptr) return std::nullopt;
+  const Type& header = *metadata_->packet_header.type;
+  if (header.members.empty() || header.members[0].name != "magic" || header.members[0].type->bits != 32)
+    return std::nullopt;
+  std::uint32_t magic = kMagic;
+  if (header.members[0].type->plan.big_endian) magic = __builtin_bswap32(magic);
+  const std::string_view needle(reinterpret_cast<const char*>(&magic), sizeof magic);
+  limit = std::min<std::uint64_t>(limit, file_.size());
+  while (from < limit) {
+    const void* found = ::memmem(file_.data() + from, limit - from, needle.data(), needle.size());
+    if (found == nullptr) return std::nullopt;
+    const auto at = static_cast<std::uint64_t>(static_cast<const char*>(found) - file_.data());
+    Packet packet;
+    std::string why;
+    if (parse_packet(at, packet, why) && (!wanted_seq_num || packet.seq_num == wanted_seq_num)) return at;
+    from = at + 1;
+  }
+  return std::nullopt;
+}
+
+// What the packet says of those before it.
+void StreamReader::account(const Packet& packet) {
+  if (packet.truncated)
+    report(offset_, textf("packet of %" PRIu64 " bytes is cut off after %" PRIu64, packet.packet_bytes,
+                          static_cast<std::uint64_t>(file_.size()) - offset_));
+  if (seen_packet_ && packet.seq_num && packet_.seq_num) {
+    const std::uint64_t expected = *packet_.seq_num + 1;
+    if (*packet.seq_num > expected) {
+      info_->packets_missing += *packet.seq_num - expected;
+      report(offset_, textf("packet %" PRIu64 " follows packet %" PRIu64 ": %" PRIu64 " missing", *packet.seq_num,
+                            *packet_.seq_num, *packet.seq_num - expected));
+    } else if (*packet.seq_num < expected) {
+      report(offset_, textf("packet %" PRIu64 " follows packet %" PRIu64, *packet.seq_num, *packet_.seq_num));
+    }
+  }
+  if (packet.discarded) {
+    if (*packet.discarded < info_->events_discarded)
+      report(offset_, textf("count of discarded events goes back from %" PRIu64 " to %" PRIu64, info_->events_discarded,
+                            *packet.discarded));
+    info_->events_discarded = std::max(info_->events_discarded, *packet.discarded);
+  }
+  ++info_->packets;
+  info_->id = packet.stream_id;
+  if (packet.cpu && *packet.cpu <= INT32_MAX) info_->cpu = static_cast<int>(*packet.cpu);
+}
+
+// The next sound packet, when none stands at packet_end_. If the packet before has padding, its size may be a lie: so
+// the search begins where its content ends.
+bool StreamReader::resynchronise(const std::string& why) {
+  const auto found = find_packet(std::min(content_end_, offset_ + 1), file_.size(), std::nullopt);
+  packet_end_ = found.value_or(file_.size());
+  if (found && *found < offset_)
+    report(offset_, why + textf("; reading goes on at byte %" PRIu64, *found));
+  else if (offset_ < packet_end_)
+    report(offset_, why + textf("; %" PRIu64 " bytes skipped", packet_end_ - offset_));
+  offset_ = packet_end_;
+  return found.has_value();
+}
+
+bool StreamReader::open_packet() {
+  offset_ = packet_end_;
+  const bool at_end = offset_ >= file_.size();
+  if (at_end && content_end_ >= file_.size()) return false;
+  Packet packet;
+  std::string why = "no packet here";
+  if (at_end || !parse_packet(offset_, packet, why)) {
+    if (!resynchronise(why)) {
+      content_end_ = file_.size();
+      return false;
+    }
+    packet = {};
+    parse_packet(offset_, packet, why);
+  }
+  account(packet);
+  packet_ = packet;
+  seen_packet_ = in_packet_ = true;
+  packet_end_ = packet.truncated ? file_.size() : offset_ + packet.packet_bytes;
+  content_end_ = offset_ + bytes_of(packet.content_bits);
+  decoder_.set_end(packet.content_bits);
+  decoder_.set_clock(std::max(packet.begin, last_ticks_));
+  return true;
+}
+
+// After damage inside a packet its stated size is not to be trusted either: if no successor stands at its end, but
+// one stands inside, that one is taken.
+void StreamReader::give_up_packet(const std::string& why) {
+  in_packet_ = false;
+  content_end_ = packet_end_;
+  const std::uint64_t at = offset_ + event_bit_ / 8;
+  report(at, why + textf("; the rest of its packet, %" PRIu64 " bytes, is skipped", packet_end_ - at));
+  if (!packet_.seq_num) return;
+  const std::uint64_t successor = *packet_.seq_num + 1;
+  Packet next;
+  std::string ignored;
+  if (packet_end_ < file_.size() && parse_packet(packet_end_, next, ignored) && next.seq_num == successor) return;
+  if (const auto found = find_packet(at, packet_end_, successor)) packet_end_ = content_end_ = *found;
+}
+
+// ---- events
+
+bool StreamReader::decode_header() {
+  const StreamClass& stream = *packet_.stream;
+  event_bit_ = decoder_.bit();
+  if (!decoder_.take_compact(stream.compact)) {
+    decoder_.values().clear();
+    decoder_.set_slot(kIdSlot, 0);
+    const char* wrong = stream.event_header.type != nullptr ? decoder_.decode(stream.event_header) : nullptr;
+    if (wrong != nullptr) {
+      give_up_packet(std::string("event header ") + wrong);
+      return false;
+    }
+  }
+  const std::uint64_t id = decoder_.slot(kIdSlot);
+  if (id < stream.dense_events.size() && stream.dense_events[id] != 0) {
+    class_ = stream.dense_events[id] - 1;
+  } else if (const auto it = stream.events.find(id); it != stream.events.end()) {
+    class_ = it->second;
+  } else {
+    give_up_packet(textf("event has id %" PRIu64 ", which the metadata does not declare", id));
+    return false;
+  }
+  const std::uint64_t now = decoder_.clock();
+  if (now > packet_.end || now < packet_.begin || now < last_ticks_) {
+    give_up_packet(textf("event is of tick %" PRIu64 ", outside of its packet's %" PRIu64 " to %" PRIu64
+                         " or before the event ahead of it at %" PRIu64,
+                         now, packet_.begin, packet_.end, last_ticks_));
+    return false;
+  }
+  time_ns_ = to_ns(now);
+  return true;
+}
+
+bool StreamReader::peek() {
+  while (!peeked_) {
+    if (in_packet_ && decoder_.at_end()) in_packet_ = false;
+    if (!in_packet_) {
+      if (!open_packet()) return false;
+      continue;
+    }
+    peeked_ = decode_header();
+  }
+  return true;
+}
+
+bool StreamReader::take(Event& out) {
+  peeked_ = false;
+  const StreamClass& stream = *packet_.stream;
+  const EventClass& type = metadata_->events[class_];
+  std::vector<Value>& values = decoder_.values();
+  values.clear();
+  decoder_.set_slot(kThreadSlot, ~std::uint64_t{0});
+  const std::uint64_t now = decoder_.clock();
+  const char* wrong = nullptr;
+  if (stream.event_context.type != nullptr)
+    wrong = decoder_.decode(stream.event_context.type->members, stream.event_context.type->align);
+  if (wrong == nullptr) wrong = decoder_.decode(type.context, metadata_->aligns[class_].context);
+  const std::size_t fields = values.size();
+  if (wrong == nullptr) wrong = decoder_.decode(type.fields, metadata_->aligns[class_].fields);
+  if (wrong == nullptr && decoder_.bit() == event_bit_) wrong = "takes no bytes, so there is no end of such";
+  if (wrong != nullptr) {
+    give_up_packet("event '" + type.name + "' " + wrong);
+    return false;
+  }
+  decoder_.set_clock(now);  // a stamp among the fields says nothing of the next event
+  last_ticks_ = now;
+  ++info_->events;
+  out.type = &type;
+  out.stream = info_;
+  out.time_ns = time_ns_;
+  out.ticks = now;
+  out.cpu = info_->cpu;
+  out.tid = static_cast<std::int32_t>(decoder_.slot(kThreadSlot));
+  out.thread = nullptr;
+  out.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
+  const std::span<const Value> all(values);
+  out.context = all.first(fields);
+  out.fields = all.subspan(fields);
+  return true;
+}
+
+// 128-bit arithmetic once per second of trace; in between the product fits in 64 bits.
+std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
+  constexpr std::uint64_t kNs = 1'000'000'000;
+  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) {
+    static const Clock nanoseconds;
+    const Clock& clock = packet_.stream->clock ? metadata_->clocks[*packet_.stream->clock] : nanoseconds;
+    __extension__ using Wide = __int128;
+    const Wide product = (Wide{clock.offset_ticks} + Wide{ticks}) * Wide{kNs};
+    const Wide frequency = Wide{clock.frequency};
+    const Wide whole = product / frequency - (product % frequency < 0 ? 1 : 0);
+    anchor_ticks_ = ticks;
+    anchor_rest_ = static_cast<std::uint64_t>(product - whole * frequency);
+    // Out of range only if the metadata is nonsense; unsigned arithmetic wraps instead of being undefined.
+    anchor_ns_ =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(clock.offset_s) * kNs);
+    anchor_frequency_ = clock.frequency;
+  }
+  const std::uint64_t delta = (ticks - anchor_ticks_) * kNs;
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + (anchor_rest_ + delta) / anchor_frequency_);
+}
+
+}  // namespace ouro::read

@@ -1,0 +1,101 @@
+// read/stream_reader.hpp -- one stream file: packets, and the events in them.
+//
+//   offset_              decoder_.bit()        content            packet_end_
+//   +--------+-----------+---------------------+------------------+--------+-----
+//   | header | context   | events              | padding          | header | ...
+//   +--------+-----------+---------------------+------------------+--------+-----
+//
+// peek() finds the next event's time and class, take() its values. So a merge over many streams holds one time per
+// stream, and the values of one event.
+//
+// What is not sound is reported once and stepped over: an event that cannot be ends its packet, for nothing tells
+// where the next one begins; behind a packet that cannot be, the next sound packet header is sought.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "read/decoder.hpp"
+#include "read/metadata.hpp"
+
+namespace ouro::read {
+
+class DamageLog {
+ public:
+  void add(const std::string& file, std::uint64_t offset, const std::string& why);
+  const std::vector<Damage>& first() const { return first_; }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  std::vector<Damage> first_;
+  std::uint64_t count_ = 0;
+};
+
+class StreamReader {
+ public:
+  // All must outlive the reader; `log` may be null.
+  StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log);
+
+  // Whether there is another event. Then the three below are its.
+  bool peek();
+  std::int64_t time_ns() const { return time_ns_; }
+  std::uint64_t ticks() const { return decoder_.clock(); }
+  const EventClass& event_class() const { return metadata_->events[class_]; }
+
+  // Decodes the event that peek() found, all but Event::thread, and steps behind it. False if it is not sound.
+  // The values are valid until the next call of anything.
+  bool take(Event& out);
+
+  void rewind();
+
+ private:
+  struct Packet {
+    const StreamClass* stream = nullptr;
+    std::uint64_t content_bits = 0, packet_bytes = 0;
+    bool truncated = false;
+    std::uint64_t stream_id = 0, begin = 0, end = ~std::uint64_t{0};
+    std::optional<std::uint64_t> seq_num, discarded, cpu;
+  };
+
+  bool open_packet();
+  bool resynchronise(const std::string& why);
+  bool parse_packet(std::uint64_t offset, Packet& out, std::string& why);
+  bool parse_packet_header(Packet& out, std::string& why);
+  bool parse_packet_context(Packet& out, std::string& why);
+  bool check_packet(std::uint64_t offset, Packet& out, std::string& why) const;
+  void account(const Packet& packet);
+  std::optional<std::uint64_t> find_packet(std::uint64_t from, std::uint64_t limit,
+                                           std::optional<std::uint64_t> wanted_seq_num);
+  bool decode_header();
+  void give_up_packet(const std::string& why);
+  void report(std::uint64_t offset, const std::string& why);
+  std::int64_t to_ns(std::uint64_t ticks);
+
+  const Metadata* metadata_;
+  Stream* info_;
+  std::string_view file_;
+  DamageLog* log_;
+  Decoder decoder_;
+
+  bool in_packet_ = false;
+  bool peeked_ = false;
+  std::uint64_t offset_ = 0;       // of the packet
+  std::uint64_t packet_end_ = 0;   // where the next one begins
+  std::uint64_t content_end_ = 0;  // where its padding begins
+  Packet packet_;
+  bool seen_packet_ = false;
+  std::uint64_t event_bit_ = 0;
+  std::size_t class_ = 0;
+  std::int64_t time_ns_ = 0;
+  std::uint64_t last_ticks_ = 0;                         // of the newest event delivered
+  std::uint64_t furthest_report_ = 0, quiet_below_ = 0;  // damage found before rewind() is not reported again
+
+  // ns = anchor_ns + (anchor_rest + (ticks - anchor_ticks) * 10^9) / frequency, exact
+  std::uint64_t anchor_ticks_ = 0, anchor_rest_ = 0;
+  std::int64_t anchor_ns_ = 0;
+  std::uint64_t anchor_frequency_ = 0;  // 0: no anchor yet
+};
+
+}  // namespace ouro::read
