@@ -42,6 +42,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.patterns_offset = shared.patterns_offset;
   view.patterns_size = shared.patterns_size;
   channel.cpus = shared.cpus;
+  channel.stamped = true;
   channel.tsc = shared.clock == static_cast<std::uint32_t>(abi::ClockKind::tsc);
   channel.mode = static_cast<abi::FullMode>(shared.mode);
   channel.subbuf_count = shared.subbuf_count;
