@@ -21,6 +21,8 @@ class Fd {
   }
   explicit operator bool() const { return fd_ >= 0; }
   int get() const { return fd_; }
+  // Gives the descriptor away; the caller closes it.
+  int release() { return std::exchange(fd_, -1); }
   void reset() {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;

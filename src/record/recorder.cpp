@@ -1,0 +1,210 @@
+#include "record/recorder.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <thread>
+
+namespace ouro::record {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::microseconds;
+
+constexpr microseconds kShortestPause = 500us;
+constexpr microseconds kLongestPause = 10ms;
+constexpr microseconds kOverwritePause = 50ms;
+constexpr auto kMetadataEvery = 200ms;
+constexpr auto kNamesEvery = 100ms;
+constexpr auto kFirstCalibration = 100ms;  // then each time the recording is twice as old
+constexpr auto kShortestBaseline = 10ms;
+constexpr int kLastTries = 20;
+constexpr auto kLastTryPause = 10ms;
+// What one thread can write in a second, about: a ring is looked at often enough that it cannot fill up before.
+constexpr std::uint64_t kBytesPerSecond = 1'000'000'000;
+
+format::Uuid uuid_of(const Session& session) {
+  format::Uuid out;
+  std::memcpy(out.data(), session.uuid(), out.size());
+  return out;
+}
+
+microseconds longest_pause_of(const SessionOptions& options) {
+  const std::uint64_t ring = options.subbuf_count * options.subbuf_size;
+  return std::clamp(microseconds(static_cast<std::int64_t>(ring * 1'000'000 / kBytesPerSecond)), kShortestPause, kLongestPause);
+}
+
+}  // namespace
+
+std::uint64_t Summary::lost_total() const { return std::accumulate(lost.begin(), lost.end(), unwritten); }
+
+Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
+    : session_(&session), folder_(&folder), options_(std::move(options)), uuid_(uuid_of(session)), events_(session),
+      state_(session, uuid_), begin_(clock::read_pair(session.options().clock)), realtime_(clock::read_realtime_offset()),
+      pause_(kShortestPause), longest_pause_(longest_pause_of(session.options())) {
+  rings_.reserve(session.ring_count());
+  for (std::uint32_t i = 0; i < session.ring_count(); ++i) rings_.emplace_back(session, i, uuid_);
+  last_step_ = last_second_ = last_names_ = Clock::now();
+  next_calibration_ = last_step_ + kFirstCalibration;
+}
+
+microseconds Recorder::step() {
+  const auto now = Clock::now();
+  const bool new_second = now - last_second_ >= 1s;
+  if (new_second) last_second_ = now;
+  double share = 0;
+  if (!in_overwrite_mode()) {
+    share = drain_all(new_second);
+  } else if (new_second) {
+    for (RingDrain& ring : rings_) ring.bury_dead();
+  }
+  update_tables(false);
+  const auto since_last = std::chrono::duration_cast<microseconds>(now - last_step_);
+  last_step_ = now;
+  return in_overwrite_mode() ? kOverwritePause : pause_after(share, since_last);
+}
+
+// One round over all rings. Returns how full the fullest was.
+double Recorder::drain_all(bool include_current) {
+  double share = 0;
+  for (RingDrain& ring : rings_) {
+    if (!ring.poison().empty()) continue;
+    const RingDrain::Round round = ring.drain(*folder_, include_current);
+    if (round.waiting) ring.bury_dead();
+    if (round.failed) fail(*round.failed);
+    if (!ring.poison().empty()) note(ring);
+    share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);
+  }
+  return share;
+}
+
+// Aims at finding the fullest ring a quarter full. A ring that was half full is looked at again at once.
+microseconds Recorder::pause_after(double share, microseconds since_last) {
+  if (share >= 0.5) return pause_ = 0us;
+  if (share == 0) {
+    pause_ = pause_ + pause_ / 2;
+  } else {
+    pause_ = microseconds(static_cast<std::int64_t>(static_cast<double>(since_last.count()) * 0.25 / share));
+  }
+  return pause_ = std::clamp(pause_, kShortestPause, longest_pause_);
+}
+
+void Recorder::update_tables(bool is_end) {
+  const auto now = Clock::now();
+  if (events_.update()) metadata_is_old_ = true;
+  if (now >= next_calibration_) {  // so that a trace whose recorder is killed has a good frequency too
+    next_calibration_ = now + std::chrono::nanoseconds(clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns);
+    metadata_is_old_ = true;
+  }
+  for (; spoiled_said_ < events_.spoiled().size(); ++spoiled_said_) {
+    complete_ = false;
+    options_.warn("warning: " + events_.spoiled()[spoiled_said_] + " (hint: records of it cannot be read)");
+  }
+  state_.update(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count()));
+  if (is_end || now - last_names_ >= kNamesEvery) {
+    last_names_ = now;
+    state_.refresh_names();
+  }
+  if (Status flushed = state_.flush(*folder_); !flushed) fail(flushed.error());
+  if (!is_end && metadata_is_old_ && now - last_metadata_ >= kMetadataEvery) write_metadata();
+}
+
+void Recorder::write_metadata() {
+  const abi::ClockKind kind = session_->options().clock;
+  calibration_ = clock::calibrate(kind, begin_, clock::read_pair(kind), realtime_);
+  format::TraceDescription trace;
+  trace.uuid = uuid_;
+  trace.clock.name = kind == abi::ClockKind::tsc ? "tsc" : "monotonic";
+  trace.clock.description = kind == abi::ClockKind::tsc ? "time stamp counter, calibrated against CLOCK_MONOTONIC over the recording"
+                                                        : "CLOCK_MONOTONIC";
+  trace.clock.frequency = calibration_.frequency;
+  trace.clock.offset_s = calibration_.offset_s;
+  trace.clock.offset_ticks = calibration_.offset_ticks;
+  // Rounded up: the error bound.
+  trace.clock.precision_ticks =
+      static_cast<std::uint64_t>(static_cast<double>(calibration_.error_ns) * static_cast<double>(calibration_.frequency) / 1e9) + 1;
+  trace.env = options_.env;
+  trace.events = events_.events();
+  std::sort(trace.events.begin(), trace.events.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const Status written = folder_->write_metadata(format::metadata_text(trace));
+  if (!written) fail(written.error());
+  metadata_is_old_ = !written;
+  last_metadata_ = Clock::now();
+}
+
+// The first failure is said in full; the summary counts the rest.
+void Recorder::fail(const Error& error) {
+  complete_ = false;
+  if (!failure_said_) options_.warn("error: " + error.text);
+  failure_said_ = true;
+}
+
+void Recorder::note(const RingDrain& ring) {
+  complete_ = false;
+  options_.warn("warning: ring '" + session_->file() + "/" + ring.name() + "' is given up: " + ring.poison() +
+                " (hint: a program wrote over the session's memory)");
+}
+
+// Until nothing is left. A record that its owner is still writing gets a little time: programs left running may be
+// stopped in the middle of one. Ends also if somebody goes on writing: after two laps.
+void Recorder::drain_rest(RingDrain& ring) {
+  int tries = 0;
+  for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty(); --rounds) {
+    const RingDrain::Round round = ring.drain(*folder_, true);
+    if (round.failed) fail(*round.failed);
+    if (!ring.poison().empty()) note(ring);
+    if (!round.waiting && round.subbufs == 0 && !round.failed) return;
+    if (!round.waiting) continue;
+    ring.bury_dead();
+    if (++tries > kLastTries) break;
+    if (tries > 1) std::this_thread::sleep_for(kLastTryPause);
+  }
+  if (tries <= kLastTries) return;
+  ++unfinished_;
+  complete_ = false;
+  options_.warn("warning: ring '" + session_->file() + "/" + ring.name() +
+                "': a record was never finished, and what stands behind it is left out");
+}
+
+Summary Recorder::finish() {
+  for (RingDrain& ring : rings_) {
+    if (in_overwrite_mode()) ring.bury_dead();
+    drain_rest(ring);
+  }
+  Summary out;
+  for (RingDrain& ring : rings_) {
+    if (Status finished = ring.finish(); !finished) fail(finished.error());
+    out.events += ring.written();
+    out.unwritten += ring.unwritten();
+    out.bytes += ring.file().bytes();
+    out.streams += ring.file().packets() != 0;
+    if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), "unwritten", ring.unwritten());
+    if (!ring.poison().empty()) {  // its counters say nothing
+      ++out.rings_poisoned;
+      continue;
+    }
+    for (std::size_t i = 0; i < abi::kLossCauses; ++i) {
+      const std::uint64_t lost = ring.lost(static_cast<abi::Loss>(i));
+      out.lost[i] += lost;
+      if (lost != 0) state_.add_lost(ring.cpu(), kLossNames[i], lost);
+    }
+  }
+  update_tables(true);
+  if (Status closed = state_.close(); !closed) fail(closed.error());
+  const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns;
+  if (const auto age = std::chrono::nanoseconds(age_ns); age < kShortestBaseline) std::this_thread::sleep_for(kShortestBaseline - age);
+  write_metadata();
+  const abi::SessionHeader& header = session_->header();
+  out.events_lost = header.events_lost.load(std::memory_order_relaxed);
+  out.threads_lost = header.threads_lost.load(std::memory_order_relaxed) + state_.threads_skipped();
+  out.processes_lost = header.processes_lost.load(std::memory_order_relaxed);
+  out.rings_refused = header.rings_refused.load(std::memory_order_relaxed);
+  out.bytes += state_.file().bytes() + folder_->metadata_bytes();
+  out.processes = state_.processes();
+  out.rings_unfinished = unfinished_;
+  out.clock_error_ns = calibration_.error_ns;
+  out.complete = complete_ && out.unwritten == 0;
+  return out;
+}
+
+}  // namespace ouro::record

@@ -1,0 +1,85 @@
+// record/recorder.hpp -- drains a session's rings into a trace folder, while programs write and once they are done.
+//
+//   step()    now and then: closed sub-buffers -> stream files; new events -> metadata; processes, threads -> ouro_state
+//   finish()  once: what is left, losses, final metadata with the clock as measured over the whole recording
+//
+// Programs are never stopped, signalled or waited for. What they wrote into shared memory is read once, checked,
+// then used; what makes no sense costs its ring or its row, and the summary says so.
+#pragma once
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "clock/calibrate.hpp"
+#include "record/event_table.hpp"
+#include "record/ring_drain.hpp"
+#include "record/session.hpp"
+#include "record/state_stream.hpp"
+#include "record/trace_writer.hpp"
+
+namespace ouro::record {
+
+struct Summary {
+  std::uint64_t events = 0;
+  std::array<std::uint64_t, abi::kLossCauses> lost{};  // by abi::Loss
+  std::uint64_t unwritten = 0;                          // events that the file system did not take
+  std::uint64_t streams = 0, bytes = 0, processes = 0;
+  std::uint64_t events_lost = 0;        // event classes without a row
+  std::uint64_t threads_lost = 0, processes_lost = 0;  // names that found no row
+  std::uint64_t rings_refused = 0;      // CPU buffers without memory
+  std::uint64_t rings_poisoned = 0;
+  std::uint64_t rings_unfinished = 0;   // with a record that was still being written
+  std::uint64_t clock_error_ns = 0;
+  bool complete = true;                 // nothing is missing by the recorder's own fault or somebody's poison
+
+  std::uint64_t lost_total() const;
+};
+
+class Recorder {
+ public:
+  struct Options {
+    std::vector<std::pair<std::string, std::string>> env;  // for the metadata
+    std::function<void(const std::string&)> warn;          // one line, without prefix; each trouble once
+  };
+  // `session` and `folder` must outlive it. Time begins here: make it before the program runs.
+  Recorder(const Session& session, TraceFolder& folder, Options options);
+
+  // Returns how long the caller may sleep before the next call.
+  std::chrono::microseconds step();
+  // After the programs ended, or Session::close().
+  Summary finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool in_overwrite_mode() const { return session_->options().mode == abi::FullMode::overwrite; }
+  double drain_all(bool include_current);
+  void drain_rest(RingDrain& ring);
+  void update_tables(bool is_end);
+  void write_metadata();
+  std::chrono::microseconds pause_after(double share, std::chrono::microseconds since_last);
+  void fail(const Error& error);
+  void note(const RingDrain& ring);
+
+  const Session* session_;
+  TraceFolder* folder_;
+  Options options_;
+  format::Uuid uuid_{};
+  std::vector<RingDrain> rings_;
+  EventTable events_;
+  StateStream state_;
+  clock::Pair begin_, realtime_;
+  clock::Calibration calibration_;
+  std::chrono::microseconds pause_, longest_pause_;
+  Clock::time_point last_step_, last_second_, last_metadata_, last_names_, next_calibration_;
+  bool metadata_is_old_ = true;
+  std::size_t spoiled_said_ = 0;
+  std::uint64_t unfinished_ = 0;
+  bool complete_ = true;
+  bool failure_said_ = false;
+};
+
+}  // namespace ouro::record

@@ -1,0 +1,129 @@
+#include "record/registry_file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <ouro/abi/schema.hpp>
+
+#include "base/fd.hpp"
+#include "base/proc.hpp"
+
+namespace ouro::record {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+
+// "4711.0": the pid; 0 if the name is no registry's.
+long pid_in_name(const char* name) {
+  char* end = nullptr;
+  if (*name < '1' || *name > '9') return 0;
+  errno = 0;
+  const long pid = std::strtol(name, &end, 10);
+  if (errno != 0 || *end != '.' || end[1] == '\0') return 0;
+  return std::strspn(end + 1, "0123456789") == std::strlen(end + 1) ? pid : 0;
+}
+
+}  // namespace
+
+std::vector<std::string> find_registries(const std::string& folder) {
+  std::vector<std::pair<long, std::string>> found;
+  DIR* dir = ::opendir(folder.c_str());
+  if (dir == nullptr) return {};
+  while (const dirent* entry = ::readdir(dir))
+    if (const long pid = pid_in_name(entry->d_name); pid != 0) found.emplace_back(pid, folder + "/" + entry->d_name);
+  ::closedir(dir);
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> out;
+  for (auto& [pid, path] : found) out.push_back(std::move(path));
+  return out;
+}
+
+Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) {
+  const bool write = access == Access::read_write;
+  const base::Fd fd(::open(path.c_str(), (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return error_from_errno("registry '%s'", path.c_str());
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) return error_from_errno("registry '%s'", path.c_str());
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())
+    return errorf(EPERM, "registry '%s' is of user %u, want a regular file of user %u", path.c_str(), status.st_uid, ::geteuid());
+  if (status.st_size != static_cast<off_t>(abi::kRegistrySize))
+    return errorf(EAGAIN, "registry '%s' has %lld bytes, want %llu (is the program still starting?)", path.c_str(),
+                  static_cast<long long>(status.st_size), static_cast<unsigned long long>(abi::kRegistrySize));
+  void* memory = ::mmap(nullptr, abi::kRegistrySize, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return error_from_errno("registry '%s': cannot map it", path.c_str());
+  RegistryFile out;
+  out.base_ = static_cast<std::byte*>(memory);
+  const abi::RegistryHeader& header = out.header();
+  // Acquire; pairs with the program's store of the magic: the other fields are there.
+  const std::uint64_t magic = header.magic.load(std::memory_order_acquire);
+  if (magic != abi::kRegistryMagic)
+    return errorf(EAGAIN, "registry '%s': magic is %#llx, want %#llx (is the program still starting?)", path.c_str(),
+                  static_cast<unsigned long long>(magic), static_cast<unsigned long long>(abi::kRegistryMagic));
+  if (header.version != abi::kRegistryVersion)
+    return errorf(EINVAL, "registry '%s': version is %u, want %u (hint: the program was built with another Ouro)", path.c_str(),
+                  header.version, abi::kRegistryVersion);
+  out.pid_ = header.pid;
+  out.start_time_ = header.start_time;
+  return out;
+}
+
+RegistryFile::RegistryFile(RegistryFile&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)), pid_(other.pid_), start_time_(other.start_time_) {}
+
+RegistryFile::~RegistryFile() {
+  if (base_ != nullptr) ::munmap(base_, abi::kRegistrySize);
+}
+
+bool RegistryFile::is_of_living_process() const { return base::is_alive(pid_, start_time_); }
+
+std::string RegistryFile::process_name() const {
+  char name[sizeof header().name];
+  std::memcpy(name, header().name, sizeof name);
+  return {name, ::strnlen(name, sizeof name)};
+}
+
+std::uint32_t RegistryFile::row_count() const {
+  // Acquire; pairs with the program's store as it adds a row.
+  return std::min(header().row_count.load(std::memory_order_acquire), abi::kRegistryRows);
+}
+
+const abi::RegistryRow& RegistryFile::row(std::uint32_t i) const {
+  return reinterpret_cast<const abi::RegistryRow*>(base_ + abi::kRegistryRowsOffset)[i];
+}
+
+std::vector<std::byte> RegistryFile::schema(std::uint32_t i) const {
+  const abi::RegistryRow& r = row(i);
+  if (r.state.load(std::memory_order_acquire) != abi::row_ready) return {};
+  const std::uint32_t offset = r.blob_offset, size = r.blob_size;
+  if (size > abi::kMaxSchemaSize || offset > abi::kRegistryBlobs || size > abi::kRegistryBlobs - offset) return {};
+  const std::byte* begin = base_ + abi::kRegistryBlobsOffset + offset;
+  return {begin, begin + size};
+}
+
+abi::SessionSlot& RegistryFile::slot(std::uint32_t k) const { return header().slot[k]; }
+
+void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
+  const std::uint64_t bit = std::uint64_t{1} << k;
+  auto* rows = reinterpret_cast<abi::RegistryRow*>(base_ + abi::kRegistryRowsOffset);
+  for (std::uint32_t i = 0, n = row_count(); i < n; ++i) {
+    std::uint64_t seen = rows[i].enabled.load(relaxed);
+    // Ends: a failed exchange means that somebody else changed another session's bit, and there are few of them.
+    for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
+      if (rows[i].enabled.compare_exchange_weak(seen, seen ^ bit ^ std::uint64_t{generation} << 32, relaxed)) break;
+  }
+  auto* filter = reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset);
+  for (std::uint32_t i = 0; i < abi::kFilterWords; ++i)
+    if ((filter[i].load(relaxed) & bit) != 0) filter[i].fetch_and(~static_cast<std::uint32_t>(bit), relaxed);
+  // Release: whoever claims the slot next finds its bits cleared.
+  slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
+}
+
+}  // namespace ouro::record

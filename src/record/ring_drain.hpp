@@ -1,0 +1,63 @@
+// record/ring_drain.hpp -- one ring of a session on its way into its stream file.
+//
+// Every record that the ring delivered is written or counted as unwritten; what the ring says of itself is checked
+// as far as others' streams and readers depend on it: stamps that go back or lie in the future and contradictory
+// words end the ring's part, and nothing else's.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "record/session.hpp"
+#include "record/trace_writer.hpp"
+
+namespace ouro::record {
+
+// Names of abi::Loss as the trace and the command say them.
+inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {"full", "too_large", "busy", "no_memory", "dead_writer", "lapped"};
+
+class RingDrain {
+ public:
+  RingDrain(const Session& session, std::uint32_t index, format::Uuid uuid);
+
+  struct Round {
+    std::uint32_t subbufs = 0;     // closed ones taken
+    bool waiting = false;          // for a record in two phases
+    std::optional<Error> failed;   // a packet could not be written; the next round goes on
+  };
+  // Takes what is there, at most one lap of it. include_current: also of the sub-buffer being written.
+  Round drain(const TraceFolder& folder, bool include_current);
+  // Lets records whose owners died go.
+  void bury_dead();
+  // Losses after the last packet, and the file's end.
+  Status finish();
+
+  std::uint32_t index() const { return index_; }
+  std::uint32_t cpu() const { return geometry_.cpu; }
+  std::string name() const { return file_.name(); }
+  // Not empty: why the ring was given up.
+  const std::string& poison() const { return poison_; }
+  std::uint64_t written() const { return written_; }      // records
+  std::uint64_t unwritten() const { return unwritten_; }  // records that the file system did not take
+  std::uint64_t lost(abi::Loss cause) const { return reader_.lost(cause); }
+  const StreamFile& file() const { return file_; }
+
+ private:
+  bool was_ever_written() const;
+  bool is_plausible(const ring::Packet& packet);
+  std::optional<Error> write(const TraceFolder& folder, const ring::Packet& packet);
+
+  abi::RingHead* head_;
+  ring::Geometry geometry_;
+  std::uint32_t index_;
+  abi::ClockKind clock_;
+  ring::Reader reader_;
+  StreamFile file_;
+  bool started_ = false;
+  std::string poison_;
+  std::uint64_t last_end_ = 0, discarded_ = 0;
+  std::uint64_t written_ = 0, unwritten_ = 0;
+};
+
+}  // namespace ouro::record

@@ -1,0 +1,215 @@
+#include "record/session.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "record/registry_file.hpp"
+
+namespace ouro::record {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+
+std::uint64_t page_up(std::uint64_t n) { return (n + kPage - 1) & ~(kPage - 1); }
+
+bool fill_random(void* to, std::size_t size) { return ::getrandom(to, size, 0) == static_cast<ssize_t>(size); }
+
+}  // namespace
+
+std::uint32_t parse_possible_cpus(const std::string& text) {
+  std::uint32_t highest = 0, number = 0;
+  bool any = false;
+  for (const char c : text) {
+    if (c >= '0' && c <= '9') {
+      number = std::min<std::uint32_t>(number * 10 + static_cast<std::uint32_t>(c - '0'), 1 << 20);
+      highest = std::max(highest, number);
+      any = true;
+    } else if (c == '-' || c == ',') {
+      number = 0;
+    } else {
+      break;
+    }
+  }
+  return any ? highest + 1 : 0;
+}
+
+std::uint32_t possible_cpus() {
+  std::ifstream in("/sys/devices/system/cpu/possible");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (const std::uint32_t n = parse_possible_cpus(text); n != 0) return n;
+  return static_cast<std::uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_CONF), 1L));
+}
+
+std::uint32_t random_generation() {
+  std::uint32_t out = 0;
+  while (out == 0)
+    if (!fill_random(&out, sizeof out)) out = static_cast<std::uint32_t>(::getpid());
+  return out;
+}
+
+Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOptions& options) {
+  Session out;
+  out.options_ = options;
+  if (out.options_.cpus == 0) out.options_.cpus = possible_cpus();
+  if (out.options_.cpus >= 8192)
+    return errorf(EINVAL, "session: this machine may have %u CPUs, want fewer than 8192", out.options_.cpus);
+  if (Result<ring::Geometry> checked = ring::check(out.geometry(0)); !checked) return checked.error();
+  for (const std::string& pattern : options.patterns) out.patterns_.append(pattern.c_str(), std::strlen(pattern.c_str()) + 1);
+  out.generation_ = random_generation();
+  if (!fill_random(out.uuid_, sizeof out.uuid_)) return error_from_errno("session: no random numbers for the trace's UUID");
+  out.uuid_[6] = static_cast<std::uint8_t>((out.uuid_[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
+  out.uuid_[8] = static_cast<std::uint8_t>((out.uuid_[8] & 0x3f) | 0x80);
+  if (Status made = out.make_file(folder); !made) return made.error();
+  out.lay_out();
+  if (Status mapped = out.reserve_and_map(); !mapped) return mapped.error();
+  out.fill();
+  return out;
+}
+
+Status Session::make_file(const base::RuntimeDir& folder) {
+  folder_ = folder.path;
+  file_ = "session-" + options_.name;
+  path_ = folder_ + "/" + file_;
+  if (file_.size() >= sizeof(abi::SessionSlot::file) || file_.find('/') != std::string::npos)
+    return errorf(EINVAL, "session: name is '%s', want fewer than %zu characters and no '/'", file_.c_str(), sizeof(abi::SessionSlot::file));
+  fd_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd_) {
+    Error error = error_from_errno("session '%s'", path_.c_str());
+    path_.clear();  // not ours: not to be unlinked
+    return error;
+  }
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return error_from_errno("session '%s': cannot lock it", path_.c_str());
+  return Ok{};
+}
+
+void Session::lay_out() {
+  patterns_offset_ = kPage;
+  events_offset_ = page_up(patterns_offset_ + patterns_.size());
+  schemas_offset_ = page_up(events_offset_ + std::uint64_t{options_.event_capacity} * sizeof(abi::EventRow));
+  threads_offset_ = page_up(schemas_offset_ + options_.schemas_size);
+  processes_offset_ = page_up(threads_offset_ + std::uint64_t{options_.thread_capacity} * sizeof(abi::ThreadRow));
+  rings_offset_ = page_up(processes_offset_ + std::uint64_t{options_.process_capacity} * sizeof(abi::ProcessRow));
+  ring_stride_ = page_up(geometry(0).memory_size());
+  total_size_ = rings_offset_ + ring_count() * ring_stride_;
+}
+
+Status Session::reserve_and_map() {
+  const auto refuse = [&](std::uint64_t size) {
+    return error_from_errno("session '%s': cannot reserve %llu bytes (hint: more room in the file system of %s)", path_.c_str(),
+                            static_cast<unsigned long long>(size), folder_.c_str());
+  };
+  if (::ftruncate(fd_.get(), static_cast<off_t>(total_size_)) != 0) return refuse(total_size_);
+  if (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(rings_offset_)) != 0) return refuse(rings_offset_);
+  for (std::uint32_t i = 0; i < ring_count(); ++i)
+    if (::fallocate(fd_.get(), 0, static_cast<off_t>(rings_offset_ + i * ring_stride_), abi::kRingDataOffset) != 0)
+      return refuse(ring_count() * abi::kRingDataOffset);
+  void* memory = ::mmap(nullptr, total_size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
+  if (memory == MAP_FAILED)
+    return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
+                            static_cast<unsigned long long>(total_size_));
+  base_ = static_cast<std::byte*>(memory);
+  return Ok{};
+}
+
+void Session::fill() {
+  abi::SessionHeader& h = header();
+  h.version = abi::kSessionVersion;
+  h.header_size = sizeof(abi::SessionHeader);
+  h.total_size = total_size_;
+  h.state.store(static_cast<std::uint32_t>(abi::SessionState::open), std::memory_order_relaxed);
+  h.mode = static_cast<std::uint32_t>(options_.mode);
+  h.clock = static_cast<std::uint32_t>(options_.clock);
+  h.cpus = options_.cpus;
+  h.subbuf_count = options_.subbuf_count;
+  h.generation = generation_;
+  h.subbuf_size = options_.subbuf_size;
+  h.rings_offset = rings_offset_;
+  h.ring_stride = ring_stride_;
+  h.events_offset = events_offset_;
+  h.schemas_offset = schemas_offset_;
+  h.schemas_size = options_.schemas_size;
+  h.threads_offset = threads_offset_;
+  h.processes_offset = processes_offset_;
+  h.patterns_offset = patterns_offset_;
+  h.patterns_size = patterns_.size();
+  h.event_capacity = options_.event_capacity;
+  h.thread_capacity = options_.thread_capacity;
+  h.process_capacity = options_.process_capacity;
+  h.creator_pid = ::getpid();
+  std::memcpy(h.uuid, uuid_, sizeof h.uuid);
+  std::memcpy(base_ + patterns_offset_, patterns_.data(), patterns_.size());
+  for (std::uint32_t i = 0; i < ring_count(); ++i) ring::initialise(ring(i), geometry(i));
+  // Release: whoever sees the magic sees all of it.
+  h.magic.store(abi::kSessionMagic, std::memory_order_release);
+}
+
+ring::Geometry Session::geometry(std::uint32_t ring) const {
+  ring::Geometry out;
+  out.kind = ring < options_.cpus ? abi::RingKind::per_cpu : abi::RingKind::shared;
+  out.mode = options_.mode;
+  out.subbuf_count = options_.subbuf_count;
+  out.subbuf_size = options_.subbuf_size;
+  out.cpu = ring % options_.cpus;
+  return out;
+}
+
+Session::Session(Session&& other) noexcept
+    : options_(std::move(other.options_)), folder_(std::move(other.folder_)), file_(std::move(other.file_)),
+      path_(std::exchange(other.path_, {})), generation_(other.generation_), patterns_(std::move(other.patterns_)),
+      patterns_offset_(other.patterns_offset_), events_offset_(other.events_offset_), schemas_offset_(other.schemas_offset_),
+      threads_offset_(other.threads_offset_), processes_offset_(other.processes_offset_), rings_offset_(other.rings_offset_),
+      ring_stride_(other.ring_stride_), total_size_(other.total_size_), fd_(std::move(other.fd_)),
+      base_(std::exchange(other.base_, nullptr)) {
+  std::memcpy(uuid_, other.uuid_, sizeof uuid_);
+}
+
+void Session::close() {
+  if (base_ == nullptr) return;
+  header().state.store(static_cast<std::uint32_t>(abi::SessionState::closed), std::memory_order_release);
+  leave_registries(folder_, file_, generation_);
+}
+
+Session::~Session() {
+  if (base_ != nullptr) {
+    close();
+    ::munmap(base_, total_size_);
+    for (std::uint32_t i = 0; i < ring_count(); ++i)
+      ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(rings_offset_ + i * ring_stride_ + abi::kRingDataOffset),
+                  static_cast<off_t>(ring_stride_ - abi::kRingDataOffset));
+  }
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation) {
+  std::uint32_t left = 0;
+  for (const std::string& path : find_registries(folder)) {
+    Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write);
+    if (!registry) continue;  // gone, or being made: its program finds the session closed
+    for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
+      abi::SessionSlot& slot = registry->slot(k);
+      if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(abi::SlotState::free)) continue;
+      // A program that has the name from its environment learns the generation as it maps the session.
+      const std::uint32_t its = slot.generation.load(std::memory_order_relaxed);
+      if ((its != generation && its != 0) || file.size() >= sizeof slot.file ||
+          std::memcmp(slot.file, file.c_str(), file.size() + 1) != 0)
+        continue;
+      registry->remove_session(k, generation);
+      ++left;
+    }
+  }
+  return left;
+}
+
+}  // namespace ouro::record

@@ -1,0 +1,93 @@
+// record/session.hpp -- a session as its creator sees it: the file `session-NAME` in the runtime folder
+// (ouro/abi/session_layout.hpp draws it), from its making to its end.
+//
+//   create    the file is whole before its magic says so; rings' data is a hole until a program reserves it
+//   close     state `closed`, and no registry names the session any more: programs stop writing to it
+//   ~Session  closes; punches out the rings' data, so that its memory returns to the system even while programs
+//             still map it; unlinks
+//
+// The creator holds a lock (flock) on the file while it lives: a session without one was left behind.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ouro/abi/session_layout.hpp>
+#include <ouro/result.hpp>
+#include <ouro/ring/reader.hpp>
+
+#include "base/fd.hpp"
+#include "base/runtime_dir.hpp"
+
+namespace ouro::record {
+
+struct SessionOptions {
+  std::string name;                        // of the file, behind "session-"
+  abi::FullMode mode = abi::FullMode::discard;
+  abi::ClockKind clock = abi::ClockKind::monotonic;
+  std::uint32_t cpus = 0;                  // 0: all possible ones
+  std::uint32_t subbuf_count = 16;
+  std::uint64_t subbuf_size = 256 << 10;
+  std::vector<std::string> patterns;       // base::selected
+  std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
+  std::uint64_t schemas_size = 2 << 20;
+};
+
+// The number of CPUs this machine may ever have, from text like "0-3,8-11"; 0 if it is none.
+std::uint32_t parse_possible_cpus(const std::string& text);
+std::uint32_t possible_cpus();
+
+// A random one.
+std::uint32_t random_generation();
+
+class Session {
+ public:
+  static Result<Session> create(const base::RuntimeDir& folder, const SessionOptions& options);
+  Session(Session&& other) noexcept;
+  Session& operator=(Session&&) = delete;
+  ~Session();
+
+  // The creator's own numbers; those in the shared header may have been changed by anybody since.
+  const SessionOptions& options() const { return options_; }
+  const std::string& file() const { return file_; }  // in the runtime folder
+  const std::string& path() const { return path_; }
+  std::uint32_t generation() const { return generation_; }
+  const std::uint8_t* uuid() const { return uuid_; }
+  std::uint32_t ring_count() const { return 2 * options_.cpus; }
+  ring::Geometry geometry(std::uint32_t ring) const;
+
+  // Shared memory: untrusted from the moment of create()'s return.
+  abi::SessionHeader& header() const { return *reinterpret_cast<abi::SessionHeader*>(base_); }
+  abi::EventRow& event(std::uint32_t i) const { return reinterpret_cast<abi::EventRow*>(base_ + events_offset_)[i]; }
+  abi::ThreadRow& thread(std::uint32_t i) const { return reinterpret_cast<abi::ThreadRow*>(base_ + threads_offset_)[i]; }
+  abi::ProcessRow& process(std::uint32_t i) const { return reinterpret_cast<abi::ProcessRow*>(base_ + processes_offset_)[i]; }
+  const std::byte* schemas() const { return base_ + schemas_offset_; }
+  abi::RingHead& ring(std::uint32_t i) const { return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_); }
+
+  // Programs stop writing: those that are about to write finish that, which takes them microseconds if they run.
+  void close();
+
+ private:
+  Session() = default;
+  Status make_file(const base::RuntimeDir& folder);
+  void lay_out();
+  Status reserve_and_map();
+  void fill();
+
+  SessionOptions options_;
+  std::string folder_, file_, path_;
+  std::uint32_t generation_ = 0;
+  std::uint8_t uuid_[16] = {};
+  std::string patterns_;
+  std::uint64_t patterns_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0, processes_offset_ = 0;
+  std::uint64_t rings_offset_ = 0, ring_stride_ = 0, total_size_ = 0;
+  base::Fd fd_;
+  std::byte* base_ = nullptr;
+};
+
+// Removes a session from all registries of the runtime folder: its bits from the rows and the filter words, and its
+// slot. Returns from how many.
+std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation);
+
+}  // namespace ouro::record

@@ -1,0 +1,142 @@
+#include "record/trace_writer.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace ouro::record {
+namespace {
+
+bool is_empty(int folder) {
+  DIR* dir = ::fdopendir(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (dir == nullptr) return false;
+  bool empty = true;
+  while (const dirent* entry = ::readdir(dir))
+    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) empty = false;
+  ::closedir(dir);
+  return empty;
+}
+
+// All of it, or an errno.
+int write_all(int fd, iovec* parts, int count) {
+  while (count > 0) {
+    const ssize_t n = ::writev(fd, parts, count);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    if (n == 0) return EIO;
+    auto left = static_cast<std::size_t>(n);
+    while (count > 0 && left >= parts->iov_len) {
+      left -= parts->iov_len;
+      ++parts;
+      --count;
+    }
+    if (count > 0) {
+      parts->iov_base = static_cast<char*>(parts->iov_base) + left;
+      parts->iov_len -= left;
+    }
+  }
+  return 0;
+}
+
+int write_all(int fd, const std::string& text) {
+  iovec part{const_cast<char*>(text.data()), text.size()};
+  return write_all(fd, &part, 1);
+}
+
+}  // namespace
+
+Result<TraceFolder> TraceFolder::create(const std::string& path) {
+  TraceFolder out;
+  out.path_ = path;
+  out.made_ = ::mkdir(path.c_str(), 0777) == 0;
+  if (!out.made_ && errno != EEXIST) return error_from_errno("trace '%s': cannot make the folder", path.c_str());
+  out.fd_ = base::Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!out.fd_) return error_from_errno("trace '%s'", path.c_str());
+  if (!out.made_ && !is_empty(out.fd_.get()))
+    return errorf(EEXIST, "trace '%s': the folder is not empty, want a new or an empty one (hint: another -o DIR)", path.c_str());
+  return out;
+}
+
+Status TraceFolder::write_metadata(const std::string& text) {
+  constexpr const char* kNew = "metadata.new";
+  const base::Fd fd(::openat(fd_.get(), kNew, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
+  if (!fd) return error_from_errno("trace '%s': metadata", path_.c_str());
+  const int error = write_all(fd.get(), text);
+  if (error == 0 && ::renameat(fd_.get(), kNew, fd_.get(), "metadata") == 0) {
+    metadata_bytes_ = text.size();
+    return Ok{};
+  }
+  errno = error != 0 ? error : errno;
+  Error out = error_from_errno("trace '%s': metadata of %zu bytes", path_.c_str(), text.size());
+  ::unlinkat(fd_.get(), kNew, 0);
+  return out;
+}
+
+void TraceFolder::discard() {
+  if (made_ && is_empty(fd_.get())) ::rmdir(path_.c_str());
+}
+
+Status StreamFile::append(const TraceFolder& folder, std::uint64_t begin, std::uint64_t end, std::uint64_t discarded,
+                          std::span<const std::byte> bytes) {
+  if (broken_) return errorf(EIO, "trace '%s': stream %s is broken", folder.path().c_str(), name_.c_str());
+  if (!fd_) {
+    fd_ = base::Fd(::openat(folder.fd(), name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
+    if (!fd_) return error_from_errno("trace '%s': stream %s", folder.path().c_str(), name_.c_str());
+  }
+  format::PacketHeader header;
+  header.uuid = uuid_;
+  header.stream_id = stream_id_;
+  header.stream_instance_id = instance_;
+  header.timestamp_begin = begin;
+  header.timestamp_end = end;
+  header.content_bytes = format::kPacketHeaderSize + bytes.size();
+  header.packet_seq_num = packets_;
+  header.events_discarded = discarded;
+  header.cpu_id = cpu_;
+  auto head = format::encode(header);
+  iovec parts[2] = {{head.data(), head.size()}, {const_cast<std::byte*>(bytes.data()), bytes.size()}};
+  if (const int error = write_all(fd_.get(), parts, 2); error != 0) {
+    const bool cut = ::ftruncate(fd_.get(), static_cast<off_t>(end_)) == 0 &&
+                     ::lseek(fd_.get(), static_cast<off_t>(end_), SEEK_SET) >= 0;
+    errno = error;
+    Error out = error_from_errno("trace '%s': stream %s: a packet of %zu bytes", folder.path().c_str(), name_.c_str(),
+                                 static_cast<std::size_t>(header.content_bytes));
+    if (!cut) {
+      out.text += ", and its first part could not be taken back";
+      broken_ = true;
+    }
+    if (end_ == 0) {  // an empty file is no stream
+      ::unlinkat(folder.fd(), name_.c_str(), 0);
+      fd_.reset();
+    }
+    return out;
+  }
+  last_packet_ = end_;
+  end_ += header.content_bytes;
+  discarded_ = discarded;
+  ++packets_;
+  return Ok{};
+}
+
+Status StreamFile::set_discarded(std::uint64_t discarded) {
+  if (packets_ == 0 || discarded == discarded_) return Ok{};
+  const auto at = static_cast<off_t>(last_packet_ + format::kEventsDiscardedOffset);
+  if (::pwrite(fd_.get(), &discarded, sizeof discarded, at) != static_cast<ssize_t>(sizeof discarded))
+    return error_from_errno("stream %s: losses after its last packet", name_.c_str());
+  discarded_ = discarded;
+  return Ok{};
+}
+
+Status StreamFile::close() {
+  if (!fd_) return Ok{};
+  if (::close(fd_.release()) != 0) return error_from_errno("stream %s", name_.c_str());
+  return Ok{};
+}
+
+}  // namespace ouro::record
