@@ -39,59 +39,60 @@
 
 // ---- how it is done
 
-#define OURO_DETAIL_PARENS ()
-#define OURO_DETAIL_EXPAND(...) OURO_DETAIL_EXPAND3(OURO_DETAIL_EXPAND3(OURO_DETAIL_EXPAND3(__VA_ARGS__)))
-#define OURO_DETAIL_EXPAND3(...) OURO_DETAIL_EXPAND2(OURO_DETAIL_EXPAND2(OURO_DETAIL_EXPAND2(__VA_ARGS__)))
-#define OURO_DETAIL_EXPAND2(...) OURO_DETAIL_EXPAND1(OURO_DETAIL_EXPAND1(OURO_DETAIL_EXPAND1(__VA_ARGS__)))
-#define OURO_DETAIL_EXPAND1(...) __VA_ARGS__
-
-// The names of a list of names and values, each with a comma in front.
-#define OURO_DETAIL_NAMES(...) __VA_OPT__(OURO_DETAIL_EXPAND(OURO_DETAIL_NAME(__VA_ARGS__)))
-#define OURO_DETAIL_NAME(name, ...) , name __VA_OPT__(OURO_DETAIL_SKIP OURO_DETAIL_PARENS (__VA_ARGS__))
-#define OURO_DETAIL_SKIP() OURO_DETAIL_SKIP_
-#define OURO_DETAIL_SKIP_(value, ...) __VA_OPT__(OURO_DETAIL_AGAIN OURO_DETAIL_PARENS (__VA_ARGS__))
-#define OURO_DETAIL_AGAIN() OURO_DETAIL_NAME
-#define OURO_DETAIL_FIRST(first, ...) first
-#define OURO_DETAIL_NAME_LIST(...) OURO_DETAIL_NAME_LIST_(__VA_ARGS__)
-#define OURO_DETAIL_NAME_LIST_(first, ...) __VA_ARGS__
-
 #define OURO_DETAIL_CAT(a, b) OURO_DETAIL_CAT_(a, b)
 #define OURO_DETAIL_CAT_(a, b) a##b
 
+// The event's name and those of its fields, from the spelling of the arguments.
+#define OURO_DETAIL_STATEMENT(statement, name, ...)                                                                      \
+  static constexpr auto statement =                                                                                      \
+      ::ouro::detail::parse(decltype(::ouro::detail::count_of(__VA_ARGS__)){}, #name, #__VA_ARGS__);                     \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::event_not_literal,                                         \
+                "ouro: an event's name is a string literal: \"provider:event\"");                                        \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::event_not_word,                                            \
+                "ouro: an event's name is \"provider:event\", both of letters, digits and _");                           \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::event_too_long,                                            \
+                "ouro: an event's name has at most 255 characters");                                                     \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::field_not_literal,                                         \
+                "ouro: behind the event's name come pairs of a field's name, which is a string literal, and its value"); \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::not_pairs,                                                 \
+                "ouro: behind the event's name come pairs of a field's name and its value: one of these has no partner"); \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::too_many_fields,                                           \
+                "ouro: an event has at most 32 fields");                                                                 \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::field_not_word,                                            \
+                "ouro: a field's name is of letters, digits and _");                                                     \
+  static_assert(statement.mistake != ::ouro::detail::Mistake::same_field,                                                \
+                "ouro: two fields of this event have the same name")
+
 // The site's address goes into the section that the module registers. "aw?" puts the entry into the group of an inline
 // function, so that copies dropped by the linker take it along.
-#define OURO_DETAIL_SITE(schema, holder, kind, level, name, names, ...)                                                    \
-  static constexpr auto schema =                                                                                         \
-      ::ouro::detail::SchemaOf<decltype(::ouro::detail::types_of(::ouro::detail::Types<>{} __VA_OPT__(, ) __VA_ARGS__))>::make( \
-          ::ouro::abi::EventKind::kind, level, __LINE__, name, __FILE__ names);                                          \
-  using holder = ::ouro::detail::SiteOf<schema, ::ouro::abi::filter_index(name)>;                                          \
+#define OURO_DETAIL_SITE(statement, schema, holder, kind, level, ...)                                                    \
+  static constexpr auto schema = ::ouro::detail::SchemaOf<decltype(::ouro::detail::types_of(                             \
+      ::ouro::detail::Types<>{} __VA_OPT__(, ) __VA_ARGS__))>::template make<statement>(::ouro::abi::EventKind::kind,    \
+                                                                                        level, __LINE__, __FILE__);      \
+  using holder = ::ouro::detail::SiteOf<schema, statement.filter_index()>;                                               \
   asm volatile(".pushsection ouro_sites, \"aw?\"\n\t.balign 8\n\t.quad %c0\n\t.popsection" : : "i"(&holder::site))
-
-#define OURO_DETAIL_CHECK(name, names)                                                                                   \
-  static_assert(::ouro::detail::is_event_name(name), "ouro: an event's name is \"provider:event\", letters, digits and _"); \
-  static_assert(::ouro::detail::are_field_names names, "ouro: a field's name wants letters, digits and _: \"id\", order.id, ..."); \
-  static_assert(::ouro::detail::are_distinct names, "ouro: two fields of this event have the same name")
 
 #define OURO_DETAIL_POINT(kind, level, name, ...)                                                                        \
   do {                                                                                                                   \
-    OURO_DETAIL_CHECK(name, (OURO_DETAIL_NAME_LIST(_ OURO_DETAIL_NAMES(__VA_ARGS__))));                                  \
-    if (::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<::ouro::abi::filter_index(name)>)) [[unlikely]] {          \
-      OURO_DETAIL_SITE(ouro_schema_, ouro_site_, kind, level, name, OURO_DETAIL_NAMES(__VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__); \
-      ::ouro::detail::emit(ouro_site_::site __VA_OPT__(, ) __VA_ARGS__);                                                       \
+    OURO_DETAIL_STATEMENT(ouro_statement_, name __VA_OPT__(, ) __VA_ARGS__);                                             \
+    if (::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<ouro_statement_.filter_index()>)) [[unlikely]] {           \
+      OURO_DETAIL_SITE(ouro_statement_, ouro_schema_, ouro_site_, kind, level __VA_OPT__(, ) __VA_ARGS__);               \
+      ::ouro::detail::emit(ouro_site_::site __VA_OPT__(, ) __VA_ARGS__);                                                 \
     }                                                                                                                    \
   } while (false)
 
-#define OURO_DETAIL_SPAN(number, level, name, ...) OURO_DETAIL_SPAN_(number, level, name __VA_OPT__(, ) __VA_ARGS__)
+#define OURO_DETAIL_SPAN(number, level, ...) OURO_DETAIL_SPAN_(number, level, __VA_ARGS__)
 #define OURO_DETAIL_SPAN_(number, level, name, ...)                                                                      \
-  OURO_DETAIL_CHECK(name, (OURO_DETAIL_NAME_LIST(_ OURO_DETAIL_NAMES(__VA_ARGS__))));                                    \
-  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_schema_begin_, number), OURO_DETAIL_CAT(ouro_site_begin_, number), span_begin,   \
-                   level, name, OURO_DETAIL_NAMES(__VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__);                              \
-  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_schema_end_, number), OURO_DETAIL_CAT(ouro_site_end_, number), span_end, level,  \
-                   name, );                                                                                              \
+  OURO_DETAIL_STATEMENT(OURO_DETAIL_CAT(ouro_statement_, number), name __VA_OPT__(, ) __VA_ARGS__);                      \
+  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_statement_, number), OURO_DETAIL_CAT(ouro_schema_begin_, number),                \
+                   OURO_DETAIL_CAT(ouro_site_begin_, number), span_begin, level __VA_OPT__(, ) __VA_ARGS__);             \
+  OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_statement_, number), OURO_DETAIL_CAT(ouro_schema_end_, number),                  \
+                   OURO_DETAIL_CAT(ouro_site_end_, number), span_end, level);                                            \
   const ::ouro::detail::SpanEnd OURO_DETAIL_CAT(ouro_span_, number)(                                                     \
-      ::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<::ouro::abi::filter_index(name)>) &&                         \
-              ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site __VA_OPT__(, ) __VA_ARGS__)           \
-          ? &OURO_DETAIL_CAT(ouro_site_end_, number)::site                                                                     \
+      ::ouro::detail::maybe_on(                                                                                          \
+          ::ouro::detail::kFilterIndex<OURO_DETAIL_CAT(ouro_statement_, number).filter_index()>) &&                      \
+              ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site __VA_OPT__(, ) __VA_ARGS__)     \
+          ? &OURO_DETAIL_CAT(ouro_site_end_, number)::site                                                               \
           : nullptr)
 
 #endif  // OURO_OFF

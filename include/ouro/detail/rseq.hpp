@@ -12,8 +12,9 @@
 // "aw?" and "ax?" put each of them into the group of the function around it, so that the linker drops copies of an
 // inline function together with what belongs to them.
 //
-// Every way out clears rseq_cs: a descriptor left behind in a library that is then unloaded would kill the thread
-// at its next preemption. No other word of the rseq area is ever written.
+// Code that may be unloaded clears rseq_cs on every way out: a descriptor left behind in a library that is gone would
+// kill the thread at its next preemption. An executable's code stays, so there the store is saved (the kernel itself
+// clears the word when it finds the thread outside). No other word of the rseq area is ever written.
 #pragma once
 #if defined(__x86_64__) && defined(__linux__)
 #define OURO_HAS_RSEQ 1
@@ -50,9 +51,13 @@ extern const unsigned int __rseq_size __attribute__((weak));
   "leaq 73b(%%rip), %%rax\n\t"                          \
   "movq %%rax, %%fs:8(%[rs])\n"                         \
   "71:\n\t"
+#if defined(__PIC__) && !defined(__PIE__)
 #define OURO_RSEQ_END                                   \
   "72:\n\t"                                             \
   "movq $0, %%fs:8(%[rs])\n\t"
+#else
+#define OURO_RSEQ_END "72:\n\t"
+#endif
 #define OURO_RSEQ_ABORT(label)                          \
   ".pushsection __rseq_failure, \"ax?\"\n\t"            \
   ".byte 0x0f, 0xb9, 0x3d\n\t"                          \

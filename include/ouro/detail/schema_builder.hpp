@@ -5,6 +5,7 @@
 
 #include <ouro/abi/schema.hpp>
 #include <ouro/detail/codec.hpp>
+#include <ouro/detail/statement.hpp>
 
 namespace ouro::detail {
 
@@ -12,48 +13,6 @@ template <std::size_t N>
 struct Schema {
   char bytes[N];
 };
-
-constexpr std::size_t length_of(const char* s) {
-  std::size_t n = 0;
-  while (s[n] != '\0') ++n;
-  return n;
-}
-
-constexpr bool is_word(const char* s, std::size_t n) {
-  if (n == 0) return false;
-  for (std::size_t i = 0; i < n; ++i) {
-    const char c = s[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    if (!letter && (i == 0 || c < '0' || c > '9')) return false;
-  }
-  return true;
-}
-
-// "provider:event", both of them words; the event's may have dots and further colons' worth of structure in it.
-constexpr bool is_event_name(const char* s) {
-  std::size_t colon = 0;
-  while (s[colon] != '\0' && s[colon] != ':') ++colon;
-  if (s[colon] == '\0' || !is_word(s, colon)) return false;
-  const char* event = s + colon + 1;
-  return is_word(event, length_of(event));
-}
-
-template <class... Names>
-constexpr bool are_field_names(const Names&... names) {
-  return (true && ... && is_word(names, length_of(names)));
-}
-
-template <class... Names>
-constexpr bool are_distinct(const Names&... names) {
-  const char* list[] = {names..., ""};
-  for (std::size_t i = 0; i + 1 < sizeof...(names); ++i)
-    for (std::size_t j = i + 1; j < sizeof...(names); ++j) {
-      std::size_t k = 0;
-      while (list[i][k] != '\0' && list[i][k] == list[j][k]) ++k;
-      if (list[i][k] == list[j][k]) return false;
-    }
-  return true;
-}
 
 template <class T>
 constexpr std::size_t labels_size() {
@@ -106,24 +65,31 @@ struct SchemaWriter {
 
 template <class... T>
 struct Types {};
-// The types of the values in a list of names and values; never evaluated.
+// The types of the values in a list of names and values; never evaluated. A lone name at the end is a mistake that has
+// been reported by then: it is passed over, so that the report stays the only one.
 template <class... Done>
 Types<Done...> types_of(Types<Done...>);
-template <class... Done, std::size_t N, class V, class... Rest>
-auto types_of(Types<Done...>, const char (&)[N], const V&, const Rest&... rest)
+template <class... Done, class Name>
+Types<Done...> types_of(Types<Done...>, const Name&);
+template <class... Done, class Name, class V, class... Rest>
+auto types_of(Types<Done...>, const Name&, const V&, const Rest&... rest)
     -> decltype(types_of(Types<Done..., V>{}, rest...));
 
 template <class List>
 struct SchemaOf;
 template <class... T>
 struct SchemaOf<Types<T...>> {
-  static_assert(sizeof...(T) <= abi::kMaxFields, "ouro: an event has at most 32 fields");
-  template <std::size_t NameSize, std::size_t FileSize, std::size_t... FieldSizes>
-  static constexpr auto make(abi::EventKind kind, Level level, std::uint32_t line, const char (&name)[NameSize],
-                             const char (&file)[FileSize], const char (&... fields)[FieldSizes]) {
+  template <class Statement>
+  static constexpr std::size_t names_size(const Statement& statement) {
+    std::size_t size = length_of(statement.name()) + 1;
+    for (std::size_t i = 0; i < sizeof...(T); ++i) size += length_of(statement.field(i)) + 1;
+    return size;
+  }
+  template <const auto& kStatement, std::size_t kFile>
+  static constexpr auto make(abi::EventKind kind, Level level, std::uint32_t line, const char (&file)[kFile]) {
     constexpr std::size_t kSuffix = 6;  // "_begin" and "_end"
-    constexpr std::size_t kSize = sizeof(abi::SchemaHeader) + NameSize + kSuffix + FileSize +
-                                  (0 + ... + (sizeof(abi::FieldHeader) + FieldSizes)) + (0 + ... + labels_size<T>());
+    constexpr std::size_t kSize = sizeof(abi::SchemaHeader) + names_size(kStatement) + kSuffix + kFile + sizeof...(T) * sizeof(abi::FieldHeader) +
+                                  (std::size_t{0} + ... + labels_size<T>());
     static_assert(kSize <= abi::kMaxSchemaSize, "ouro: this event's names and labels are longer than 16 KiB");
     const char* suffix = kind == abi::EventKind::span_begin ? "_begin" : kind == abi::EventKind::span_end ? "_end" : "";
     SchemaWriter<kSize> w;
@@ -133,9 +99,10 @@ struct SchemaOf<Types<T...>> {
     w.number(static_cast<std::uint8_t>(level), 1);
     w.number(sizeof...(T), 1);
     w.number(line, 4);
-    w.text(name, suffix);
+    w.text(kStatement.name(), suffix);
     w.text(file);
-    (w.template field<T>(fields), ...);
+    std::size_t i = 0;
+    (w.template field<T>(kStatement.field(i++)), ...);
     return w.schema;
   }
 };

@@ -188,8 +188,10 @@ struct Collect {
   [[gnu::always_inline]] static void emit(const Site& site, std::uint64_t enabled, const Done&... done) noexcept {
     emit_prepared(site, enabled, done...);
   }
-  template <std::size_t N, class V, class... Rest>
-  [[gnu::always_inline]] static void emit(const Site& site, std::uint64_t enabled, const Done&... done, const char (&)[N],
+  template <class Name>
+  static void emit(const Site&, std::uint64_t, const Done&..., const Name&) noexcept {}  // a mistake, reported elsewhere
+  template <class Name, class V, class... Rest>
+  [[gnu::always_inline]] static void emit(const Site& site, std::uint64_t enabled, const Done&... done, const Name&,
                                           const V& value, const Rest&... rest) noexcept {
     Collect<Done..., Prepared<V>>::emit(site, enabled, done..., prepare(value), rest...);
   }

@@ -10,6 +10,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <ouro/abi/ring_layout.hpp>
 #include <ouro/clock/tsc.hpp>
@@ -38,7 +39,10 @@ struct alignas(64) Channel {
   int (*reserve)(const Channel&, abi::RingHead&) = nullptr;
   void* client = nullptr;          // for `reserve`
   abi::RingHead** shared = nullptr;   // `cpus` rings of kind shared
-  abi::RingHead* ring[];           // `cpus` rings of kind per_cpu
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+  abi::RingHead* ring[];           // `cpus` rings of kind per_cpu; not C++'s, but both compilers'
+#pragma GCC diagnostic pop
 
   clock::Ticks now() const noexcept {
     if (!stamped) return 0;
@@ -120,8 +124,26 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
 
 enum class Shot : std::uint8_t { done, slow, aborted };
 
-// A body of kSize bytes in kWords = ceil(kSize / 8) words, the first two in registers, the rest in memory. Whole words
-// are stored: what stands beyond the record is overwritten by the next one, and room for it is checked.
+// Words that the assembler takes from registers: the rest of a larger body it copies from memory. Without optimisation
+// compilers keep too many registers for themselves.
+#if defined(__OPTIMIZE__)
+inline constexpr std::size_t kRegisterWords = 5;
+#else
+inline constexpr std::size_t kRegisterWords = 2;
+#endif
+
+#define OURO_PUT_WORD(i)                                       \
+  ".if %c[words] > " #i "\n\t"                                 \
+  "movq %[b" #i "], 16388+8*" #i "(%%r10,%%rcx)\n\t"           \
+  ".endif\n\t"
+#define OURO_COPY_WORD(i)                                      \
+  ".if %c[words] > " #i "\n\t"                                 \
+  "movq 8*" #i "(%[body]), %%rdx\n\t"                          \
+  "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                \
+  ".endif\n\t"
+
+// A body of kSize bytes in kWords = ceil(kSize / 8) words. Whole words are stored: what stands beyond the record is
+// overwritten by the next one, and room for it is checked.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline Shot shoot_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
@@ -129,29 +151,25 @@ template <std::size_t kSize>
   constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
   constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
   static_assert(kAdvance <= 0x7fffffff);
-  if constexpr (kWords == 1) {
+  constexpr std::size_t kLast = kWords - 1;  // operands that are not used repeat a word that is
+  if constexpr (kWords <= 2) {
     asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
              "addq %[advance], %%r11\n\t"
-             "movq %[b0], 16388(%%r10,%%rcx)\n\t"
+             OURO_PUT_WORD(0) OURO_PUT_WORD(1)
              OURO_WRITE_STAMP OURO_WRITE_COMMIT
              : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-                 [advance] "i"(kAdvance), [b0] "r"(body[0])
+                 [advance] "i"(kAdvance), [words] "i"(kWords), [b0] "r"(body[0]), [b1] "r"(body[kLast])
              : OURO_WRITE_CLOBBERS : slow, aborted);
-  } else if constexpr (kWords == 2) {
+  } else if constexpr (kWords <= kRegisterWords) {
     asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
              "addq %[advance], %%r11\n\t"
-             "movq %[b0], 16388(%%r10,%%rcx)\n\t"
-             "movq %[b1], 16396(%%r10,%%rcx)\n\t"
+             OURO_PUT_WORD(0) OURO_PUT_WORD(1) OURO_PUT_WORD(2) OURO_PUT_WORD(3) OURO_PUT_WORD(4)
              OURO_WRITE_STAMP OURO_WRITE_COMMIT
              : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-                 [advance] "i"(kAdvance), [b0] "r"(body[0]), [b1] "r"(body[1])
+                 [advance] "i"(kAdvance), [words] "i"(kWords), [b0] "r"(body[0]), [b1] "r"(body[1]), [b2] "r"(body[2]),
+                 [b3] "r"(body[kWords > 3 ? 3 : kLast]), [b4] "r"(body[kLast])
              : OURO_WRITE_CLOBBERS : slow, aborted);
   } else {
-#define OURO_COPY_WORD(i)                                      \
-  ".if %c[words] > " #i "\n\t"                                 \
-  "movq 8*" #i "(%[body]), %%rdx\n\t"                          \
-  "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                \
-  ".endif\n\t"
     asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
              "addq %[advance], %%r11\n\t"
              OURO_COPY_WORD(0) OURO_COPY_WORD(1) OURO_COPY_WORD(2) OURO_COPY_WORD(3)
@@ -160,7 +178,6 @@ template <std::size_t kSize>
              : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
                  [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
              : OURO_WRITE_CLOBBERS : slow, aborted);
-#undef OURO_COPY_WORD
   }
   return Shot::done;
 slow:
@@ -169,6 +186,8 @@ slow:
 aborted:
   return Shot::aborted;
 }
+#undef OURO_PUT_WORD
+#undef OURO_COPY_WORD
 
 // The same without header and clock.
 template <std::size_t kSize>
@@ -225,15 +244,21 @@ aborted:
 // this thread registered for rseq. An interrupted write is tried once more by write_slow, whose retries are bounded.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]]
-    write_slow(*channel, id, body, kSize);
+  if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]] {
+    // A copy, so that on the fast path words in registers need not be in memory at all.
+    std::uint64_t words[(kSize + 7) / 8];
+    std::memcpy(words, body, sizeof words);
+    write_slow(*channel, id, words, kSize);
+  }
 }
 
 // For channels without a clock: the record is its body, kSize bytes (at least 8), and nothing else.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_unstamped(const Channel* channel, const std::uint64_t* body) noexcept {
-  if (detail::shoot_unstamped<kSize>(channel, body) != detail::Shot::done) [[unlikely]]
-    write_slow(*channel, 0, body, kSize);
+  if (detail::shoot_unstamped<kSize>(channel, body) != detail::Shot::done) [[unlikely]] {
+    const std::uint64_t words[2] = {body[0], body[(kSize - 1) / 8]};
+    write_slow(*channel, 0, words, kSize);
+  }
 }
 
 // A record of 4 to kMaxSingleShotBody bytes; `body` must be readable up to the next multiple of 16.

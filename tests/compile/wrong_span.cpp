@@ -1,0 +1,3 @@
+// ouro: one of these has no partner
+#include <ouro/trace.hpp>
+void f() { OURO_SPAN("a:b", "id"); }
