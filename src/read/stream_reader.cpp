@@ -33,10 +33,13 @@ const Value* member(const std::vector<Value>& values, std::string_view name) {
 
 }  // namespace
 
+// Names of files and events end up on terminals: control characters are taken out.
 void DamageLog::add(const std::string& file, std::uint64_t offset, const std::string& why) {
-  ++count_;
-  if (first_.size() < Trace::kMaxDamage)
-    first_.push_back({file, offset, textf("%s, byte %" PRIu64 ": ", file.c_str(), offset) + why});
+  if (++count_ > Trace::kMaxDamage) return;
+  Damage damage{file, offset, textf("%s, byte %" PRIu64 ": ", file.c_str(), offset) + why};
+  for (char& c : damage.text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  first_.push_back(std::move(damage));
 }
 
 StreamReader::StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log)

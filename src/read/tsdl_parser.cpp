@@ -62,7 +62,9 @@ class Parser {
   }
   [[noreturn]] void fail(const std::string& wanted) const {
     const Token& t = peek();
-    const std::string seen = t.kind == Token::Kind::end ? "the end" : "'" + t.text.substr(0, 40) + "'";
+    std::string seen = t.kind == Token::Kind::end ? "the end" : "'" + t.text.substr(0, 40) + "'";
+    for (char& c : seen)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     throw Failure{errorf(EINVAL, "metadata line %u: %s, want %s", t.line, seen.c_str(), wanted.c_str())};
   }
   void expect(const char* text) {

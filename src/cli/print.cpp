@@ -1,0 +1,261 @@
+// `ouro print`: a trace's events as text, one line each.
+//
+//   14:03:22.123456789  +0.000001234  3  shop/worker-1 4712     shop:order  id=5 total=9.5
+//   time                since the     cpu  process/thread tid   event       fields
+//                       line before
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <ouro/read.hpp>
+
+#include "base/glob.hpp"
+#include "cli/commands.hpp"
+#include "cli/print_buffer.hpp"
+#include "cli/print_losses.hpp"
+#include "cli/print_value.hpp"
+#include "cli/say.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kHelp = R"(ouro print shows the events of a trace, one line each, in order of time.
+
+Usage: ouro print [OPTIONS] DIR
+
+A line: time (local), time since the line before, CPU, process/thread and thread id, event, fields. Lost events are
+always said on stderr at the end, also when there are none. DIR is what `ouro record` wrote, or any CTF 1.8 trace.
+
+Options:
+  -e, --events GLOB   only events whose name matches; may be repeated. '!GLOB' excludes; the last one that matches
+                      decides. A span's name selects its begin and its end.
+      --relative      time since the trace's first event, in seconds
+      --utc           time of day in UTC
+      --all           also the recorder's own events: ouro:process, ouro:thread, ouro:lost
+  -h, --help          this text
+
+Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command line makes no sense.
+
+Examples:
+  ouro print trace
+  ouro print trace --relative -e 'shop:*' -e '!shop:queue_depth'
+  ouro print trace | grep 'id=4711'
+)";
+
+struct Options {
+  std::string folder;
+  std::vector<std::string> events;
+  bool relative = false, utc = false, all = false, help = false;
+};
+
+std::string span_name(const read::EventClass& type) {
+  const std::size_t suffix = type.kind == abi::EventKind::span_begin ? 6
+                             : type.kind == abi::EventKind::span_end ? 4
+                                                                     : 0;
+  return type.name.substr(0, type.name.size() - std::min(suffix, type.name.size()));
+}
+
+// The last pattern that matches decides; if the first one excludes, everything else is meant.
+bool is_selected(const Options& options, const read::EventClass& type) {
+  if (type.is_state && !options.all) return false;
+  if (options.events.empty()) return true;
+  const std::string span = span_name(type);
+  bool selected = options.events.front().starts_with('!');
+  for (const std::string& pattern : options.events) {
+    const bool excludes = pattern.starts_with('!');
+    const char* glob = pattern.c_str() + (excludes ? 1 : 0);
+    if (base::glob_match(glob, type.name.c_str()) || base::glob_match(glob, span.c_str())) selected = !excludes;
+  }
+  return selected;
+}
+
+class Printer {
+ public:
+  Printer(const Options& options, const read::Trace& trace, PrintBuffer& out) : options_(options), out_(out) {
+    for (const read::EventClass& type : trace.classes()) {
+      selected_.push_back(is_selected(options, type));
+      if (selected_.back()) name_width_ = std::max(name_width_, std::min<std::size_t>(type.name.size(), 40));
+    }
+  }
+
+  void print(const read::Event& event) {
+    if (first_ns_ == kNone && !event.type->is_state) first_ns_ = event.time_ns;
+    if (!selected_[event.type->index]) return;
+    if (event.type->is_state && first_ns_ == kNone) first_ns_ = event.time_ns;
+    time(event.time_ns);
+    delta(event.time_ns);
+    cpu(event.cpu);
+    thread(event);
+    column([&] { print_escaped(out_, event.type->name); }, event.fields.empty() ? 0 : name_width_ + 2);
+    print_fields(out_, event.fields);
+    out_.put('\n');
+    ++lines_;
+  }
+
+  std::uint64_t lines() const { return lines_; }
+
+ private:
+  static constexpr std::int64_t kNone = INT64_MIN;
+  static constexpr std::int64_t kSecond = 1'000'000'000;
+
+  // Pads to `width`; what is longer pushes the rest to the right.
+  template <class Print>
+  void column(Print print, std::size_t width) {
+    const std::uint64_t begin = out_.size();
+    print();
+    const std::uint64_t used = out_.size() - begin;
+    if (used < width)
+      out_.pad(width - used);
+    else if (width != 0)
+      out_.pad(1);
+  }
+
+  static std::int64_t floor_seconds(std::int64_t ns) { return ns / kSecond - (ns % kSecond < 0 ? 1 : 0); }
+
+  void time(std::int64_t ns) {
+    if (options_.relative) {
+      duration(ns - first_ns_);
+    } else {
+      const std::int64_t second = floor_seconds(ns);
+      if (second != shown_second_) name_second(second);
+      out_.put({clock_, 9});
+      out_.digits(static_cast<std::uint64_t>(ns - second * kSecond), 9);
+    }
+    out_.put("  ");
+  }
+
+  // "HH:MM:SS.": computed once per second of trace.
+  void name_second(std::int64_t second) {
+    const auto when = static_cast<std::time_t>(second);
+    std::tm parts{};
+    if ((options_.utc ? ::gmtime_r(&when, &parts) : ::localtime_r(&when, &parts)) == nullptr) parts = {};
+    std::strftime(clock_, sizeof clock_, "%H:%M:%S.", &parts);
+    shown_second_ = second;
+  }
+
+  void duration(std::int64_t ns) {
+    if (ns < 0) out_.put('-');
+    const std::uint64_t size = ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
+    out_.number(size / kSecond);
+    out_.put('.');
+    out_.digits(size % kSecond, 9);
+  }
+
+  void delta(std::int64_t ns) {
+    out_.put('+');
+    column([&] { duration(last_ns_ == kNone ? 0 : ns - last_ns_); }, 12);
+    last_ns_ = ns;
+  }
+
+  void cpu(int cpu) {
+    column(
+        [&] {
+          if (cpu >= 0)
+            out_.number(cpu);
+          else
+            out_.put('-');
+        },
+        4);
+  }
+
+  void thread(const read::Event& event) {
+    column(
+        [&] {
+          if (event.tid < 0) {
+            out_.put('-');
+            return;
+          }
+          if (event.thread != nullptr) {
+            const read::Process* process = event.thread->process;
+            if (process != nullptr && process->name != event.thread->name) {
+              print_escaped(out_, process->name);
+              out_.put('/');
+            }
+            print_escaped(out_, event.thread->name);
+            out_.put(' ');
+          }
+          out_.number(event.tid);
+        },
+        26);
+  }
+
+  const Options& options_;
+  PrintBuffer& out_;
+  std::vector<bool> selected_;
+  std::size_t name_width_ = 0;
+  std::int64_t first_ns_ = kNone, last_ns_ = kNone, shown_second_ = kNone;
+  char clock_[16] = {};
+  std::uint64_t lines_ = 0;
+};
+
+int print_trace(const Options& options) {
+  Result<read::Trace> trace = read::Trace::open(options.folder);
+  if (!trace) {
+    say("error: print: %s", trace.error().text.c_str());
+    return 1;
+  }
+  PrintBuffer out(STDOUT_FILENO);
+  Printer printer(options, *trace, out);
+  Losses losses;
+  std::uint64_t events = 0;
+  while (const read::Event* event = trace->next()) {
+    losses.see(*event);
+    events += !event->type->is_state;
+    printer.print(*event);
+    if (!out.ok()) break;
+  }
+  out.flush();
+  if (out.error() == EPIPE) return 0;  // whoever read has seen enough
+  if (!out.ok()) {
+    say("error: print: standard output cannot be written: %s", std::strerror(out.error()));
+    return 1;
+  }
+  const int status = say_damage("print", *trace);
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(printer.lines()),
+      static_cast<unsigned long long>(events), static_cast<unsigned long long>(losses.total(*trace)),
+      trace->streams().size());
+  for (const auto& [cause, count] : losses.by_cause())
+    if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
+  return status;
+}
+
+}  // namespace
+
+int print_command(int argc, char** argv) {
+  CLI::App app("ouro print");
+  app.set_help_flag();
+  Options options;
+  app.add_flag("-h,--help", options.help);
+  app.add_option("-e,--events", options.events)->allow_extra_args(false);
+  app.add_flag("--relative", options.relative);
+  app.add_flag("--utc", options.utc);
+  app.add_flag("--all", options.all);
+  app.add_option("folder", options.folder);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    say("error: print: %s (hint: ouro print --help)", error.what());
+    return 2;
+  }
+  if (options.help) {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
+  if (options.folder.empty()) {
+    say("error: print: no trace given, want the folder that 'ouro record' wrote (hint: ouro print --help)");
+    return 2;
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
+  return print_trace(options);
+}
+
+}  // namespace ouro::cli

@@ -1,0 +1,31 @@
+// cli/print_losses.hpp -- what a trace lost, as far as it says: per stream by the packets' counts, by cause through the
+// ouro:lost events that end a recording. Both count the same events; a ring that never filled a packet shows up in
+// the second alone.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <ouro/read.hpp>
+
+namespace ouro::cli {
+
+class Losses {
+ public:
+  // Every event of the trace; all but ouro:lost are ignored.
+  void see(const read::Event& event) {
+    if (event.type->is_state) see_state(event);
+  }
+  // After the last event.
+  std::uint64_t total(const read::Trace& trace) const;
+  const std::map<std::string, std::uint64_t>& by_cause() const { return by_cause_; }
+
+ private:
+  void see_state(const read::Event& event);
+  std::map<std::string, std::uint64_t> by_cause_;
+};
+
+// One line on stderr per damaged place (the first few), and one that says what it means. Returns the exit status.
+int say_damage(const char* command, const read::Trace& trace);
+
+}  // namespace ouro::cli

@@ -1,0 +1,24 @@
+// cli/print_value.hpp -- values as people read them:
+//
+//   42  -7  0x1f  2.5      numbers; base 16 where the program asked for it
+//   red                    labels of enumerations; the number if it has none
+//   "say \"hi\"\n"         texts, as C writes them: nothing that a terminal would obey gets through
+//   [1, 2, 3]              arrays;  0xcafe00  raw bytes
+//   {a=1, b=2}             structures
+#pragma once
+#include <span>
+
+#include <ouro/read.hpp>
+
+#include "cli/print_buffer.hpp"
+
+namespace ouro::cli {
+
+// Appends `value`, whose inner values follow it in memory.
+void print_value(PrintBuffer& out, const read::Value* value);
+// "a=1 b=2": all of them, without the lengths of sequences, which the sequences show.
+void print_fields(PrintBuffer& out, std::span<const read::Value> fields);
+// A text with everything that is not printable UTF-8 escaped, without quotes.
+void print_escaped(PrintBuffer& out, std::string_view text);
+
+}  // namespace ouro::cli

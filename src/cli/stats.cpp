@@ -1,0 +1,335 @@
+// `ouro stats`: what a trace says in figures.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cinttypes>
+#include <cstdarg>
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <ouro/read.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/print_losses.hpp"
+#include "cli/say.hpp"
+#include "cli/stats_collect.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kHelp = R"(ouro stats shows a trace in figures.
+
+Usage: ouro stats [OPTIONS] DIR
+
+Time covered; per event its count, rate and bytes; per span (paired per thread, by nesting) count, total, mean, least,
+percentiles and largest duration, and how many halves found no other half; per counter its last, least, largest and
+mean value; losses per stream and by cause, also when there are none; threads with their processes. Percentiles are
+off by at most 1/64 of their value, all else is exact.
+
+Options:
+      --json   the same as JSON: {"trace", "complete", "time": {...}, "events": [...], "spans": [...],
+               "counters": [...], "streams": [...], "lost": {"total", "by_cause"}, "threads": [...]}; durations in ns
+  -h, --help   this text
+
+Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command line makes no sense.
+
+Examples:
+  ouro stats trace
+  ouro stats --json trace | jq '.spans[] | select(.p99_ns > 1000000) | .name'
+)";
+
+constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
+constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
+constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
+constexpr std::size_t kThreadsShown = 20;
+
+[[gnu::format(printf, 1, 2)]] std::string textf(const char* format, ...) {
+  char text[256];
+  va_list args;
+  va_start(args, format);
+  std::vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  return text;
+}
+
+// Texts come from traced programs: nothing that a terminal obeys leaves here.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+
+std::string duration(double ns) {
+  if (ns < 1e3) return textf("%.0f ns", ns);
+  if (ns < 1e6) return textf("%.2f us", ns / 1e3);
+  if (ns < 1e9) return textf("%.2f ms", ns / 1e6);
+  return textf("%.3f s", ns / 1e9);
+}
+std::string duration(std::uint64_t ns) { return duration(static_cast<double>(ns)); }
+
+std::string rate(std::uint64_t count, double seconds) {
+  return seconds > 0 ? textf("%.1f", static_cast<double>(count) / seconds) : "-";
+}
+
+std::string number(long double value, bool is_integer) {
+  return is_integer ? textf("%.0Lf", value) : textf("%.6Lg", value);
+}
+
+std::string local_time(std::int64_t ns) {
+  const auto when = static_cast<std::time_t>(ns / 1'000'000'000);
+  std::tm parts{};
+  char text[40];
+  if (::localtime_r(&when, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
+    return "?";
+  return textf("%s.%06" PRId64, text, ns % 1'000'000'000 / 1000);
+}
+
+// Columns as wide as their contents; the first `left` are texts and stand left, the others are numbers.
+class Table {
+ public:
+  Table(std::vector<std::string> head, std::size_t left) : left_(left) { add(std::move(head)); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void print() const {
+    std::vector<std::size_t> width;
+    for (const auto& row : rows_) {
+      width.resize(std::max(width.size(), row.size()));
+      for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+    }
+    for (const auto& row : rows_) {
+      std::string line;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        const std::string fill(width[i] - row[i].size(), ' ');
+        if (i != 0) line += "  ";
+        line += i < left_ ? row[i] + fill : fill + row[i];
+      }
+      line.erase(line.find_last_not_of(' ') + 1);
+      std::puts(line.c_str());
+    }
+    std::puts("");
+  }
+  bool empty() const { return rows_.size() < 2; }
+
+ private:
+  std::size_t left_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// By what they counted, most first.
+template <class Map, class Weight>
+auto sorted(const Map& map, Weight weight) {
+  std::vector<const typename Map::value_type*> out;
+  for (const auto& entry : map)
+    if (weight(entry.second) != 0) out.push_back(&entry);
+  std::stable_sort(out.begin(), out.end(), [&](auto* a, auto* b) { return weight(a->second) > weight(b->second); });
+  return out;
+}
+
+std::uint64_t weight_of(const EventStats& e) { return e.count; }
+std::uint64_t weight_of(const CounterStats& c) { return c.count; }
+std::uint64_t weight_of(const SpanStats& s) {
+  return s.durations_ns.total() + s.durations_ns.count() + s.unmatched_begins + s.unmatched_ends;
+}
+constexpr auto kWeight = [](const auto& stats) { return weight_of(stats); };
+
+void print_head(const std::string& folder, const read::Trace& trace, const Stats& stats) {
+  std::uint64_t bytes = 0;
+  for (const read::Stream& stream : trace.streams()) bytes += stream.bytes;
+  std::printf("%s: %" PRIu64 " events, %" PRIu64 " lost, %zu streams, %s%s\n", printable(folder).c_str(),
+              stats.events(), stats.losses().total(trace), trace.streams().size(), human_bytes(bytes).c_str(),
+              trace.complete() ? "" : ", damaged");
+  if (stats.events() != 0)
+    std::printf("%s to %s: %s\n", local_time(stats.first_ns()).c_str(), local_time(stats.last_ns()).c_str(),
+                duration(static_cast<double>(stats.last_ns() - stats.first_ns())).c_str());
+  std::puts("");
+}
+
+void print_events(const Stats& stats) {
+  Table table({"Event", "count", "per second", "bytes"}, 1);
+  for (const auto* entry : sorted(stats.by_event(), kWeight))
+    table.add({printable(entry->first), std::to_string(entry->second.count), rate(entry->second.count, stats.seconds()),
+               std::to_string(entry->second.bytes)});
+  if (!table.empty()) table.print();
+}
+
+void print_spans(const Stats& stats) {
+  std::vector<std::string> head{"Span", "count", "total", "mean", "min"};
+  head.insert(head.end(), std::begin(kPartNames), std::end(kPartNames));
+  head.insert(head.end(), {"max", "unmatched"});
+  Table table(head, 1);
+  for (const auto* entry : sorted(stats.spans(), kWeight)) {
+    const auto& [name, span] = *entry;
+    const Histogram& h = span.durations_ns;
+    std::vector<std::string> row{printable(name), std::to_string(h.count()), duration(h.total()), duration(h.mean()),
+                                 duration(h.min())};
+    for (const double part : kParts) row.push_back(duration(h.quantile(part)));
+    row.push_back(duration(h.max()));
+    row.push_back(std::to_string(span.unmatched_begins + span.unmatched_ends));
+    table.add(std::move(row));
+  }
+  if (!table.empty()) table.print();
+}
+
+void print_counters(const Stats& stats) {
+  Table table({"Counter", "count", "last", "min", "max", "mean"}, 1);
+  for (const auto* entry : sorted(stats.counters(), kWeight)) {
+    const auto& [name, c] = *entry;
+    table.add({printable(name), std::to_string(c.count), number(c.last, c.is_integer), number(c.min, c.is_integer),
+               number(c.max, c.is_integer), number(c.mean(), false)});
+  }
+  if (!table.empty()) table.print();
+}
+
+void print_streams(const read::Trace& trace, const Stats& stats) {
+  Table table({"Stream", "cpu", "events", "packets", "bytes", "lost"}, 1);
+  for (const read::Stream& s : trace.streams())
+    table.add({printable(s.file), s.cpu >= 0 ? std::to_string(s.cpu) : "-", std::to_string(s.events),
+               std::to_string(s.packets), std::to_string(s.bytes), std::to_string(s.events_discarded)});
+  table.print();
+  std::printf("Lost: %" PRIu64 " events", stats.losses().total(trace));
+  const char* separator = ": ";
+  for (const auto& [cause, count] : stats.losses().by_cause()) {
+    std::printf("%s%" PRIu64 " %s", separator, count, cause.c_str());
+    separator = ", ";
+  }
+  std::puts("\n");
+}
+
+void print_threads(const Stats& stats) {
+  Table table({"Process", "pid", "Thread", "tid", "events"}, 1);
+  std::size_t shown = 0;
+  for (const ThreadStats& t : stats.threads()) {
+    if (++shown > kThreadsShown) break;
+    table.add({printable(t.process.empty() ? "?" : t.process), t.pid >= 0 ? std::to_string(t.pid) : "-",
+               printable(t.name.empty() ? "?" : t.name), t.tid >= 0 ? std::to_string(t.tid) : "-",
+               std::to_string(t.events)});
+  }
+  if (!table.empty()) table.print();
+  if (stats.threads().size() > kThreadsShown)
+    std::printf("... and %zu more threads (--json has all)\n", stats.threads().size() - kThreadsShown);
+}
+
+void print_text(const std::string& folder, const read::Trace& trace, const Stats& stats) {
+  print_head(folder, trace, stats);
+  print_events(stats);
+  print_spans(stats);
+  print_counters(stats);
+  print_streams(trace, stats);
+  print_threads(stats);
+}
+
+// Integers stay integers, as far as JSON's readers can hold them.
+nlohmann::ordered_json json_number(long double value, bool is_integer) {
+  if (!is_integer) return static_cast<double>(value);
+  if (value < 0) return static_cast<std::int64_t>(value);
+  return static_cast<std::uint64_t>(value);
+}
+
+nlohmann::ordered_json json_span(const std::string& name, const SpanStats& span) {
+  const Histogram& h = span.durations_ns;
+  nlohmann::ordered_json out{
+      {"name", name}, {"count", h.count()}, {"total_ns", h.total()}, {"mean_ns", h.mean()}, {"min_ns", h.min()}};
+  for (std::size_t i = 0; i < std::size(kParts); ++i) out[kPartKeys[i]] = h.quantile(kParts[i]);
+  out["max_ns"] = h.max();
+  out["unmatched_begins"] = span.unmatched_begins;
+  out["unmatched_ends"] = span.unmatched_ends;
+  return out;
+}
+
+void print_json(const std::string& folder, const read::Trace& trace, const Stats& stats) {
+  using Json = nlohmann::ordered_json;
+  Json events = Json::array(), spans = Json::array(), counters = Json::array(), streams = Json::array(),
+       threads = Json::array(), damage = Json::array(), causes = Json::object();
+  for (const auto* e : sorted(stats.by_event(), kWeight)) {
+    Json event{{"name", e->first}, {"count", e->second.count}, {"bytes", e->second.bytes}};
+    event["per_second"] =
+        stats.seconds() > 0 ? Json(static_cast<double>(e->second.count) / stats.seconds()) : Json(nullptr);
+    events.push_back(std::move(event));
+  }
+  for (const auto* s : sorted(stats.spans(), kWeight)) spans.push_back(json_span(s->first, s->second));
+  for (const auto* c : sorted(stats.counters(), kWeight)) {
+    const auto& [name, v] = *c;
+    counters.push_back({{"name", name},
+                        {"count", v.count},
+                        {"last", json_number(v.last, v.is_integer)},
+                        {"min", json_number(v.min, v.is_integer)},
+                        {"max", json_number(v.max, v.is_integer)},
+                        {"mean", static_cast<double>(v.mean())}});
+  }
+  for (const read::Stream& s : trace.streams())
+    streams.push_back({{"file", s.file},
+                       {"cpu", s.cpu >= 0 ? Json(s.cpu) : Json(nullptr)},
+                       {"events", s.events},
+                       {"packets", s.packets},
+                       {"bytes", s.bytes},
+                       {"lost", s.events_discarded},
+                       {"packets_missing", s.packets_missing}});
+  for (const ThreadStats& t : stats.threads())
+    threads.push_back({{"pid", t.pid >= 0 ? Json(t.pid) : Json(nullptr)},
+                       {"process", t.process},
+                       {"command_line", t.command_line},
+                       {"tid", t.tid >= 0 ? Json(t.tid) : Json(nullptr)},
+                       {"name", t.name},
+                       {"events", t.events}});
+  for (const auto& [cause, count] : stats.losses().by_cause()) causes[cause] = count;
+  for (const read::Damage& d : trace.damage())
+    damage.push_back({{"file", d.file}, {"offset", d.offset}, {"text", d.text}});
+  const Json out{{"trace", folder},
+                 {"complete", trace.complete()},
+                 {"time", {{"begin_ns", stats.first_ns()}, {"end_ns", stats.last_ns()}, {"seconds", stats.seconds()}}},
+                 {"event_count", stats.events()},
+                 {"events", events},
+                 {"spans", spans},
+                 {"counters", counters},
+                 {"streams", streams},
+                 {"lost", {{"total", stats.losses().total(trace)}, {"by_cause", causes}}},
+                 {"threads", threads},
+                 {"damage", damage}};
+  std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+}  // namespace
+
+int stats_command(int argc, char** argv) {
+  CLI::App app("ouro stats");
+  app.set_help_flag();
+  bool help = false, json = false;
+  std::string folder;
+  app.add_flag("-h,--help", help);
+  app.add_flag("--json", json);
+  app.add_option("folder", folder);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    say("error: stats: %s (hint: ouro stats --help)", error.what());
+    return 2;
+  }
+  if (help) {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
+  if (folder.empty()) {
+    say("error: stats: no trace given, want the folder that 'ouro record' wrote (hint: ouro stats --help)");
+    return 2;
+  }
+  Result<read::Trace> trace = read::Trace::open(folder);
+  if (!trace) {
+    say("error: stats: %s", trace.error().text.c_str());
+    return 1;
+  }
+  Stats stats(*trace);
+  while (const read::Event* event = trace->next()) stats.see(*event);
+  stats.finish(*trace);
+  if (json)
+    print_json(folder, *trace, stats);
+  else
+    print_text(folder, *trace, stats);
+  if (std::fflush(stdout) != 0) {
+    say("error: stats: standard output cannot be written");
+    return 1;
+  }
+  return say_damage("stats", *trace);
+}
+
+}  // namespace ouro::cli
