@@ -66,7 +66,7 @@ run ouro stats "$trace"
 say "The first lines of it: a request, and inside it its queries"
 run ouro print --relative "$trace" 2>/dev/null | head -n 20 || true
 
-say "The trace is plain CTF: babeltrace2, which knows nothing of Ouro, counts the same events"
-run babeltrace2 "$trace" --component=sink.utils.counter --params=hide-zero=yes
+say "The trace is plain CTF: babeltrace2, which knows nothing of Ouro, counts the same, and ouro_state's few events"
+run babeltrace2 "$trace" --component=sink.utils.counter --params=step=+0,hide-zero=yes
 
 say "That was all. Next: README.md, 'ouro --help', and examples/shop/main.cpp for what the shop's author wrote"

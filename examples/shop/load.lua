@@ -22,6 +22,6 @@ function request()
                                math.random(500), math.random(1000), math.random(3), math.random(1000))
     return wrk.format("POST", "/orders", {["Content-Type"] = "application/json"}, body)
   else
-    return wrk.format("GET", "/products/no-number")
+    return wrk.format("GET", "/products/nothing")
   end
 end

@@ -23,7 +23,7 @@ constexpr const char* kSchema = R"(
     quantity INTEGER NOT NULL CHECK (quantity > 0));
   WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
   INSERT OR IGNORE INTO products
-    SELECT i, 'Product ' || i, 100 + i * 37 %% 9900, CASE WHEN i %% 100 = 0 THEN 50 ELSE 100000000 END FROM n;
+    SELECT i, 'Product ' || i, 100 + i * 37 %% 9900, CASE WHEN i %% 100 = 0 THEN 5 ELSE 100000000 END FROM n;
   COMMIT;
 )";
 
