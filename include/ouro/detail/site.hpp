@@ -2,8 +2,8 @@
 //
 //   filter word == 0 ---------------------------------------------------------------> off: one load, test, branch
 //   enabled = *site.enabled
-//     == 0 --------------------------------------------------------------------------> off: another event's bit
 //     == binding.enabled, == this thread's `known`: write to binding.channel, inline  > one session, known
+//     == 0 --------------------------------------------------------------------------> off: another event's bit
 //     else: trace_slow()  maps sessions, adds the event and the thread to them        > src/trace/emit.cpp
 //
 // A binding says: while the enabled word has this value, events of this site go to this channel under this id. It is
@@ -128,12 +128,20 @@ template <std::size_t kOffset, std::size_t kWords, class P, class... Rest>
 template <class... P>
 inline constexpr bool kFixed = (true && ... && (P::kSize != 0)) && (kTidSize + ... + P::kSize) <= 64;
 
-[[gnu::always_inline]] inline const Binding* fast_binding(const Site& site, std::uint64_t enabled) noexcept {
+// What an event finds when its filter word says that it may be on.
+struct Way {
+  const Binding* binding;
+  bool is_inline;  // the binding and this thread are good for a write right here
+  bool is_off;
+};
+
+[[gnu::always_inline]] inline Way way_of(const Site& site) noexcept {
+  const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
   const Binding* binding = site.binding.load(std::memory_order_relaxed);
   // Acquire; pairs with bind:B. Channel and id are there if the word is.
-  if (binding->enabled.load(std::memory_order_acquire) == enabled && ouro_thread.known == enabled) [[likely]]
-    return binding;
-  return nullptr;
+  if (OURO_HAS_RSEQ && binding->enabled.load(std::memory_order_acquire) == enabled && ouro_thread.known == enabled) [[likely]]
+    return {binding, true, false};
+  return {binding, false, enabled == 0};
 }
 
 template <class... P>
@@ -151,17 +159,15 @@ template <class... P>
 
 // The event is perhaps on.
 template <class... P>
-[[gnu::always_inline]] inline void emit_prepared(const Site& site, std::uint64_t enabled, const P&... values) noexcept {
+[[gnu::always_inline]] inline void emit_prepared(const Site& site, Way way, const P&... values) noexcept {
   if constexpr (kFixed<P...>) {
     constexpr std::size_t kSize = (kTidSize + ... + P::kSize);
     WordPacker<(kSize + 7) / 8> packer;
     packer.template put<0, kTidSize>(ouro_thread.tid);
     pack<kTidSize>(packer, values...);
 #if OURO_HAS_RSEQ
-    if (const Binding* binding = fast_binding(site, enabled)) [[likely]] {
-      ring::write_fixed<kSize>(binding->channel, binding->id, packer.word);
-      return;
-    }
+    if (way.is_inline) [[likely]]
+      return ring::write_fixed<kSize>(way.binding->channel, way.binding->id, packer.word);
 #endif
     ouro_trace_slow(&site, packer.word, kSize);
   } else {
@@ -173,10 +179,8 @@ template <class... P>
     std::byte* to = body + kTidSize;
     ((to = values.put(to)), ...);
 #if OURO_HAS_RSEQ
-    if (const Binding* binding = fast_binding(site, enabled)) [[likely]] {
-      ring::write_sized(binding->channel, binding->id, body, size);
-      return;
-    }
+    if (way.is_inline) [[likely]]
+      return ring::write_sized(way.binding->channel, way.binding->id, body, size);
 #endif
     ouro_trace_slow(&site, body, size);
   }
@@ -185,33 +189,33 @@ template <class... P>
 // Recursion over the list: each step prepares one value and hangs it behind those already prepared.
 template <class... Done>
 struct Collect {
-  [[gnu::always_inline]] static void emit(const Site& site, std::uint64_t enabled, const Done&... done) noexcept {
-    emit_prepared(site, enabled, done...);
+  [[gnu::always_inline]] static void emit(const Site& site, Way way, const Done&... done) noexcept {
+    emit_prepared(site, way, done...);
   }
   template <class Name>
-  static void emit(const Site&, std::uint64_t, const Done&..., const Name&) noexcept {}  // a mistake, reported elsewhere
+  static void emit(const Site&, Way, const Done&..., const Name&) noexcept {}  // a mistake, reported elsewhere
   template <class Name, class V, class... Rest>
-  [[gnu::always_inline]] static void emit(const Site& site, std::uint64_t enabled, const Done&... done, const Name&,
+  [[gnu::always_inline]] static void emit(const Site& site, Way way, const Done&... done, const Name&,
                                           const V& value, const Rest&... rest) noexcept {
-    Collect<Done..., Prepared<V>>::emit(site, enabled, done..., prepare(value), rest...);
+    Collect<Done..., Prepared<V>>::emit(site, way, done..., prepare(value), rest...);
   }
 };
 
 template <class... A>
 [[gnu::always_inline]] inline void emit(const Site& site, const A&... names_and_values) noexcept {
-  const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
-  if (enabled == 0) [[unlikely]]
+  const Way way = way_of(site);
+  if (way.is_off) [[unlikely]]
     return;
-  Collect<>::emit(site, enabled, names_and_values...);
+  Collect<>::emit(site, way, names_and_values...);
 }
 
 // For spans: was the beginning written?
 template <class... A>
 [[gnu::always_inline]] inline bool emit_begin(const Site& site, const A&... names_and_values) noexcept {
-  const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
-  if (enabled == 0) [[unlikely]]
+  const Way way = way_of(site);
+  if (way.is_off) [[unlikely]]
     return false;
-  Collect<>::emit(site, enabled, names_and_values...);
+  Collect<>::emit(site, way, names_and_values...);
   return true;
 }
 
