@@ -244,20 +244,29 @@ aborted:
 // this thread registered for rseq. An interrupted write is tried once more by write_slow, whose retries are bounded.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]] {
-    // A copy, so that on the fast path words in registers need not be in memory at all.
-    std::uint64_t words[(kSize + 7) / 8];
-    std::memcpy(words, body, sizeof words);
-    write_slow(*channel, id, words, kSize);
+  constexpr std::size_t kWords = (kSize + 7) / 8;
+  if constexpr (kWords <= detail::kRegisterWords) {
+    // By value, so that on the fast path the words need not be in memory at all.
+    const std::uint64_t w0 = body[0], w1 = body[kWords > 1 ? 1 : 0], w2 = body[kWords > 2 ? 2 : 0],
+                        w3 = body[kWords > 3 ? 3 : 0], w4 = body[kWords > 4 ? 4 : 0];
+    const std::uint64_t words[] = {w0, w1, w2, w3, w4};
+    if (detail::shoot_fixed<kSize>(channel, id, words) != detail::Shot::done) [[unlikely]] {
+      const std::uint64_t copy[] = {w0, w1, w2, w3, w4};
+      write_slow(*channel, id, copy, kSize);
+    }
+  } else if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]] {
+    write_slow(*channel, id, body, kSize);
   }
 }
 
 // For channels without a clock: the record is its body, kSize bytes (at least 8), and nothing else.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_unstamped(const Channel* channel, const std::uint64_t* body) noexcept {
-  if (detail::shoot_unstamped<kSize>(channel, body) != detail::Shot::done) [[unlikely]] {
-    const std::uint64_t words[2] = {body[0], body[(kSize - 1) / 8]};
-    write_slow(*channel, 0, words, kSize);
+  const std::uint64_t w0 = body[0], w1 = body[(kSize - 1) / 8];
+  const std::uint64_t words[] = {w0, w1};
+  if (detail::shoot_unstamped<kSize>(channel, words) != detail::Shot::done) [[unlikely]] {
+    const std::uint64_t copy[] = {w0, w1};
+    write_slow(*channel, 0, copy, kSize);
   }
 }
 
