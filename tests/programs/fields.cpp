@@ -113,7 +113,7 @@ void write_others() {
              20, "f21", 21, "f22", 22, "f23", 23, "f24", 24, "f25", 25, "f26", 26, "f27", 27, "f28", 28, "f29", 29, "f30",
              30, "f31", "the 32nd");
   // Names that CTF's own language uses for itself.
-  OURO_EVENT("fields:keywords", "struct", 1, "event", 2, "_x", 3, "x", 4);
+  OURO_EVENT("fields:keywords", "struct", 1, "event", 2, "x", 3, "_x", 4, "align", std::string("5"));
   OURO_EVENT_LEVEL(ouro::Level::error, "fields:grave", "reason", "because");
   OURO_COUNTER("fields:depth", 3.5);
   {
