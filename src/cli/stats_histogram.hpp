@@ -5,7 +5,7 @@
 //   e = 0:  v < 128                 a bucket per value
 //   e > 0:  v >> e in [64, 128)     64 buckets per power of two, each 2^e wide, at index 64 * e + (v >> e)
 //
-//   index   0 .. 127 | 128 .. 191 | 192 .. 255 | ...            58 powers of two above 128: 3840 buckets
+//   index   0 .. 127 | 128 .. 191 | 192 .. 255 | ...            57 powers of two from 128 on: 3776 buckets
 //   width       1    |     2      |     4      |
 #pragma once
 #include <algorithm>

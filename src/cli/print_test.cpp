@@ -1,0 +1,177 @@
+// What `ouro print` writes for traces made by hand.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "format/test_trace.hpp"
+
+namespace ouro::cli {
+namespace {
+
+using abi::EventKind;
+using abi::FieldShape;
+using abi::FieldType;
+using format::test::Bytes;
+using format::test::description;
+using format::test::TestTrace;
+
+struct Outcome {
+  int status = 0;
+  std::string out, err;
+};
+
+Outcome print(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "print");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.status = print_command(static_cast<int>(argv.size()), argv.data());
+  outcome.err = testing::internal::GetCapturedStderr();
+  std::fflush(stdout);
+  outcome.out = testing::internal::GetCapturedStdout();
+  return outcome;
+}
+
+format::Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
+
+// Two threads of one process; a span, a counter and an event with a text. One second in ticks is 10^9.
+class Print : public testing::Test {
+ protected:
+  Print()
+      : trace_(description(
+            {{0,
+              {"shop:pay_begin", EventKind::span_begin, abi::Level::info, "a.cpp", 1, {scalar("id", FieldType::u32)}}},
+             {1, {"shop:pay_end", EventKind::span_end, abi::Level::info, "a.cpp", 1, {}}},
+             {2, {"shop:depth", EventKind::counter, abi::Level::info, "a.cpp", 2, {scalar("value", FieldType::i64)}}},
+             {3,
+              {"shop:note", EventKind::point, abi::Level::info, "a.cpp", 3, {scalar("text", FieldType::string)}}}})) {
+    std::vector<std::byte> state;
+    format::append_process(state, 5, 100, 1, "shop", "./shop");
+    format::append_thread(state, 5, 100, 100, "shop");
+    format::append_thread(state, 6, 100, 101, "worker");
+    format::append_lost(state, 4'000'000'000, 0, "full", 7);
+    trace_.packet("ouro_state", {.stream_id = 1, .timestamp_begin = 5, .timestamp_end = 4'000'000'000}, state);
+    Bytes records;
+    records.extended(0, 1'000'000'000, 100).put(std::uint32_t{9});
+    records.extended(2, 1'000'001'500, 101).put(std::int64_t{-3});
+    records.extended(3, 3'500'000'000, 101).text("two\nlines, \"quoted\" \x1b[2J\xff gr\xc3\xbc\xc3\x9f");
+    records.extended(1, 3'500'000'001, 100);
+    trace_.packet("stream_cpu2",
+                  {.timestamp_begin = 10, .timestamp_end = 4'000'000'000, .events_discarded = 7, .cpu_id = 2},
+                  records.get());
+  }
+  TestTrace trace_;
+};
+
+TEST_F(Print, ALineSaysWhenWhereWhoAndWhat) {
+  const Outcome outcome = print({"--utc", trace_.folder()});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out,
+            "00:00:01.000000000  +0.000000000 2   shop 100                  shop:pay_begin  id=9\n"
+            "00:00:01.000001500  +0.000001500 2   shop/worker 101           shop:depth      value=-3\n"
+            "00:00:03.500000000  +2.499998500 2   shop/worker 101           shop:note       "
+            "text=\"two\\nlines, \\\"quoted\\\" \\x1b[2J\\xff gr\xc3\xbc\xc3\x9f\"\n"
+            "00:00:03.500000001  +0.000000001 2   shop 100                  shop:pay_end\n");
+  EXPECT_EQ(outcome.err, "ouro: printed 4 of 4 events, 7 lost, 2 streams\nouro: lost: 7 events: full\n");
+}
+
+TEST_F(Print, RelativeTimesBeginWithTheFirstEvent) {
+  const std::string out = print({"--relative", trace_.folder()}).out;
+  EXPECT_EQ(out.substr(0, 11), "0.000000000");
+  EXPECT_NE(out.find("\n2.500000000  +2.499998500"), std::string::npos) << out;
+}
+
+TEST_F(Print, EventsAreChosenByNameAndASpanByItsOwn) {
+  const auto lines = [&](std::vector<std::string> arguments) {
+    arguments.push_back(trace_.folder());
+    const Outcome outcome = print(arguments);
+    return std::count(outcome.out.begin(), outcome.out.end(), '\n');
+  };
+  EXPECT_EQ(lines({"-e", "shop:pay"}), 2);
+  EXPECT_EQ(lines({"-e", "shop:pay_end"}), 1);
+  EXPECT_EQ(lines({"-e", "shop:*", "-e", "!shop:pay"}), 2);
+  EXPECT_EQ(lines({"--events", "!shop:depth"}), 3);
+  EXPECT_EQ(lines({"-e", "nothing"}), 0);
+  EXPECT_EQ(lines({"--all"}), 8);
+  EXPECT_EQ(lines({"--all", "-e", "ouro:*"}), 4);
+}
+
+TEST_F(Print, LossesAreSaidAlsoWhenThereAreNone) {
+  TestTrace empty(description({}));
+  const Outcome outcome = print({empty.folder()});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "ouro: printed 0 of 0 events, 0 lost, 0 streams\n");
+}
+
+TEST_F(Print, ADamagedTraceIsPrintedAsFarAsItGoesAndTheStatusSaysSo) {
+  trace_.write("stream_cpu2", trace_.read("stream_cpu2") + "garbage");
+  const Outcome outcome = print({trace_.folder()});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 4);
+  EXPECT_NE(outcome.err.find("ouro: warning: print: stream_cpu2, byte 2"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("ouro: error: print: the trace is damaged in 1 places"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Print, AClosedPipeEndsQuietly) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ::close(ends[0]);
+  const int saved = ::dup(STDOUT_FILENO);
+  testing::internal::CaptureStderr();
+  ::dup2(ends[1], STDOUT_FILENO);
+  std::string name = "print", folder = trace_.folder();
+  char* argv[] = {name.data(), folder.data()};
+  const int status = print_command(2, argv);
+  ::dup2(saved, STDOUT_FILENO);
+  ::close(saved);
+  ::close(ends[1]);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(PrintFields, EveryKindOfValueHasItsShape) {
+  TestTrace trace(description({{0,
+                                {"t:v",
+                                 EventKind::point,
+                                 abi::Level::info,
+                                 "a.cpp",
+                                 1,
+                                 {scalar("f", FieldType::f32),
+                                  scalar("d", FieldType::f64),
+                                  scalar("b", FieldType::boolean),
+                                  scalar("p", FieldType::pointer),
+                                  {"h", FieldType::i16, FieldShape::scalar, true, 0, {}},
+                                  {"e", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}},
+                                  {"e2", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}},
+                                  {"a", FieldType::i8, FieldShape::array, false, 3, {}},
+                                  {"s", FieldType::u16, FieldShape::sequence, false, 0, {}},
+                                  {"r", FieldType::u8, FieldShape::sequence, true, 0, {}},
+                                  {"n", FieldType::f64, FieldShape::sequence, false, 0, {}}}}}}));
+  Bytes records;
+  records.compact(0, 1, 1).put(0.1F).put(0.1).put(std::uint8_t{1}).put(std::uint64_t{0xbeef}).put(std::int16_t{-1});
+  records.put(std::uint8_t{1}).put(std::uint8_t{2}).put(std::int8_t{-1}).put(std::int8_t{0}).put(std::int8_t{1});
+  records.put(std::uint32_t{2}).put(std::uint16_t{7}).put(std::uint16_t{8});
+  records.put(std::uint32_t{2}).put(std::uint8_t{0xca}).put(std::uint8_t{0x0e}).put(std::uint32_t{0});
+  trace.packet("s", {.timestamp_end = 1}, records.get());
+  const std::string out = print({trace.folder()}).out;
+  EXPECT_NE(out.find("f=0.1 d=0.1 b=true p=0xbeef h=0xffff e=red e2=2 a=[-1, 0, 1] s=[7, 8] r=0xca0e n=[]\n"),
+            std::string::npos)
+      << out;
+}
+
+TEST(PrintCommand, WrongUseIsAnErrorWithAHint) {
+  EXPECT_EQ(print({}).status, 2);
+  EXPECT_EQ(print({"--nonsense", "x"}).status, 2);
+  const Outcome outcome = print({"/nonexistent"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "ouro: error: print: trace '/nonexistent' cannot be opened: No such file or directory\n");
+  EXPECT_NE(print({"--help"}).out.find("Examples:"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ouro::cli
