@@ -65,6 +65,18 @@ struct Reader::State {
   void deliver(Packet&, const Content&, bool current);
   void cut_dead(Packet&, const Content&);
   void publish();
+
+  // Two-phase records of dead writers.
+  struct Suspect;
+  struct Books {  // per_cpu: in records written in two phases; shared: in bytes
+    std::uint64_t sequence, opened, committed;
+  };
+  std::vector<Suspect> find_dead();
+  bool books_of(std::uint64_t where, Books&);
+  bool was_reserved(const Suspect&, const Books&) const;
+  bool bury_open(const Suspect&);
+  bool is_in_use(std::uint64_t physical, const abi::Pending* except) const;
+  void settle(const Suspect&);
 };
 
 Reader::Reader(abi::RingHead& head, const Geometry& geometry) : state_(std::make_unique<State>()) {
@@ -361,66 +373,118 @@ std::uint64_t Reader::lost_total() const {
 std::uint64_t Reader::delivered() const { return state_->delivered; }
 
 // ---- dead writers
+//
+//   an entry's owner died   what it shows                          then
+//   before the reservation  length 0, or no record at its place    the entry is free again
+//   while filling           a record at its place                  the record is cut out and counted: bury_open
+//   while committing        kCommitting                            the record is whole; its count is made up: settle
 
-namespace {
-
-struct Suspect {
+struct Reader::State::Suspect {
   abi::Pending* entry;
   std::uint64_t owner, where, length, stamp;
+  bool committing;
 };
 
-}  // namespace
-
-std::uint64_t Reader::bury_dead() {
-  State& s = *state_;
-  std::vector<Suspect> suspects;
-  for (abi::Pending& entry : s.head->pending) {
+std::vector<Reader::State::Suspect> Reader::State::find_dead() {
+  std::vector<Suspect> found;
+  for (abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
     if (owner == 0 || !owner_is_dead(owner)) continue;
-    const std::uint64_t length = entry.length.load(acquire);  // ord(bury:A) pairs with pending:B
-    suspects.push_back({&entry, owner, entry.where.load(relaxed), length, entry.stamp.load(relaxed)});
+    const std::uint64_t length = entry.length.load(acquire);  // ord(bury:A) pairs with pending:B, commit:A
+    Suspect x{&entry, owner, entry.where.load(relaxed), length & ~abi::kCommitting, entry.stamp.load(relaxed),
+              (length & abi::kCommitting) != 0};
+    if (x.length < 16 || physical_of(x.where) > g.subbuf_count || crosses(offset_of(x.where), x.length, g.subbuf_size))
+      x.length = 0;  // not yet set, or nonsense
+    found.push_back(x);
   }
+  return found;
+}
+
+// Of the sub-buffer's present use, which must be the one that `where` speaks of. False: it is not.
+bool Reader::State::books_of(std::uint64_t where, Books& books) {
+  const std::uint64_t physical = physical_of(where);
+  const abi::SubbufImage& image = head->image[physical];
+  const std::uint64_t w = head->writer.write_word.load(acquire);
+  const std::uint64_t close = image.close_word.load(acquire);
+  if (shared()) {
+    books.sequence = shared_sequence_of(where);
+    const std::uint64_t end = shared_sequence_of(w) == books.sequence ? w : close;
+    const SharedUse use = shared_use(image);
+    books.opened = in_subbuf(end);
+    books.committed = use.bytes;
+    return use.tag == static_cast<std::uint32_t>(books.sequence) && shared_sequence_of(end) == books.sequence;
+  }
+  books.sequence = image.sequence.load(acquire);
+  const bool is_current = low_sequence_of(w) == low_sequence_of(where) && physical_of(w) == physical;
+  books.opened = open_of(is_current ? w : close);
+  books.committed = image.commits.load(acquire);
+  return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
+}
+
+// Its record was reserved if its header is where it should be: nobody else has this stamp there.
+bool Reader::State::was_reserved(const Suspect& x, const Books& books) const {
+  const std::byte* record = data_of(*head) + offset_of(x.where);
+  std::uint32_t header = 0;
+  std::uint64_t stamp = 0;
+  std::memcpy(&header, record, 4);
+  std::memcpy(&stamp, record + 8, 8);
+  const bool has_header = header == 1023 && stamp == x.stamp;
+  if (!shared()) return has_header;
+  // The owner may have died between the exchange of W and its header: then its bytes are what is missing.
+  const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
+  return missing >= x.length && in_subbuf(x.where) + x.length <= books.opened && (missing == x.length || has_header);
+}
+
+bool Reader::State::bury_open(const Suspect& x) {
+  Books books{};
+  const bool reserved = x.length != 0 && books_of(x.where, books) && was_reserved(x, books);
+  std::uint64_t owner = x.owner;
+  if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
+  if (reserved) {
+    dead.push_back({books.sequence, offset_of(x.where), x.length});
+    count_loss(*head, abi::Loss::dead_writer);
+    head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
+  }
+  x.entry->length.store(0, relaxed);
+  x.entry->state.store(0, std::memory_order_release);
+  return reserved;
+}
+
+// Does somebody else who lives fill or commit a record in this sub-buffer?
+bool Reader::State::is_in_use(std::uint64_t physical, const abi::Pending* except) const {
+  for (const abi::Pending& entry : head->pending) {
+    const std::uint64_t owner = entry.state.load(acquire);
+    if (&entry == except || owner == 0 || entry.length.load(acquire) == 0) continue;
+    if (physical_of(entry.where.load(relaxed)) == physical && !owner_is_dead(owner)) return true;
+  }
+  return false;
+}
+
+// Was it counted before its owner died? Its own entry cannot tell; the sub-buffer's books can, once nobody else is
+// about to change them. Until then it is left for the next time.
+void Reader::State::settle(const Suspect& x) {
+  Books books{}, again{};
+  if (x.length != 0 && books_of(x.where, books)) {
+    if (is_in_use(physical_of(x.where), x.entry)) return;
+    // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
+    if (!books_of(x.where, again) || again.opened != books.opened || again.committed != books.committed) return;
+    const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
+    if (missing >= (shared() ? x.length : 1))
+      head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1,
+                                                          std::memory_order_release);
+  }
+  x.entry->length.store(0, relaxed);
+  x.entry->state.store(0, std::memory_order_release);
+}
+
+std::uint64_t Reader::bury_dead() {
+  const std::vector<State::Suspect> suspects = state_->find_dead();
   std::uint64_t buried = 0;
-  for (const Suspect& x : suspects) {
-    const std::uint64_t physical = s.physical_of(x.where);
-    const bool sane = x.length >= 16 && physical <= s.g.subbuf_count && !crosses(offset_of(x.where), x.length, s.g.subbuf_size);
-    // Its record was reserved if its header is where it should be: nobody else has this stamp there.
-    bool reserved = false;
-    std::uint64_t sequence = 0;
-    if (sane) {
-      abi::SubbufImage& image = s.head->image[physical];
-      const std::byte* record = data_of(*s.head) + offset_of(x.where);
-      std::uint64_t stamp = 0;
-      std::memcpy(&stamp, record + 8, 8);
-      std::uint32_t header = 0;
-      std::memcpy(&header, record, 4);
-      if (s.shared()) {
-        sequence = shared_sequence_of(x.where);
-        const SharedUse use = shared_use(image);
-        // The owner may have died between the exchange of W and its header: then its bytes are what is missing.
-        const std::uint64_t close = image.close_word.load(acquire);
-        const std::uint64_t w = s.head->writer.write_word.load(acquire);
-        const std::uint64_t end = shared_sequence_of(w) == sequence ? s.in_subbuf(w) : s.in_subbuf(close);
-        const std::uint64_t missing = end - std::min<std::uint64_t>(end, use.bytes);
-        reserved = use.tag == static_cast<std::uint32_t>(sequence) && missing >= x.length &&
-                   s.in_subbuf(x.where) + x.length <= end && (missing == x.length || (header == 1023 && stamp == x.stamp));
-      } else {
-        sequence = image.sequence.load(acquire);
-        reserved = (sequence & 0xff) == low_sequence_of(x.where) && header == 1023 && stamp == x.stamp &&
-                   sequence >= s.next_sequence;
-      }
-    }
-    std::uint64_t owner = x.owner;
-    if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) continue;
-    if (reserved) {
-      s.dead.push_back({sequence, offset_of(x.where), x.length});
-      count_loss(*s.head, abi::Loss::dead_writer);
-      s.head->image[physical].commits.fetch_add(s.shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
-      ++buried;
-    }
-    x.entry->length.store(0, relaxed);
-    x.entry->state.store(0, std::memory_order_release);
-  }
+  for (const State::Suspect& x : suspects)
+    if (!x.committing) buried += state_->bury_open(x) ? 1 : 0;
+  // Only now are commits the only ones that can be missing.
+  for (const State::Suspect& x : suspects)
+    if (x.committing) state_->settle(x);
   return buried;
 }
 

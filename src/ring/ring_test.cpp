@@ -170,6 +170,57 @@ TEST_P(Ring, AnOwnerThatDiedBetweenReserveAndCommitCostsItsRecordOnly) {
   EXPECT_EQ(ring.lost(), 1u);
 }
 
+// commit() marks the entry, counts, frees the entry; its owner may die before or after it has counted.
+[[noreturn]] void die_while_committing(TestRing& ring, bool counted) {
+  const Reservation r = reserve(ring.channel(), 7, 700);
+  std::memcpy(r.body, make_body(1, 1, 700).data(), 700);
+  const bool shared = r.ring->shape.kind == static_cast<std::uint32_t>(abi::RingKind::shared);
+  if (shared) r.ring->image[0].close_stamp.store(r.stamp);
+  r.pending->length.store(r.size | abi::kCommitting);
+  if (counted) r.ring->image[0].commits.fetch_add(shared ? std::uint64_t{1} << 32 | r.size : 1);
+  _exit(0);
+}
+
+TEST_P(Ring, AnOwnerThatDiedWhileCommittingCostsNothing) {
+  for (const bool counted : {false, true}) {
+    TestRing ring(options(FullMode::discard));
+    ring.write(1, 0, 20);
+    const pid_t child = fork();
+    if (child == 0) {
+      die_while_committing(ring, counted);
+    }
+    int status = 1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    ring.write(1, 2, 20);
+    for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i) EXPECT_EQ(ring.reader(i).bury_dead(), 0u);
+    const auto records = ring.drain();
+    ASSERT_EQ(records.size(), 3u) << "counted: " << counted;
+    EXPECT_EQ(records[1].size, 700u);
+    EXPECT_EQ(ring.lost(), 0u);
+  }
+}
+
+TEST_P(Ring, ADeadCommitWaitsForTheLivingOnesOfItsSubBuffer) {
+  TestRing ring(options(FullMode::discard));
+  const Reservation open = reserve(ring.channel(), 7, 700);
+  const pid_t child = fork();
+  if (child == 0) {
+    die_while_committing(ring, false);
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  const auto bury = [&] {
+    for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i) EXPECT_EQ(ring.reader(i).bury_dead(), 0u);
+  };
+  bury();
+  EXPECT_EQ(ring.drain().size(), 0u);
+  std::memcpy(open.body, make_body(1, 0, 700).data(), 700);
+  commit(open);
+  EXPECT_EQ(ring.drain().size(), 0u) << "the dead one's is still missing";
+  bury();
+  EXPECT_EQ(ring.drain().size(), 2u);
+}
+
 TEST_P(Ring, AReaderThatComesAfterAnotherContinuesWhereThatStopped) {
   TestRing ring(options(FullMode::discard));
   for (std::uint32_t i = 0; i < 60; ++i) ring.write(1, i, 100);

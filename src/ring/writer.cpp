@@ -29,6 +29,11 @@ abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept {
   return nullptr;
 }
 
+// The body is whole. If the owner dies from here on, its record is not lost: what may be missing is its count.
+void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept {
+  entry.length.store(length | abi::kCommitting, std::memory_order_release);  // ord(commit:A) pairs with bury:A
+}
+
 void free_pending(abi::Pending& entry) noexcept {
   entry.length.store(0, std::memory_order_relaxed);
   entry.state.store(0, std::memory_order_release);  // ord(pending:free)
@@ -305,6 +310,7 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
 
 void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   abi::RingHead& ring = *r.ring;
+  begin_commit(*r.pending, r.size);
   // The deadline does not move: other compact stamps must not depend on a record that might have been dropped.
   // Release; pairs with deliver:B. A reader that sees this count sees the body.
   ring.image[offset_of(r.where) / subbuf_size].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)

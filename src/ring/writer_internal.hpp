@@ -21,6 +21,7 @@ inline std::size_t put_header(std::byte* to, std::uint32_t id, std::uint64_t sta
 
 std::uint64_t this_owner() noexcept;
 abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept;
+void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept;
 void free_pending(abi::Pending& entry) noexcept;
 bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept;
 

@@ -8,6 +8,7 @@
 //     forks=0      forks a child after so many events, which writes 1,000 events of its own
 //     long=0       every so manieth event carries a text of 2,000 bytes, which is written in two phases
 //     text=0       every so manieth event carries a short text, of a length that changes
+//     pause=0      microseconds to sleep after every 100 events
 //
 // A writer is a thread, a thread's signal handler, or a child: whatever writes its events one after the other. Its
 // events carry its index and their number, from 0; texts follow from both. Prints the sum of what was tried.
@@ -35,7 +36,8 @@
 namespace {
 
 struct Options {
-  unsigned long threads = 4, events = 1000000, timer = 0, migrate = 0, forks = 0, long_every = 0, text_every = 0;
+  unsigned long threads = 4, events = 1000000, timer = 0, migrate = 0, forks = 0, long_every = 0, text_every = 0,
+                pause = 0;
 } options;
 
 Books* books;
@@ -123,6 +125,7 @@ void run(unsigned long which) {
   for (unsigned long i = 0; i < options.events || options.events == 0; ++i) {
     writer.write();
     if (options.migrate != 0 && i % options.migrate == 0) move_elsewhere(which + i / options.migrate);
+    if (options.pause != 0 && i % 100 == 0) usleep(static_cast<useconds_t>(options.pause));
     if (options.forks != 0 && i % options.forks == options.forks - 1) fork_child();
   }
   if (options.timer != 0) {
@@ -145,7 +148,7 @@ void parse(int argc, char** argv) {
     };
     if (!take("threads", options.threads) && !take("events", options.events) && !take("timer", options.timer) &&
         !take("migrate", options.migrate) && !take("forks", options.forks) && !take("long", options.long_every) &&
-        !take("text", options.text_every))
+        !take("text", options.text_every) && !take("pause", options.pause))
       std::fprintf(stderr, "storm: argument is '%s', want key=value\n", argv[i]), std::exit(2);
   }
 }

@@ -49,6 +49,7 @@ inline constexpr std::uint64_t kMinSubbufSize = 4096;
 inline constexpr std::uint64_t kMaxSubbufSize = std::uint64_t{4} << 20;  // 2^19 records of at least 8 bytes
 inline constexpr std::uint64_t kMaxRingData = std::uint64_t{1} << 30;
 inline constexpr std::size_t kMaxPending = 32;
+inline constexpr std::uint64_t kCommitting = std::uint64_t{1} << 63;  // in Pending::length
 inline constexpr std::size_t kRingDataOffset = 16384;
 
 // The write word's fields, per_cpu.
@@ -126,7 +127,7 @@ struct alignas(64) SubbufImage {
 struct alignas(64) Pending {
   Word state;   // {owner's thread id:32, process id:32}; 0: free
   Word where;   // W before the reservation
-  Word length;  // bytes; 0 until `where` holds
+  Word length;  // bytes; 0 until `where` holds. With kCommitting: the body is whole, and its commit was under way
   Word stamp;
   Word reserved[4];
 };
