@@ -356,6 +356,7 @@ int run(const Options& options) {
     folder->discard();
     return refuse(program.error(), program.error().code == ENOENT ? 127 : 126);
   }
+  record::prefer_short_turns();
   Supervision(*program, recorder, signals.get()).run();
   session->close();
   // Nobody begins a record any more; those who had begun one finish it meanwhile.

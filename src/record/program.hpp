@@ -33,6 +33,10 @@ class SignalGuard {
   struct sigaction old_pipe_, old_file_size_, old_child_;
 };
 
+// Asks the scheduler for short turns soon (EEVDF, Linux 6.12 or later, no privilege needed): a recorder that wakes up
+// late loses events. Nothing happens where that is not known. After the program's start: it is inherited.
+void prefer_short_turns();
+
 class Program {
  public:
   // Runs argv, found along PATH, with NAME=VALUE entries added to the environment. An error has the errno of the

@@ -1,0 +1,262 @@
+#include "record/recorder.hpp"
+
+#include "record/test_session.hpp"
+
+namespace ouro::record {
+namespace {
+
+using format::test::TestTrace;
+using test::FakeProgram;
+using test::small_session;
+using test::TestFolder;
+
+constexpr std::uint32_t kSharedRing0 = 2;  // where FakeProgram writes
+
+// A session, its recorder and a program's side of it.
+class RecorderTest : public testing::Test {
+ protected:
+  void begin(SessionOptions options = small_session()) {
+    session_.emplace(std::move(*Session::create(folder_.runtime(), options)));
+    trace_.emplace(std::move(*TraceFolder::create(folder_.in("trace"))));
+    recorder_.emplace(*session_, *trace_, Recorder::Options{{}, [this](const std::string& line) { said_.push_back(line); }});
+    program_.emplace(*session_);
+    program_->add_event(0, "test:event");
+  }
+  void write(std::uint64_t from, std::uint64_t to, std::uint32_t event = 0) {
+    for (std::uint64_t n = from; n < to; ++n) program_->write(event, n);
+  }
+  std::string babeltrace2(const std::string& options = "") {
+    return TestTrace::run("babeltrace2 " + options + " " + folder_.in("trace") + " 2>&1");
+  }
+  // Values of `n` in the order in which babeltrace2 gives them.
+  std::vector<std::uint64_t> values() {
+    std::vector<std::uint64_t> out;
+    const std::string text = TestTrace::run("babeltrace2 " + folder_.in("trace") + " 2>/dev/null");
+    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;) out.push_back(std::stoull(text.substr(at += 6)));
+    return out;
+  }
+  static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
+    std::vector<std::uint64_t> out;
+    for (; from < to; ++from) out.push_back(from);
+    return out;
+  }
+  bool said(const std::string& text) const {
+    for (const std::string& line : said_)
+      if (line.find(text) != std::string::npos) return true;
+    return false;
+  }
+
+  TestFolder folder_;
+  std::optional<Session> session_;
+  std::optional<TraceFolder> trace_;
+  std::optional<Recorder> recorder_;
+  std::optional<FakeProgram> program_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(RecorderTest, EveryEventIsInTheTraceInOrder) {
+  begin();
+  // Several laps of the ring, drained often enough.
+  for (std::uint64_t n = 0; n < 5000; n += 100) {
+    write(n, n + 100);
+    recorder_->step();
+  }
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 5000u);
+  EXPECT_EQ(summary.lost_total(), 0u);
+  EXPECT_EQ(summary.streams, 1u);
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(values(), range(0, 5000));
+}
+
+TEST_F(RecorderTest, WhatDidNotFitIsCountedAndSaidInTheTrace) {
+  begin();
+  write(0, 5000);
+  const Summary summary = recorder_->finish();
+  EXPECT_GT(summary.events, 500u);
+  EXPECT_EQ(summary.events + summary.lost_total(), 5000u);
+  EXPECT_EQ(summary.lost[static_cast<std::size_t>(abi::Loss::full)], summary.lost_total());
+  EXPECT_EQ(values(), range(0, summary.events));
+  EXPECT_NE(babeltrace2().find("cause = \"full\", count = " + std::to_string(summary.lost_total())), std::string::npos);
+}
+
+TEST_F(RecorderTest, ALossAfterTheLastPacketIsInItsHeader) {
+  begin();
+  write(0, 5000);
+  const Summary summary = recorder_->finish();
+  const std::string stream = folder_.read("trace/stream_shared0");
+  std::uint64_t discarded = 0;
+  for (std::size_t at = 0; at < stream.size();) {
+    std::uint64_t bits = 0, now = 0;
+    std::memcpy(&bits, stream.data() + at + 48, 8);
+    std::memcpy(&now, stream.data() + at + format::kEventsDiscardedOffset, 8);
+    EXPECT_GE(now, discarded);
+    discarded = now;
+    at += bits / 8;
+  }
+  EXPECT_EQ(discarded, summary.lost_total());
+}
+
+TEST_F(RecorderTest, OverwriteKeepsTheNewest) {
+  SessionOptions options = small_session();
+  options.mode = abi::FullMode::overwrite;
+  begin(options);
+  for (std::uint64_t n = 0; n < 5000; n += 500) {
+    write(n, n + 500);
+    recorder_->step();
+  }
+  const Summary summary = recorder_->finish();
+  EXPECT_GT(summary.events, 300u);
+  EXPECT_EQ(summary.events + summary.lost[static_cast<std::size_t>(abi::Loss::lapped)], 5000u);
+  EXPECT_EQ(values(), range(5000 - summary.events, 5000));
+}
+
+TEST_F(RecorderTest, ATraceOfNothingIsStillATrace) {
+  begin();
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 0u);
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(babeltrace2(), "");
+}
+
+TEST_F(RecorderTest, AnEventThatComesLaterIsInTheMetadataToo) {
+  begin();
+  write(0, 10);
+  recorder_->step();
+  program_->add_event(1, "test:later");
+  write(10, 20, 1);
+  recorder_->finish();
+  EXPECT_EQ(values(), range(0, 20));
+  EXPECT_NE(babeltrace2().find("test:later"), std::string::npos);
+}
+
+TEST_F(RecorderTest, ARowThatWasClaimedAndNeverFilledDelaysNobody) {
+  begin();
+  program_->event(1).state.store(abi::row_claimed);
+  program_->add_event(2, "test:behind");
+  write(0, 10, 2);
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 10u);
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(values(), range(0, 10));
+}
+
+TEST_F(RecorderTest, ASchemaThatLiesOutsideItsTableIsLeftOutAndSaid) {
+  begin();
+  program_->add_event(1, "test:poisoned");
+  program_->event(1).schema_offset = ~std::uint64_t{0} - 10;
+  write(0, 10);
+  const Summary summary = recorder_->finish();
+  EXPECT_FALSE(summary.complete);
+  EXPECT_TRUE(said("event 1"));
+  EXPECT_EQ(values(), range(0, 10));
+}
+
+TEST_F(RecorderTest, ARingThatContradictsItselfIsGivenUpAndTheOthersGoOn) {
+  begin();
+  abi::RingHead& poisoned = program_->head(0);
+  poisoned.writer.mask.store(4095);
+  poisoned.writer.write_word.store(abi::kOffsetMask);
+  write(0, 100);
+  recorder_->step();
+  recorder_->step();
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.rings_poisoned, 1u);
+  EXPECT_FALSE(summary.complete);
+  EXPECT_EQ(said_.size(), 1u);
+  EXPECT_TRUE(said("stream_cpu0"));
+  EXPECT_EQ(values(), range(0, 100));
+}
+
+TEST_F(RecorderTest, AStampFromTheFutureEndsItsRingOnly) {
+  begin();
+  write(0, 10);
+  abi::RingHead& head = program_->head(kSharedRing0);
+  for (abi::SubbufImage& image : head.image) image.close_stamp.store(std::uint64_t{1} << 62);
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.rings_poisoned, 1u);
+  EXPECT_EQ(summary.events, 0u);
+  EXPECT_EQ(babeltrace2(), "");
+}
+
+TEST_F(RecorderTest, NumbersOfTheHeaderChangedAfterwardsDoNotMatter) {
+  begin();
+  write(0, 100);
+  abi::SessionHeader& header = program_->header();
+  header.cpus = 0xffffffff;
+  header.subbuf_size = 1;
+  header.rings_offset = header.ring_stride = header.events_offset = ~std::uint64_t{0};
+  header.event_capacity = header.thread_capacity = header.process_capacity = ~0u;
+  header.threads_head.store(~std::uint64_t{0});
+  EXPECT_EQ(recorder_->finish().events, 100u);
+  EXPECT_EQ(values(), range(0, 100));
+}
+
+TEST_F(RecorderTest, ThreadsAreInTheTraceWithTheNameTheyHaveNow) {
+  begin();
+  program_->add_thread(::gettid(), "before", 1);
+  recorder_->finish();
+  const std::string text = babeltrace2("--clock-cycles");
+  EXPECT_NE(text.find("ouro:thread"), std::string::npos);
+  EXPECT_NE(text.find("name = \"before\""), std::string::npos) << text;
+  const std::string now = TestTrace::run("cat /proc/" + std::to_string(::getpid()) + "/comm");
+  EXPECT_NE(text.find("name = \"" + now.substr(0, now.size() - 1) + "\""), std::string::npos) << text;
+}
+
+TEST_F(RecorderTest, TheQueueOfThreadsGoesRoundAndIsOrderedByTime) {
+  begin();
+  for (int i = 0; i < 10; ++i) {
+    program_->add_thread(1000000 + i, "t", 100 - static_cast<std::uint64_t>(i % 2));
+    recorder_->step();
+  }
+  program_->add_thread(2000000, "a", 7);  // stamps that lie before what was written, and after now
+  program_->add_thread(2000001, "b", ~std::uint64_t{0});
+  recorder_->finish();
+  const std::string text = babeltrace2();
+  for (int i = 0; i < 10; ++i) EXPECT_NE(text.find("tid = " + std::to_string(1000000 + i)), std::string::npos) << i;
+  EXPECT_NE(text.find("tid = 2000000"), std::string::npos);
+  EXPECT_NE(text.find("tid = 2000001"), std::string::npos);
+  EXPECT_EQ(text.find("[exit status"), std::string::npos) << text;
+}
+
+TEST(StateStream, AThreadThatWasKilledAtItsRowIsSkippedAfterASecond) {
+  TestFolder folder;
+  const Result<Session> session = Session::create(folder.runtime(), small_session());
+  FakeProgram program(*session);
+  StateStream state(*session, {});
+  program.add_thread(1, "", 1, abi::row_claimed);
+  program.add_thread(2, "", 1);
+  state.update(5'000'000'000);
+  state.update(5'900'000'000);
+  EXPECT_EQ(program.header().threads_tail.load(), 0u);
+  state.update(6'000'000'000);
+  EXPECT_EQ(program.header().threads_tail.load(), 2u);
+  EXPECT_EQ(state.threads_skipped(), 1u);
+}
+
+TEST_F(RecorderTest, AWriteErrorIsSaidOnceCountedAndTheTraceStaysReadable) {
+  begin();
+  std::filesystem::create_directory(folder_.in("trace/stream_shared0"));  // no stream can be made there
+  write(0, 1000);
+  const Summary summary = recorder_->finish();
+  std::filesystem::remove(folder_.in("trace/stream_shared0"));
+  EXPECT_FALSE(summary.complete);
+  EXPECT_EQ(summary.events, 0u);
+  EXPECT_EQ(summary.lost_total(), 1000u);
+  EXPECT_EQ(said_.size(), 1u);
+  EXPECT_NE(babeltrace2().find("cause = \"unwritten\", count = " + std::to_string(summary.unwritten)), std::string::npos);
+}
+
+TEST_F(RecorderTest, ACpuWithoutMemoryLosesItsEventsAndSaysSo) {
+  begin();
+  FakeProgram::refuse_memory = true;
+  write(0, 10);
+  FakeProgram::refuse_memory = false;
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 0u);
+  EXPECT_EQ(summary.lost[static_cast<std::size_t>(abi::Loss::no_memory)], 10u);
+  EXPECT_NE(babeltrace2().find("no_memory"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ouro::record
