@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -83,6 +84,7 @@ class Printer {
   Printer(const Options& options, const read::Trace& trace, PrintBuffer& out) : options_(options), out_(out) {
     for (const read::EventClass& type : trace.classes()) {
       selected_.push_back(is_selected(options, type));
+      names_.push_back(escaped(type.name));
       if (selected_.back()) name_width_ = std::max(name_width_, std::min<std::size_t>(type.name.size(), 40));
     }
   }
@@ -95,7 +97,9 @@ class Printer {
     delta(event.time_ns);
     cpu(event.cpu);
     thread(event);
-    column([&] { print_escaped(out_, event.type->name); }, event.fields.empty() ? 0 : name_width_ + 2);
+    const std::string& name = names_[event.type->index];
+    out_.put(name);
+    if (!event.fields.empty()) out_.pad(std::max(name_width_ + 2, name.size() + 1) - name.size());
     print_fields(out_, event.fields);
     out_.put('\n');
     ++lines_;
@@ -167,30 +171,39 @@ class Printer {
         4);
   }
 
+  // Threads write many events: their columns are kept.
   void thread(const read::Event& event) {
-    column(
-        [&] {
-          if (event.tid < 0) {
-            out_.put('-');
-            return;
-          }
-          if (event.thread != nullptr) {
-            const read::Process* process = event.thread->process;
-            if (process != nullptr && process->name != event.thread->name) {
-              print_escaped(out_, process->name);
-              out_.put('/');
-            }
-            print_escaped(out_, event.thread->name);
-            out_.put(' ');
-          }
-          out_.number(event.tid);
-        },
-        26);
+    ThreadColumn& column = thread_columns_[static_cast<std::uint32_t>(event.tid) % thread_columns_.size()];
+    if (event.tid != column.tid || event.thread != column.thread || column.text.empty()) name_thread(event, column);
+    out_.put(column.text);
+  }
+
+  struct ThreadColumn {
+    std::int32_t tid = -1;
+    const read::Thread* thread = nullptr;
+    std::string text;
+  };
+
+  static void name_thread(const read::Event& event, ThreadColumn& column) {
+    constexpr std::size_t kWidth = 26;
+    std::string& out = column.text;
+    out.clear();
+    if (event.thread != nullptr) {
+      const read::Process* process = event.thread->process;
+      if (process != nullptr && process->name != event.thread->name) out += escaped(process->name) + "/";
+      out += escaped(event.thread->name) + " ";
+    }
+    out += event.tid >= 0 ? std::to_string(event.tid) : "-";
+    out.resize(std::max(kWidth, out.size()) + 1, ' ');
+    column.tid = event.tid;
+    column.thread = event.thread;
   }
 
   const Options& options_;
   PrintBuffer& out_;
-  std::vector<bool> selected_;
+  std::vector<bool> selected_;      // by class
+  std::vector<std::string> names_;  // likewise; escaped
+  std::array<ThreadColumn, 256> thread_columns_;
   std::size_t name_width_ = 0;
   std::int64_t first_ns_ = kNone, last_ns_ = kNone, shown_second_ = kNone;
   char clock_[16] = {};

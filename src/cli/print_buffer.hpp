@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace ouro::cli {
@@ -12,6 +13,8 @@ namespace ouro::cli {
 class PrintBuffer {
  public:
   explicit PrintBuffer(int fd) : fd_(fd), buffer_(new char[kSize]) {}
+  // For text that stays here.
+  explicit PrintBuffer(std::string& text) : text_(&text), buffer_(new char[kSize]) {}
 
   void put(char c) {
     if (used_ == kSize) flush();
@@ -29,7 +32,9 @@ class PrintBuffer {
     used_ += text.size();
   }
   void pad(std::size_t count) {
-    for (; count > 0; --count) put(' ');
+    static constexpr std::string_view spaces = "                                ";
+    for (; count > spaces.size(); count -= spaces.size()) put(spaces);
+    put(spaces.substr(0, count));
   }
   template <class T>
   void number(T value) {
@@ -64,7 +69,8 @@ class PrintBuffer {
   char* at() { return buffer_.get() + used_; }
   char* end() { return buffer_.get() + kSize; }
 
-  int fd_;
+  int fd_ = -1;
+  std::string* text_ = nullptr;
   int error_ = 0;
   std::unique_ptr<char[]> buffer_;
   std::size_t used_ = 0;

@@ -72,11 +72,11 @@ TEST_F(Print, ALineSaysWhenWhereWhoAndWhat) {
   const Outcome outcome = print({"--utc", trace_.folder()});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.out,
-            "00:00:01.000000000  +0.000000000 2   shop 100                  shop:pay_begin  id=9\n"
-            "00:00:01.000001500  +0.000001500 2   shop/worker 101           shop:depth      value=-3\n"
-            "00:00:03.500000000  +2.499998500 2   shop/worker 101           shop:note       "
+            "00:00:01.000000000  +0.000000000 2   shop 100                   shop:pay_begin  id=9\n"
+            "00:00:01.000001500  +0.000001500 2   shop/worker 101            shop:depth      value=-3\n"
+            "00:00:03.500000000  +2.499998500 2   shop/worker 101            shop:note       "
             "text=\"two\\nlines, \\\"quoted\\\" \\x1b[2J\\xff gr\xc3\xbc\xc3\x9f\"\n"
-            "00:00:03.500000001  +0.000000001 2   shop 100                  shop:pay_end\n");
+            "00:00:03.500000001  +0.000000001 2   shop 100                   shop:pay_end\n");
   EXPECT_EQ(outcome.err, "ouro: printed 4 of 4 events, 7 lost, 2 streams\nouro: lost: 7 events: full\n");
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace ouro::cli {
@@ -12,6 +13,10 @@ using read::Value;
 
 void PrintBuffer::flush() {
   std::size_t done = 0;
+  if (text_ != nullptr) {
+    text_->append(buffer_.get(), used_);
+    done = used_;
+  }
   while (error_ == 0 && done < used_) {
     const ssize_t n = ::write(fd_, buffer_.get() + done, used_ - done);
     if (n < 0 && errno == EINTR) continue;
@@ -60,9 +65,20 @@ void escape_byte(PrintBuffer& out, unsigned char byte) {
   out.put(hex[byte & 15]);
 }
 
+// Bytes that stand for themselves in every text; most texts have no others.
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
 void print_text(PrintBuffer& out, std::string_view text, bool quoted) {
   std::size_t plain = 0;  // begin of what can be copied as it is
   for (std::size_t at = 0; at < text.size();) {
+    if (kPlain[static_cast<unsigned char>(text[at])]) {
+      ++at;
+      continue;
+    }
     const std::size_t n = printable_length(text, at);
     const bool special = quoted && (text[at] == '"' || text[at] == '\\');
     if (n != 0 && !special) {
@@ -199,6 +215,12 @@ void print_fields(PrintBuffer& out, std::span<const Value> fields) {
   }
 }
 
-void print_escaped(PrintBuffer& out, std::string_view text) { print_text(out, text, false); }
+std::string escaped(std::string_view text) {
+  std::string out;
+  PrintBuffer buffer(out);
+  print_text(buffer, text, false);
+  buffer.flush();
+  return out;
+}
 
 }  // namespace ouro::cli

@@ -7,6 +7,8 @@
 //   {a=1, b=2}             structures
 #pragma once
 #include <span>
+#include <string>
+#include <string_view>
 
 #include <ouro/read.hpp>
 
@@ -18,7 +20,7 @@ namespace ouro::cli {
 void print_value(PrintBuffer& out, const read::Value* value);
 // "a=1 b=2": all of them, without the lengths of sequences, which the sequences show.
 void print_fields(PrintBuffer& out, std::span<const read::Value> fields);
-// A text with everything that is not printable UTF-8 escaped, without quotes.
-void print_escaped(PrintBuffer& out, std::string_view text);
+// The text with everything that is not printable UTF-8 escaped, without quotes.
+std::string escaped(std::string_view text);
 
 }  // namespace ouro::cli
