@@ -45,8 +45,8 @@ inline bool in_set(const char* p, const char* end, char c) noexcept {
 // The pattern is [p, end). On a mismatch only the last '*' needs to take one character more: what earlier ones took
 // can stay, because everything between them matched as early as it could. So time is at most pattern times text.
 inline bool match(const char* p, const char* end, const char* text) noexcept {
-  const char* star = nullptr;  // behind the last '*'
-  const char* taken = nullptr; // the text behind what it took
+  const char* star = nullptr;   // behind the last '*'
+  const char* taken = nullptr;  // the text behind what it took
   for (;;) {
     if (p != end && *p == '*') {
       star = ++p;

@@ -80,9 +80,7 @@ TEST(Selected, AnEntryWithoutItsEndIsIgnored) {
   EXPECT_TRUE(selects(std::string("shop:*\0!sh", 10), "shop:order"));
 }
 
-TEST(Selected, AnExclusionOfNothingExcludesNothing) {
-  EXPECT_TRUE(selects(std::string("*\0!\0", 4), "a"));
-}
+TEST(Selected, AnExclusionOfNothingExcludesNothing) { EXPECT_TRUE(selects(std::string("*\0!\0", 4), "a")); }
 
 }  // namespace
 }  // namespace ouro::base

@@ -58,9 +58,7 @@ TEST(Proc, AProcessIsAliveUntilItIsKilledAlsoBeforeItIsReaped) {
   EXPECT_EQ(start_time_of(child.pid()), 0u);
 }
 
-TEST(Proc, APidThatCameAgainIsAnotherProcess) {
-  EXPECT_FALSE(is_alive(::getpid(), start_time_of(::getpid()) + 1));
-}
+TEST(Proc, APidThatCameAgainIsAnotherProcess) { EXPECT_FALSE(is_alive(::getpid(), start_time_of(::getpid()) + 1)); }
 
 TEST(Proc, TheNameOfAProcessDoesNotConfuseTheFields) {
   const std::uint64_t mine = start_time_of(::getpid());

@@ -41,8 +41,10 @@ class RuntimeDirTest : public testing::Test {
     if (const char* text = std::getenv(name)) value = text;
   }
   static void restore(const char* name, const std::string& value) {
-    if (value.empty()) ::unsetenv(name);
-    else ::setenv(name, value.c_str(), 1);
+    if (value.empty())
+      ::unsetenv(name);
+    else
+      ::setenv(name, value.c_str(), 1);
   }
   std::string ours_, desktop_;
 };

@@ -82,7 +82,9 @@ Finding kernel_rseq() {
   const bool has = ::syscall(SYS_rseq, nullptr, 0, 0, 0) == 0 || errno != ENOSYS;
   const unsigned long size = ::getauxval(AT_RSEQ_FEATURE_SIZE);
   return {"rseq in the kernel", has ? Status::ok : Status::warn,
-          !has ? "no" : size != 0 ? "yes, feature size " + std::to_string(size) : "yes, feature size not told",
+          !has        ? "no"
+          : size != 0 ? "yes, feature size " + std::to_string(size)
+                      : "yes, feature size not told",
           "yes", has ? "" : "a kernel with CONFIG_RSEQ (4.18 or later): without it events cost several times as much"};
 }
 
@@ -96,9 +98,11 @@ Finding libc_rseq() {
   if (size == 0) {
     hint = tunables != nullptr && std::strstr(tunables, "rseq=0") != nullptr
                ? std::string("GLIBC_TUNABLES is '") + tunables + "': without glibc.pthread.rseq=0"
-               : "glibc 2.35 or later, and no other library that registers rseq: without it events cost several times as much";
+               : "glibc 2.35 or later, and no other library that registers rseq: without it events cost several times "
+                 "as much";
   }
-  return {"rseq registered by libc", size != 0 ? Status::ok : Status::warn, size != 0 ? "yes, size " + std::to_string(size) : "no", "yes", hint};
+  return {"rseq registered by libc", size != 0 ? Status::ok : Status::warn,
+          size != 0 ? "yes, size " + std::to_string(size) : "no", "yes", hint};
 }
 
 Finding clocksource() {
@@ -107,23 +111,29 @@ Finding clocksource() {
   if (!tsc.constant) seen += ", no constant_tsc";
   if (!tsc.nonstop) seen += ", no nonstop_tsc";
   return {"clock", tsc.trusted ? Status::ok : Status::warn, seen, "tsc, constant_tsc, nonstop_tsc",
-          tsc.trusted ? "" : "events are stamped with CLOCK_MONOTONIC, which costs more; the kernel's log says why it distrusts the TSC"};
+          tsc.trusted ? ""
+                      : "events are stamped with CLOCK_MONOTONIC, which costs more; the kernel's log says why it "
+                        "distrusts the TSC"};
 }
 
 Finding runtime_folder(const base::RuntimeDir& folder, int error) {
   const std::string path = folder.path;
   if (error == 0) return {"runtime folder", Status::ok, path, "this user's own, mode 0700", ""};
   return {"runtime folder", Status::fail, path + ": " + std::strerror(error), "this user's own, mode 0700, no link",
-          error == EPERM ? "chmod 0700 " + path + ", or set OURO_RUNTIME_DIR" : "set OURO_RUNTIME_DIR to a folder that can be made"};
+          error == EPERM ? "chmod 0700 " + path + ", or set OURO_RUNTIME_DIR"
+                         : "set OURO_RUNTIME_DIR to a folder that can be made"};
 }
 
 Finding free_room(const std::string& check, const char* folder) {
   struct statvfs status;
   if (::statvfs(folder, &status) != 0)
-    return {check, Status::warn, std::string(folder) + ": " + std::strerror(errno), "a file system in memory", "mount a tmpfs there"};
-  const std::uint64_t free = std::uint64_t{status.f_bavail} * status.f_frsize, all = std::uint64_t{status.f_blocks} * status.f_frsize;
+    return {check, Status::warn, std::string(folder) + ": " + std::strerror(errno), "a file system in memory",
+            "mount a tmpfs there"};
+  const std::uint64_t free = std::uint64_t{status.f_bavail} * status.f_frsize,
+                      all = std::uint64_t{status.f_blocks} * status.f_frsize;
   const Status verdict = free >= default_need() ? Status::ok : free >= (8 << 20) ? Status::warn : Status::fail;
-  return {check, verdict, human_bytes(free) + " free of " + human_bytes(all), human_bytes(default_need()) + " for default buffers",
+  return {check, verdict, human_bytes(free) + " free of " + human_bytes(all),
+          human_bytes(default_need()) + " for default buffers",
           verdict == Status::ok ? "" : "a smaller --buffer-size, or: mount -o remount,size=1G /dev/shm"};
 }
 
@@ -132,16 +142,16 @@ Finding populate() {
   const bool works = page != MAP_FAILED && ::madvise(page, 4096, MADV_POPULATE_WRITE) == 0;
   const int error = errno;
   if (page != MAP_FAILED) ::munmap(page, 4096);
-  return {"memory can be reserved (MADV_POPULATE_WRITE)", works ? Status::ok : Status::warn, works ? "yes" : std::strerror(error), "yes",
-          works ? "" : "Linux 5.14 or later; fallocate is used instead"};
+  return {"memory can be reserved (MADV_POPULATE_WRITE)", works ? Status::ok : Status::warn,
+          works ? "yes" : std::strerror(error), "yes", works ? "" : "Linux 5.14 or later; fallocate is used instead"};
 }
 
 Finding cpus() {
   const std::uint32_t possible = record::possible_cpus();
   const long online = ::sysconf(_SC_NPROCESSORS_ONLN);
   const bool fine = possible < 8192 && online > 0;
-  return {"CPUs", fine ? Status::ok : Status::fail, std::to_string(online) + " online, " + std::to_string(possible) + " possible",
-          "fewer than 8192", ""};
+  return {"CPUs", fine ? Status::ok : Status::fail,
+          std::to_string(online) + " online, " + std::to_string(possible) + " possible", "fewer than 8192", ""};
 }
 
 Finding file_size_limit() {
@@ -150,9 +160,11 @@ Finding file_size_limit() {
   if (limit.rlim_cur == RLIM_INFINITY) return {"file size limit (ulimit -f)", Status::ok, "none", "none", ""};
   // A session's file spans the rings of all possible CPUs, both kinds, though only what is used takes memory.
   const record::SessionOptions defaults;
-  const std::uint64_t need = (16 << 20) + 2 * std::uint64_t{record::possible_cpus()} * (defaults.subbuf_count + 2) * defaults.subbuf_size;
+  const std::uint64_t need =
+      (16 << 20) + 2 * std::uint64_t{record::possible_cpus()} * (defaults.subbuf_count + 2) * defaults.subbuf_size;
   const bool enough = limit.rlim_cur >= need;
-  return {"file size limit (ulimit -f)", enough ? Status::warn : Status::fail, human_bytes(limit.rlim_cur), "none, or at least " + human_bytes(need),
+  return {"file size limit (ulimit -f)", enough ? Status::warn : Status::fail, human_bytes(limit.rlim_cur),
+          "none, or at least " + human_bytes(need),
           enough ? "streams longer than that are cut off, and said to be" : "ulimit -f unlimited"};
 }
 
@@ -163,8 +175,8 @@ Finding memory() {
   for (std::uint64_t kilobytes = 0; in >> key >> kilobytes; in.ignore(64, '\n'))
     if (key == "MemAvailable:") available = kilobytes << 10;
   const bool enough = available >= 4 * default_need();
-  return {"free memory", enough ? Status::ok : Status::warn, human_bytes(available), human_bytes(4 * default_need()) + " for default buffers",
-          enough ? "" : "a smaller --buffer-size"};
+  return {"free memory", enough ? Status::ok : Status::warn, human_bytes(available),
+          human_bytes(4 * default_need()) + " for default buffers", enough ? "" : "a smaller --buffer-size"};
 }
 
 // Sessions whose recorder was killed: nobody else gives their memory back.
@@ -202,7 +214,8 @@ std::vector<Finding> examine() {
 
 void print_text(const std::vector<Finding>& findings) {
   for (const Finding& f : findings) {
-    std::string line = std::string(to_string(f.status)) + std::string(6 - std::strlen(to_string(f.status)), ' ') + f.check + ": " + f.seen;
+    std::string line = std::string(to_string(f.status)) + std::string(6 - std::strlen(to_string(f.status)), ' ') +
+                       f.check + ": " + f.seen;
     if (f.status != Status::ok) line += ", want " + f.wanted;
     if (!f.hint.empty()) line += " (hint: " + f.hint + ")";
     std::puts(line.c_str());
@@ -212,7 +225,11 @@ void print_text(const std::vector<Finding>& findings) {
 void print_json(const std::vector<Finding>& findings) {
   nlohmann::json out = nlohmann::json::array();
   for (const Finding& f : findings)
-    out.push_back({{"check", f.check}, {"status", to_string(f.status)}, {"seen", f.seen}, {"wanted", f.wanted}, {"hint", f.hint}});
+    out.push_back({{"check", f.check},
+                   {"status", to_string(f.status)},
+                   {"seen", f.seen},
+                   {"wanted", f.wanted},
+                   {"hint", f.hint}});
   std::puts(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
@@ -235,8 +252,10 @@ int doctor_command(int argc, char** argv) {
     return 0;
   }
   const std::vector<Finding> findings = examine();
-  if (json) print_json(findings);
-  else print_text(findings);
+  if (json)
+    print_json(findings);
+  else
+    print_text(findings);
   for (const Finding& finding : findings)
     if (finding.status == Status::fail) return 1;
   return 0;

@@ -59,7 +59,8 @@ std::optional<Event> event_of(const record::RegistryFile& registry, std::uint32_
   if (schema.empty()) return std::nullopt;
   Result<format::EventClass> parsed = format::parse_schema(schema);
   if (!parsed || parsed->kind == abi::EventKind::span_end) return std::nullopt;
-  Event out{std::move(*parsed), static_cast<std::uint32_t>(registry.row(row).enabled.load(std::memory_order_relaxed)) != 0};
+  Event out{std::move(*parsed),
+            static_cast<std::uint32_t>(registry.row(row).enabled.load(std::memory_order_relaxed)) != 0};
   const std::string suffix = "_begin";
   std::string& name = out.what.name;
   if (out.what.kind == abi::EventKind::span_begin && name.size() > suffix.size() &&
@@ -71,15 +72,20 @@ std::optional<Event> event_of(const record::RegistryFile& registry, std::uint32_
 int pid_of(const std::string& path) { return std::atoi(path.c_str() + path.rfind('/') + 1); }
 
 void add_registry(const std::string& path, std::vector<Process>& processes) {
-  const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
+  const Result<record::RegistryFile> registry =
+      record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
   if (!registry || !registry->is_of_living_process()) {
     // One that its program is still making has no contents yet, but a living program.
-    if (registry || (registry.error().code != ENOENT && !base::is_alive(pid_of(path), 0))) ::unlink(path.c_str());
-    else if (registry.error().code != ENOENT && registry.error().code != EAGAIN) say("warning: %s", registry.error().text.c_str());
+    if (registry || (registry.error().code != ENOENT && !base::is_alive(pid_of(path), 0)))
+      ::unlink(path.c_str());
+    else if (registry.error().code != ENOENT && registry.error().code != EAGAIN)
+      say("warning: %s", registry.error().text.c_str());
     return;
   }
-  auto process = std::find_if(processes.begin(), processes.end(), [&](const Process& p) { return p.pid == registry->pid(); });
-  if (process == processes.end()) process = processes.insert(processes.end(), {registry->pid(), registry->process_name(), {}});
+  auto process =
+      std::find_if(processes.begin(), processes.end(), [&](const Process& p) { return p.pid == registry->pid(); });
+  if (process == processes.end())
+    process = processes.insert(processes.end(), {registry->pid(), registry->process_name(), {}});
   for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i)
     if (std::optional<Event> event = event_of(*registry, i)) process->events.push_back(std::move(*event));
 }
@@ -88,7 +94,8 @@ std::string kind_of(const Event& event) { return format::to_string(event.what.ki
 
 std::string fields_of(const Event& event) {
   std::string out;
-  for (const format::Field& field : event.what.fields) out += (out.empty() ? "" : ", ") + field.name + " " + format::type_name(field);
+  for (const format::Field& field : event.what.fields)
+    out += (out.empty() ? "" : ", ") + field.name + " " + format::type_name(field);
   return out;
 }
 
@@ -110,9 +117,9 @@ void print_text(const std::vector<Process>& processes) {
       fields_width = std::max(fields_width, std::min<std::size_t>(fields_of(event).size(), 48));
     }
     for (const Event& event : process.events)
-      std::printf("  %-*s  %-7s  %-7s  %-*s  %s%s\n", static_cast<int>(name_width), printable(event.what.name).c_str(), kind_of(event).c_str(),
-                  format::to_string(event.what.level), static_cast<int>(fields_width), printable(fields_of(event)).c_str(),
-                  printable(place_of(event)).c_str(), event.enabled ? "  on" : "");
+      std::printf("  %-*s  %-7s  %-7s  %-*s  %s%s\n", static_cast<int>(name_width), printable(event.what.name).c_str(),
+                  kind_of(event).c_str(), format::to_string(event.what.level), static_cast<int>(fields_width),
+                  printable(fields_of(event)).c_str(), printable(place_of(event)).c_str(), event.enabled ? "  on" : "");
   }
 }
 
@@ -122,9 +129,15 @@ void print_json(const std::vector<Process>& processes) {
     nlohmann::json events = nlohmann::json::array();
     for (const Event& event : process.events) {
       nlohmann::json fields = nlohmann::json::array();
-      for (const format::Field& field : event.what.fields) fields.push_back({{"name", field.name}, {"type", format::type_name(field)}});
-      events.push_back({{"name", event.what.name}, {"kind", kind_of(event)}, {"level", format::to_string(event.what.level)},
-                        {"fields", fields}, {"file", event.what.file}, {"line", event.what.line}, {"enabled", event.enabled}});
+      for (const format::Field& field : event.what.fields)
+        fields.push_back({{"name", field.name}, {"type", format::type_name(field)}});
+      events.push_back({{"name", event.what.name},
+                        {"kind", kind_of(event)},
+                        {"level", format::to_string(event.what.level)},
+                        {"fields", fields},
+                        {"file", event.what.file},
+                        {"line", event.what.line},
+                        {"enabled", event.enabled}});
     }
     out.push_back({{"pid", process.pid}, {"name", process.name}, {"events", events}});
   }
@@ -136,11 +149,14 @@ bool keep_only(const std::vector<int>& pids, std::vector<Process>& processes) {
   bool all = true;
   for (const int pid : pids) {
     if (std::any_of(processes.begin(), processes.end(), [&](const Process& p) { return p.pid == pid; })) continue;
-    say("error: list: process %d has no events, want one that links ouro::trace and belongs to this user (hint: ouro list shows all)", pid);
+    say("error: list: process %d has no events, want one that links ouro::trace and belongs to this user (hint: ouro "
+        "list shows all)",
+        pid);
     all = false;
   }
   if (!pids.empty())
-    std::erase_if(processes, [&](const Process& p) { return std::find(pids.begin(), pids.end(), p.pid) == pids.end(); });
+    std::erase_if(processes,
+                  [&](const Process& p) { return std::find(pids.begin(), pids.end(), p.pid) == pids.end(); });
   return all;
 }
 
@@ -174,9 +190,12 @@ int list_command(int argc, char** argv) {
   if (error == 0)
     for (const std::string& path : record::find_registries(folder.path)) add_registry(path, processes);
   const bool all = keep_only(pids, processes);
-  if (json) print_json(processes);
-  else print_text(processes);
-  if (!json && processes.empty() && pids.empty()) say("no running program of this user has events (looked in %s)", folder.path);
+  if (json)
+    print_json(processes);
+  else
+    print_text(processes);
+  if (!json && processes.empty() && pids.empty())
+    say("no running program of this user has events (looked in %s)", folder.path);
   return all ? 0 : 1;
 }
 

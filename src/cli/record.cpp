@@ -90,7 +90,8 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
   if (digits == 0 || digits > 15 || text.size() > digits + 1) return std::nullopt;
   const std::uint64_t number = std::stoull(text.substr(0, digits));
   if (text.size() == digits) return number;
-  const std::size_t unit = std::string("kmg").find(static_cast<char>(std::tolower(static_cast<unsigned char>(text[digits]))));
+  const std::size_t unit =
+      std::string("kmg").find(static_cast<char>(std::tolower(static_cast<unsigned char>(text[digits]))));
   if (unit == std::string::npos || number > (std::uint64_t{1} << 30)) return std::nullopt;
   return number << (10 * (unit + 1));
 }
@@ -182,8 +183,10 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
   out.patterns = options.patterns;
   const clock::TscTrust tsc = clock::tsc_trust();
   if (options.clock == "tsc" && !tsc.trusted)
-    return errorf(EINVAL, "clock: the kernel keeps time by '%s' and constant_tsc, nonstop_tsc are %d, %d; want 'tsc', 1, 1 "
-                  "(hint: without --clock ouro chooses what can be trusted)", tsc.clocksource.c_str(), tsc.constant, tsc.nonstop);
+    return errorf(EINVAL,
+                  "clock: the kernel keeps time by '%s' and constant_tsc, nonstop_tsc are %d, %d; want 'tsc', 1, 1 "
+                  "(hint: without --clock ouro chooses what can be trusted)",
+                  tsc.clocksource.c_str(), tsc.constant, tsc.nonstop);
   out.clock = tsc.trusted && options.clock != "monotonic" ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   set_geometry(options, folder, out);
   return out;
@@ -194,8 +197,12 @@ std::vector<std::pair<std::string, std::string>> environment(const Options& opti
   ::uname(&machine);
   std::string command;
   for (const std::string& argument : options.program) command += (command.empty() ? "" : " ") + argument;
-  return {{"ouro_version", OURO_VERSION}, {"hostname", machine.nodename}, {"sysname", machine.sysname},
-          {"kernel_release", machine.release}, {"architecture", machine.machine}, {"command", command},
+  return {{"ouro_version", OURO_VERSION},
+          {"hostname", machine.nodename},
+          {"sysname", machine.sysname},
+          {"kernel_release", machine.release},
+          {"architecture", machine.machine},
+          {"command", command},
           {"mode", options.overwrite ? "overwrite" : "discard"}};
 }
 
@@ -205,7 +212,8 @@ Result<record::TraceFolder> make_folder(const Options& options) {
   const std::time_t now = std::time(nullptr);
   std::strftime(name, sizeof name, "./ouro-trace-%Y%m%d-%H%M%S", std::localtime(&now));
   for (int i = 2;; ++i) {  // a name in use: of this second
-    Result<record::TraceFolder> made = record::TraceFolder::create(i == 2 ? name : name + ("-" + std::to_string(i - 1)));
+    Result<record::TraceFolder> made =
+        record::TraceFolder::create(i == 2 ? name : name + ("-" + std::to_string(i - 1)));
     if (made || made.error().code != EEXIST || i > 100) return made;
   }
 }
@@ -215,7 +223,10 @@ Result<base::RuntimeDir> runtime_dir() {
   const int error = base::find_runtime_dir(out, true);
   if (error == 0) return out;
   if (error == EPERM)
-    return errorf(error, "runtime folder '%s': want a folder of this user's own with mode 0700 (hint: chmod 0700, or set OURO_RUNTIME_DIR)", out.path);
+    return errorf(error,
+                  "runtime folder '%s': want a folder of this user's own with mode 0700 (hint: chmod 0700, or set "
+                  "OURO_RUNTIME_DIR)",
+                  out.path);
   return errorf(error, "runtime folder '%s': %s (hint: ouro doctor)", out.path, std::strerror(error));
 }
 
@@ -223,7 +234,8 @@ Result<base::RuntimeDir> runtime_dir() {
 // reading it raises SIGBUS. What is in the trace is whole at any time, so nothing is to be saved here.
 char session_path[256];
 void on_bus_error(int) {
-  static constexpr char kText[] = "ouro: error: the session's memory was taken away (hint: a program truncated its file); the trace ends here\n";
+  static constexpr char kText[] =
+      "ouro: error: the session's memory was taken away (hint: a program truncated its file); the trace ends here\n";
   (void)!::write(STDERR_FILENO, kText, sizeof kText - 1);
   ::unlink(session_path);
   ::_exit(1);
@@ -274,7 +286,8 @@ class Supervision {
     if (ended_at_ == Clock::time_point{}) ended_at_ = Clock::now();
     if (said_ || Clock::now() - ended_at_ < 1s || signals_seen_ > 0) return;
     said_ = true;
-    say("the program has ended, but processes that it started have not: recording them (hint: Ctrl-C ends it and leaves them running)");
+    say("the program has ended, but processes that it started have not: recording them (hint: Ctrl-C ends it and "
+        "leaves them running)");
   }
 
   record::Program& program_;
@@ -288,11 +301,14 @@ class Supervision {
 const char* hint_for(abi::Loss cause) {
   switch (cause) {
     case abi::Loss::full: return "the buffers were full (hint: a larger --buffer-size, or --overwrite)";
-    case abi::Loss::too_large: return "larger than a part of the buffer (hint: a larger --buffer-size or fewer --subbuf-count)";
-    case abi::Loss::busy: return "they could not be written where they happened (hint: too many large events at once on one CPU)";
+    case abi::Loss::too_large:
+      return "larger than a part of the buffer (hint: a larger --buffer-size or fewer --subbuf-count)";
+    case abi::Loss::busy:
+      return "they could not be written where they happened (hint: too many large events at once on one CPU)";
     case abi::Loss::no_memory: return "no memory for a CPU's buffer";
     case abi::Loss::dead_writer: return "their thread was killed while it wrote them";
-    case abi::Loss::lapped: return "overwritten by newer ones before they were read (hint: a larger --buffer-size keeps more)";
+    case abi::Loss::lapped:
+      return "overwritten by newer ones before they were read (hint: a larger --buffer-size keeps more)";
   }
   return "";
 }
@@ -304,20 +320,27 @@ void report(const record::Summary& summary, const record::SessionOptions& sessio
       number(summary.streams), human_bytes(summary.bytes).c_str(), folder.path().c_str());
   for (std::size_t i = 0; i < abi::kLossCauses; ++i)
     if (summary.lost[i] != 0) say("lost %llu events: %s", number(summary.lost[i]), hint_for(static_cast<abi::Loss>(i)));
-  if (summary.unwritten != 0) say("lost %llu events: they could not be written to %s", number(summary.unwritten), folder.path().c_str());
+  if (summary.unwritten != 0)
+    say("lost %llu events: they could not be written to %s", number(summary.unwritten), folder.path().c_str());
   if (summary.rings_refused != 0)
-    say("warning: no memory for the buffers of %llu CPUs: %s free in %s, want %s for each CPU (hint: a smaller --buffer-size, a larger "
-        "/dev/shm, or another OURO_RUNTIME_DIR)", number(summary.rings_refused), human_bytes(free_space(runtime.path)).c_str(), runtime.path,
+    say("warning: no memory for the buffers of %llu CPUs: %s free in %s, want %s for each CPU (hint: a smaller "
+        "--buffer-size, a larger "
+        "/dev/shm, or another OURO_RUNTIME_DIR)",
+        number(summary.rings_refused), human_bytes(free_space(runtime.path)).c_str(), runtime.path,
         human_bytes((session.subbuf_count + std::uint64_t{1}) * session.subbuf_size).c_str());
   if (summary.events_lost != 0)
-    say("warning: %llu times the table of %u events had no room for another one: its records are lost and counted as busy (hint: fewer "
-        "events, with -e)", number(summary.events_lost), session.event_capacity);
+    say("warning: %llu times the table of %u events had no room for another one: its records are lost and counted as "
+        "busy (hint: fewer "
+        "events, with -e)",
+        number(summary.events_lost), session.event_capacity);
   if (summary.threads_lost + summary.processes_lost != 0)
-    say("warning: the names of %llu threads and %llu processes are not known: their tables were full", number(summary.threads_lost),
-        number(summary.processes_lost));
+    say("warning: the names of %llu threads and %llu processes are not known: their tables were full",
+        number(summary.threads_lost), number(summary.processes_lost));
   if (summary.processes == 0 && summary.events == 0)
-    say("hint: no event came. Does the program state events (ouro::trace), do they match -e, and may it find the session? Setuid programs "
-        "do not look for one, others must see %s", runtime.path);
+    say("hint: no event came. Does the program state events (ouro::trace), do they match -e, and may it find the "
+        "session? Setuid programs "
+        "do not look for one, others must see %s",
+        runtime.path);
 }
 
 int exit_status(const record::Program& program, const record::Summary& summary) {
@@ -332,7 +355,8 @@ int run(const Options& options) {
   };
   std::vector<int> blocked = {SIGCHLD, SIGINT, SIGTERM};
   struct sigaction hangup;
-  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) blocked.push_back(SIGHUP);  // else: nohup
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+    blocked.push_back(SIGHUP);  // else: nohup
   const record::SignalGuard guard(blocked);
   sigset_t mask;
   ::sigemptyset(&mask);
@@ -362,7 +386,8 @@ int run(const Options& options) {
   // Nobody begins a record any more; those who had begun one finish it meanwhile.
   if (!program->all_ended()) ::usleep(10'000);
   const record::Summary summary = recorder.finish();
-  if (program->killed_by() != 0) say("the program was killed by signal %d (%s)", program->killed_by(), ::strsignal(program->killed_by()));
+  if (program->killed_by() != 0)
+    say("the program was killed by signal %d (%s)", program->killed_by(), ::strsignal(program->killed_by()));
   if (!program->has_ended()) say("the program (pid %d) is left running", static_cast<int>(program->pid()));
   report(summary, *wanted, *folder, *runtime);
   return exit_status(*program, summary);

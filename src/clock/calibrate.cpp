@@ -66,7 +66,8 @@ TscTrust judge_tsc(const std::string& clocksource, const std::string& cpuinfo) {
 }
 
 TscTrust tsc_trust() {
-  return judge_tsc(read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource"), read_file("/proc/cpuinfo"));
+  return judge_tsc(read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+                   read_file("/proc/cpuinfo"));
 }
 
 Ticks now(abi::ClockKind kind) noexcept {
@@ -119,7 +120,8 @@ Calibration calibrate(abi::ClockKind kind, const Pair& begin, const Pair& end, c
   Calibration out;
   out.frequency = static_cast<std::uint64_t>(kNsPerSecond);
   if (kind == abi::ClockKind::tsc && end.ticks > begin.ticks && end.ns > begin.ns)
-    out.frequency = std::max<std::uint64_t>(rounded_ratio(Wide{end.ticks - begin.ticks} * kNsPerSecond, end.ns - begin.ns), 1);
+    out.frequency =
+        std::max<std::uint64_t>(rounded_ratio(Wide{end.ticks - begin.ticks} * kNsPerSecond, end.ns - begin.ns), 1);
   // The epoch in ticks: what the clock would have said then. Negative numbers round down.
   const Wide frequency = out.frequency;
   const Wide realtime = begin.ns + realtime_offset.ns;
@@ -131,8 +133,10 @@ Calibration calibrate(abi::ClockKind kind, const Pair& begin, const Pair& end, c
   // Between the pairs the line runs through both, so its error is at most the larger of theirs; then the whole
   // number of Hz, half of one, over the whole length; then a tick each for the offset and for the reader's rounding.
   const Wide length_ns = std::max<std::int64_t>(end.ns - begin.ns, 0);
-  const std::uint64_t from_hz = kind == abi::ClockKind::tsc ? static_cast<std::uint64_t>(length_ns / (2 * frequency)) + 1 : 0;
-  out.error_ns = static_cast<std::uint64_t>(std::max(begin.error_ns, end.error_ns) + realtime_offset.error_ns) + from_hz + 1;
+  const std::uint64_t from_hz =
+      kind == abi::ClockKind::tsc ? static_cast<std::uint64_t>(length_ns / (2 * frequency)) + 1 : 0;
+  out.error_ns =
+      static_cast<std::uint64_t>(std::max(begin.error_ns, end.error_ns) + realtime_offset.error_ns) + from_hz + 1;
   return out;
 }
 

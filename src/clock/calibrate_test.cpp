@@ -31,7 +31,8 @@ TEST(Calibrate, BothEndsOfARecordingHaveTheirRealTime) {
 
 TEST(Calibrate, AFrequencyOfNoWholeHertzStaysWithinTheStatedError) {
   const Pair begin{5'000'000'000, 2 * kSecond, 20};
-  const Pair end{begin.ticks + 181'440'000'043'199, begin.ns + 86'400 * kSecond, 20};  // a day, of 2.1 GHz and half a Hz
+  const Pair end{begin.ticks + 181'440'000'043'199, begin.ns + 86'400 * kSecond,
+                 20};  // a day, of 2.1 GHz and half a Hz
   const Calibration c = calibrate(abi::ClockKind::tsc, begin, end, {0, 0, 0});
   const auto off = static_cast<double>(to_ns(c, end.ticks) - static_cast<long double>(end.ns));
   EXPECT_GT(std::abs(off), 1000);  // it does matter
@@ -39,8 +40,8 @@ TEST(Calibrate, AFrequencyOfNoWholeHertzStaysWithinTheStatedError) {
 }
 
 TEST(Calibrate, ACounterAheadOfTheEpochGivesANegativeOffset) {
-  const Calibration c = calibrate(abi::ClockKind::monotonic, {10 * kSecond, 10 * kSecond, 0}, {11 * kSecond, 11 * kSecond, 0},
-                                  {0, -12 * kSecond + 1, 0});
+  const Calibration c = calibrate(abi::ClockKind::monotonic, {10 * kSecond, 10 * kSecond, 0},
+                                  {11 * kSecond, 11 * kSecond, 0}, {0, -12 * kSecond + 1, 0});
   EXPECT_EQ(c.offset_s, -12);
   EXPECT_EQ(c.offset_ticks, 1u);
   EXPECT_EQ(c.frequency, static_cast<std::uint64_t>(kSecond));

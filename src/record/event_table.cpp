@@ -17,8 +17,10 @@ bool EventTable::update() {
   for (; next_ < session_->options().event_capacity; ++next_) {
     const std::uint32_t seen = state(next_);
     if (seen == abi::row_free) break;
-    if (seen == abi::row_ready) take(next_);
-    else claimed_.push_back(next_);
+    if (seen == abi::row_ready)
+      take(next_);
+    else
+      claimed_.push_back(next_);
   }
   return events_.size() != before;
 }
@@ -34,8 +36,10 @@ void EventTable::take(std::uint32_t index) {
   }
   const std::vector<std::byte> copy(session_->schemas() + offset, session_->schemas() + offset + size);
   Result<format::EventClass> event = format::parse_schema(copy);
-  if (event) events_.emplace_back(index, std::move(*event));
-  else spoiled_.push_back("event " + std::to_string(index) + ": " + event.error().text);
+  if (event)
+    events_.emplace_back(index, std::move(*event));
+  else
+    spoiled_.push_back("event " + std::to_string(index) + ": " + event.error().text);
 }
 
 }  // namespace ouro::record

@@ -31,7 +31,7 @@ class EventTable {
   void take(std::uint32_t index);
 
   const Session* session_;
-  std::uint32_t next_ = 0;             // the first row never seen in use
+  std::uint32_t next_ = 0;              // the first row never seen in use
   std::vector<std::uint32_t> claimed_;  // rows before it that were not ready yet
   std::vector<std::pair<std::uint32_t, format::EventClass>> events_;
   std::vector<std::string> spoiled_;

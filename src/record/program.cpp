@@ -51,7 +51,8 @@ void prefer_short_turns() {
   ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-Result<Program> Program::start(const std::vector<std::string>& argv, const std::vector<std::pair<std::string, std::string>>& env,
+Result<Program> Program::start(const std::vector<std::string>& argv,
+                               const std::vector<std::pair<std::string, std::string>>& env,
                                const SignalGuard& signals) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return error_from_errno("program '%s': no pipe", argv[0].c_str());

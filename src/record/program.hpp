@@ -41,8 +41,8 @@ class Program {
  public:
   // Runs argv, found along PATH, with NAME=VALUE entries added to the environment. An error has the errno of the
   // exec, once it failed; then nothing is left behind.
-  static Result<Program> start(const std::vector<std::string>& argv, const std::vector<std::pair<std::string, std::string>>& env,
-                               const SignalGuard& signals);
+  static Result<Program> start(const std::vector<std::string>& argv,
+                               const std::vector<std::pair<std::string, std::string>>& env, const SignalGuard& signals);
 
   // Takes in whoever ended.
   void reap();

@@ -72,7 +72,10 @@ TEST(Program, HasItsCallersSignalsNotTheRecorders) {
   for (std::string line; std::getline(status, line);)
     if (line.rfind("SigBlk", 0) == 0 || line.rfind("SigIgn", 0) == 0) mine += line.substr(8);
   ASSERT_FALSE(mine.empty());
-  EXPECT_EQ(Shell("test \"$(grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -cd '0-9a-f\\n' | tr -d '\\n')\" = '" + mine + "'").to_end(), 0);
+  EXPECT_EQ(
+      Shell("test \"$(grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -cd '0-9a-f\\n' | tr -d '\\n')\" = '" + mine + "'")
+          .to_end(),
+      0);
 }
 
 TEST(Program, ReceivesWhatIsSentToIt) {

@@ -32,7 +32,8 @@ format::Uuid uuid_of(const Session& session) {
 
 microseconds longest_pause_of(const SessionOptions& options) {
   const std::uint64_t ring = options.subbuf_count * options.subbuf_size;
-  return std::clamp(microseconds(static_cast<std::int64_t>(ring * 1'000'000 / kBytesPerSecond)), kShortestPause, kLongestPause);
+  return std::clamp(microseconds(static_cast<std::int64_t>(ring * 1'000'000 / kBytesPerSecond)), kShortestPause,
+                    kLongestPause);
 }
 
 }  // namespace
@@ -40,9 +41,16 @@ microseconds longest_pause_of(const SessionOptions& options) {
 std::uint64_t Summary::lost_total() const { return std::accumulate(lost.begin(), lost.end(), unwritten); }
 
 Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
-    : session_(&session), folder_(&folder), options_(std::move(options)), uuid_(uuid_of(session)), events_(session),
-      state_(session, uuid_), begin_(clock::read_pair(session.options().clock)), realtime_(clock::read_realtime_offset()),
-      pause_(kShortestPause), longest_pause_(longest_pause_of(session.options())) {
+    : session_(&session),
+      folder_(&folder),
+      options_(std::move(options)),
+      uuid_(uuid_of(session)),
+      events_(session),
+      state_(session, uuid_),
+      begin_(clock::read_pair(session.options().clock)),
+      realtime_(clock::read_realtime_offset()),
+      pause_(kShortestPause),
+      longest_pause_(longest_pause_of(session.options())) {
   rings_.reserve(session.ring_count());
   for (std::uint32_t i = 0; i < session.ring_count(); ++i) rings_.emplace_back(session, i, uuid_);
   last_step_ = last_second_ = last_names_ = Clock::now();
@@ -101,7 +109,8 @@ void Recorder::update_tables(bool is_end) {
     complete_ = false;
     options_.warn("warning: " + events_.spoiled()[spoiled_said_] + " (hint: records of it cannot be read)");
   }
-  state_.update(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count()));
+  state_.update(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count()));
   if (is_end || now - last_names_ >= kNamesEvery) {
     last_names_ = now;
     state_.refresh_names();
@@ -116,14 +125,16 @@ void Recorder::write_metadata() {
   format::TraceDescription trace;
   trace.uuid = uuid_;
   trace.clock.name = kind == abi::ClockKind::tsc ? "tsc" : "monotonic";
-  trace.clock.description = kind == abi::ClockKind::tsc ? "time stamp counter, calibrated against CLOCK_MONOTONIC over the recording"
-                                                        : "CLOCK_MONOTONIC";
+  trace.clock.description = kind == abi::ClockKind::tsc
+                                ? "time stamp counter, calibrated against CLOCK_MONOTONIC over the recording"
+                                : "CLOCK_MONOTONIC";
   trace.clock.frequency = calibration_.frequency;
   trace.clock.offset_s = calibration_.offset_s;
   trace.clock.offset_ticks = calibration_.offset_ticks;
   // Rounded up: the error bound.
-  trace.clock.precision_ticks =
-      static_cast<std::uint64_t>(static_cast<double>(calibration_.error_ns) * static_cast<double>(calibration_.frequency) / 1e9) + 1;
+  trace.clock.precision_ticks = static_cast<std::uint64_t>(static_cast<double>(calibration_.error_ns) *
+                                                           static_cast<double>(calibration_.frequency) / 1e9) +
+                                1;
   trace.env = options_.env;
   trace.events = events_.events();
   std::sort(trace.events.begin(), trace.events.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -150,7 +161,8 @@ void Recorder::note(const RingDrain& ring) {
 // stopped in the middle of one. Ends also if somebody goes on writing: after two laps.
 void Recorder::drain_rest(RingDrain& ring) {
   int tries = 0;
-  for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty(); --rounds) {
+  for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty();
+       --rounds) {
     const RingDrain::Round round = ring.drain(*folder_, true);
     if (round.failed) fail(*round.failed);
     if (!ring.poison().empty()) note(ring);
@@ -193,7 +205,8 @@ Summary Recorder::finish() {
   update_tables(true);
   if (Status closed = state_.close(); !closed) fail(closed.error());
   const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns;
-  if (const auto age = std::chrono::nanoseconds(age_ns); age < kShortestBaseline) std::this_thread::sleep_for(kShortestBaseline - age);
+  if (const auto age = std::chrono::nanoseconds(age_ns); age < kShortestBaseline)
+    std::this_thread::sleep_for(kShortestBaseline - age);
   write_metadata();
   const abi::SessionHeader& header = session_->header();
   out.events_lost = header.events_lost.load(std::memory_order_relaxed);

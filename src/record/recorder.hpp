@@ -1,6 +1,6 @@
 // record/recorder.hpp -- drains a session's rings into a trace folder, while programs write and once they are done.
 //
-//   step()    now and then: closed sub-buffers -> stream files; new events -> metadata; processes, threads -> ouro_state
+//   step()    now and then: closed sub-buffers -> stream files; events -> metadata; processes, threads -> ouro_state
 //   finish()  once: what is left, losses, final metadata with the clock as measured over the whole recording
 //
 // Programs are never stopped, signalled or waited for. What they wrote into shared memory is read once, checked,
@@ -26,15 +26,15 @@ namespace ouro::record {
 struct Summary {
   std::uint64_t events = 0;
   std::array<std::uint64_t, abi::kLossCauses> lost{};  // by abi::Loss
-  std::uint64_t unwritten = 0;                          // events that the file system did not take
+  std::uint64_t unwritten = 0;                         // events that the file system did not take
   std::uint64_t streams = 0, bytes = 0, processes = 0;
-  std::uint64_t events_lost = 0;        // event classes without a row
+  std::uint64_t events_lost = 0;                       // event classes without a row
   std::uint64_t threads_lost = 0, processes_lost = 0;  // names that found no row
-  std::uint64_t rings_refused = 0;      // CPU buffers without memory
+  std::uint64_t rings_refused = 0;                     // CPU buffers without memory
   std::uint64_t rings_poisoned = 0;
-  std::uint64_t rings_unfinished = 0;   // with a record that was still being written
+  std::uint64_t rings_unfinished = 0;  // with a record that was still being written
   std::uint64_t clock_error_ns = 0;
-  bool complete = true;                 // nothing is missing by the recorder's own fault or somebody's poison
+  bool complete = true;  // nothing is missing by the recorder's own fault or somebody's poison
 
   std::uint64_t lost_total() const;
 };

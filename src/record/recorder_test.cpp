@@ -18,7 +18,8 @@ class RecorderTest : public testing::Test {
   void begin(SessionOptions options = small_session()) {
     session_.emplace(std::move(*Session::create(folder_.runtime(), options)));
     trace_.emplace(std::move(*TraceFolder::create(folder_.in("trace"))));
-    recorder_.emplace(*session_, *trace_, Recorder::Options{{}, [this](const std::string& line) { said_.push_back(line); }});
+    recorder_.emplace(*session_, *trace_,
+                      Recorder::Options{{}, [this](const std::string& line) { said_.push_back(line); }});
     program_.emplace(*session_);
     program_->add_event(0, "test:event");
   }
@@ -32,7 +33,8 @@ class RecorderTest : public testing::Test {
   std::vector<std::uint64_t> values() {
     std::vector<std::uint64_t> out;
     const std::string text = TestTrace::run("babeltrace2 " + folder_.in("trace") + " 2>/dev/null");
-    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;) out.push_back(std::stoull(text.substr(at += 6)));
+    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;)
+      out.push_back(std::stoull(text.substr(at += 6)));
     return out;
   }
   static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
@@ -244,7 +246,8 @@ TEST_F(RecorderTest, AWriteErrorIsSaidOnceCountedAndTheTraceStaysReadable) {
   EXPECT_EQ(summary.events, 0u);
   EXPECT_EQ(summary.lost_total(), 1000u);
   EXPECT_EQ(said_.size(), 1u);
-  EXPECT_NE(babeltrace2().find("cause = \"unwritten\", count = " + std::to_string(summary.unwritten)), std::string::npos);
+  EXPECT_NE(babeltrace2().find("cause = \"unwritten\", count = " + std::to_string(summary.unwritten)),
+            std::string::npos);
 }
 
 TEST_F(RecorderTest, ACpuWithoutMemoryLosesItsEventsAndSaysSo) {

@@ -53,11 +53,13 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) 
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) return error_from_errno("registry '%s'", path.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())
-    return errorf(EPERM, "registry '%s' is of user %u, want a regular file of user %u", path.c_str(), status.st_uid, ::geteuid());
+    return errorf(EPERM, "registry '%s' is of user %u, want a regular file of user %u", path.c_str(), status.st_uid,
+                  ::geteuid());
   if (status.st_size != static_cast<off_t>(abi::kRegistrySize))
     return errorf(EAGAIN, "registry '%s' has %lld bytes, want %llu (is the program still starting?)", path.c_str(),
                   static_cast<long long>(status.st_size), static_cast<unsigned long long>(abi::kRegistrySize));
-  void* memory = ::mmap(nullptr, abi::kRegistrySize, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, abi::kRegistrySize, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return error_from_errno("registry '%s': cannot map it", path.c_str());
   RegistryFile out;
   out.base_ = static_cast<std::byte*>(memory);
@@ -68,8 +70,8 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) 
     return errorf(EAGAIN, "registry '%s': magic is %#llx, want %#llx (is the program still starting?)", path.c_str(),
                   static_cast<unsigned long long>(magic), static_cast<unsigned long long>(abi::kRegistryMagic));
   if (header.version != abi::kRegistryVersion)
-    return errorf(EINVAL, "registry '%s': version is %u, want %u (hint: the program was built with another Ouro)", path.c_str(),
-                  header.version, abi::kRegistryVersion);
+    return errorf(EINVAL, "registry '%s': version is %u, want %u (hint: the program was built with another Ouro)",
+                  path.c_str(), header.version, abi::kRegistryVersion);
   out.pid_ = header.pid;
   out.start_time_ = header.start_time;
   return out;

@@ -17,8 +17,12 @@ std::string stream_name(const ring::Geometry& geometry) {
 }  // namespace
 
 RingDrain::RingDrain(const Session& session, std::uint32_t index, format::Uuid uuid)
-    : head_(&session.ring(index)), geometry_(session.geometry(index)), index_(index), clock_(session.options().clock),
-      reader_(*head_, geometry_), file_(stream_name(geometry_), uuid, 0, index, geometry_.cpu) {}
+    : head_(&session.ring(index)),
+      geometry_(session.geometry(index)),
+      index_(index),
+      clock_(session.options().clock),
+      reader_(*head_, geometry_),
+      file_(stream_name(geometry_), uuid, 0, index, geometry_.cpu) {}
 
 // One load of a line that the writer's inline path only reads. Most rings of a machine stay like this.
 bool RingDrain::was_ever_written() const { return head_->writer.mask.load(std::memory_order_relaxed) != 0; }

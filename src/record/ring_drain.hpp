@@ -15,16 +15,17 @@
 namespace ouro::record {
 
 // Names of abi::Loss as the trace and the command say them.
-inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {"full", "too_large", "busy", "no_memory", "dead_writer", "lapped"};
+inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {"full",      "too_large",   "busy",
+                                                                         "no_memory", "dead_writer", "lapped"};
 
 class RingDrain {
  public:
   RingDrain(const Session& session, std::uint32_t index, format::Uuid uuid);
 
   struct Round {
-    std::uint32_t subbufs = 0;     // closed ones taken
-    bool waiting = false;          // for a record in two phases
-    std::optional<Error> failed;   // a packet could not be written; the next round goes on
+    std::uint32_t subbufs = 0;    // closed ones taken
+    bool waiting = false;         // for a record in two phases
+    std::optional<Error> failed;  // a packet could not be written; the next round goes on
   };
   // Takes what is there, at most one lap of it. include_current: also of the sub-buffer being written.
   Round drain(const TraceFolder& folder, bool include_current);

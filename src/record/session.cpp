@@ -65,9 +65,11 @@ Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOpt
   if (out.options_.cpus >= 8192)
     return errorf(EINVAL, "session: this machine may have %u CPUs, want fewer than 8192", out.options_.cpus);
   if (Result<ring::Geometry> checked = ring::check(out.geometry(0)); !checked) return checked.error();
-  for (const std::string& pattern : options.patterns) out.patterns_.append(pattern.c_str(), std::strlen(pattern.c_str()) + 1);
+  for (const std::string& pattern : options.patterns)
+    out.patterns_.append(pattern.c_str(), std::strlen(pattern.c_str()) + 1);
   out.generation_ = random_generation();
-  if (!fill_random(out.uuid_, sizeof out.uuid_)) return error_from_errno("session: no random numbers for the trace's UUID");
+  if (!fill_random(out.uuid_, sizeof out.uuid_))
+    return error_from_errno("session: no random numbers for the trace's UUID");
   out.uuid_[6] = static_cast<std::uint8_t>((out.uuid_[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
   out.uuid_[8] = static_cast<std::uint8_t>((out.uuid_[8] & 0x3f) | 0x80);
   if (Status made = out.make_file(folder); !made) return made.error();
@@ -82,14 +84,16 @@ Status Session::make_file(const base::RuntimeDir& folder) {
   file_ = "session-" + options_.name;
   path_ = folder_ + "/" + file_;
   if (file_.size() >= sizeof(abi::SessionSlot::file) || file_.find('/') != std::string::npos)
-    return errorf(EINVAL, "session: name is '%s', want fewer than %zu characters and no '/'", file_.c_str(), sizeof(abi::SessionSlot::file));
+    return errorf(EINVAL, "session: name is '%s', want fewer than %zu characters and no '/'", file_.c_str(),
+                  sizeof(abi::SessionSlot::file));
   fd_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd_) {
     Error error = error_from_errno("session '%s'", path_.c_str());
     path_.clear();  // not ours: not to be unlinked
     return error;
   }
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return error_from_errno("session '%s': cannot lock it", path_.c_str());
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0)
+    return error_from_errno("session '%s': cannot lock it", path_.c_str());
   return Ok{};
 }
 
@@ -106,8 +110,8 @@ void Session::lay_out() {
 
 Status Session::reserve_and_map() {
   const auto refuse = [&](std::uint64_t size) {
-    return error_from_errno("session '%s': cannot reserve %llu bytes (hint: more room in the file system of %s)", path_.c_str(),
-                            static_cast<unsigned long long>(size), folder_.c_str());
+    return error_from_errno("session '%s': cannot reserve %llu bytes (hint: more room in the file system of %s)",
+                            path_.c_str(), static_cast<unsigned long long>(size), folder_.c_str());
   };
   if (::ftruncate(fd_.get(), static_cast<off_t>(total_size_)) != 0) return refuse(total_size_);
   if (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(rings_offset_)) != 0) return refuse(rings_offset_);
@@ -165,11 +169,21 @@ ring::Geometry Session::geometry(std::uint32_t ring) const {
 }
 
 Session::Session(Session&& other) noexcept
-    : options_(std::move(other.options_)), folder_(std::move(other.folder_)), file_(std::move(other.file_)),
-      path_(std::exchange(other.path_, {})), generation_(other.generation_), patterns_(std::move(other.patterns_)),
-      patterns_offset_(other.patterns_offset_), events_offset_(other.events_offset_), schemas_offset_(other.schemas_offset_),
-      threads_offset_(other.threads_offset_), processes_offset_(other.processes_offset_), rings_offset_(other.rings_offset_),
-      ring_stride_(other.ring_stride_), total_size_(other.total_size_), fd_(std::move(other.fd_)),
+    : options_(std::move(other.options_)),
+      folder_(std::move(other.folder_)),
+      file_(std::move(other.file_)),
+      path_(std::exchange(other.path_, {})),
+      generation_(other.generation_),
+      patterns_(std::move(other.patterns_)),
+      patterns_offset_(other.patterns_offset_),
+      events_offset_(other.events_offset_),
+      schemas_offset_(other.schemas_offset_),
+      threads_offset_(other.threads_offset_),
+      processes_offset_(other.processes_offset_),
+      rings_offset_(other.rings_offset_),
+      ring_stride_(other.ring_stride_),
+      total_size_(other.total_size_),
+      fd_(std::move(other.fd_)),
       base_(std::exchange(other.base_, nullptr)) {
   std::memcpy(uuid_, other.uuid_, sizeof uuid_);
 }

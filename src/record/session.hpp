@@ -23,13 +23,13 @@
 namespace ouro::record {
 
 struct SessionOptions {
-  std::string name;                        // of the file, behind "session-"
+  std::string name;  // of the file, behind "session-"
   abi::FullMode mode = abi::FullMode::discard;
   abi::ClockKind clock = abi::ClockKind::monotonic;
-  std::uint32_t cpus = 0;                  // 0: all possible ones
+  std::uint32_t cpus = 0;  // 0: all possible ones
   std::uint32_t subbuf_count = 16;
   std::uint64_t subbuf_size = 256 << 10;
-  std::vector<std::string> patterns;       // base::selected
+  std::vector<std::string> patterns;  // base::selected
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
   std::uint64_t schemas_size = 2 << 20;
 };
@@ -60,10 +60,16 @@ class Session {
   // Shared memory: untrusted from the moment of create()'s return.
   abi::SessionHeader& header() const { return *reinterpret_cast<abi::SessionHeader*>(base_); }
   abi::EventRow& event(std::uint32_t i) const { return reinterpret_cast<abi::EventRow*>(base_ + events_offset_)[i]; }
-  abi::ThreadRow& thread(std::uint32_t i) const { return reinterpret_cast<abi::ThreadRow*>(base_ + threads_offset_)[i]; }
-  abi::ProcessRow& process(std::uint32_t i) const { return reinterpret_cast<abi::ProcessRow*>(base_ + processes_offset_)[i]; }
+  abi::ThreadRow& thread(std::uint32_t i) const {
+    return reinterpret_cast<abi::ThreadRow*>(base_ + threads_offset_)[i];
+  }
+  abi::ProcessRow& process(std::uint32_t i) const {
+    return reinterpret_cast<abi::ProcessRow*>(base_ + processes_offset_)[i];
+  }
   const std::byte* schemas() const { return base_ + schemas_offset_; }
-  abi::RingHead& ring(std::uint32_t i) const { return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_); }
+  abi::RingHead& ring(std::uint32_t i) const {
+    return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_);
+  }
 
   // Programs stop writing: those that are about to write finish that, which takes them microseconds if they run.
   void close();
@@ -80,7 +86,8 @@ class Session {
   std::uint32_t generation_ = 0;
   std::uint8_t uuid_[16] = {};
   std::string patterns_;
-  std::uint64_t patterns_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0, processes_offset_ = 0;
+  std::uint64_t patterns_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
+                processes_offset_ = 0;
   std::uint64_t rings_offset_ = 0, ring_stride_ = 0, total_size_ = 0;
   base::Fd fd_;
   std::byte* base_ = nullptr;

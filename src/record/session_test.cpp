@@ -80,7 +80,8 @@ TEST(Session, AtItsEndItsMemoryReturnsThoughAProgramStillMapsIt) {
   FakeProgram program(*session);
   const base::Fd kept(::open(session->path().c_str(), O_RDONLY | O_CLOEXEC));
   std::memset(reinterpret_cast<std::byte*>(&program.head(0)) + abi::kRingDataOffset, 1, 5 * 4096);
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   ::fstat(kept.get(), &before);
   session.reset();
   ::fstat(kept.get(), &after);
@@ -95,7 +96,8 @@ class FakeRegistry {
   FakeRegistry(const TestFolder& folder, const std::string& name, int pid, std::uint64_t start_time) {
     const base::Fd fd(::open(folder.in(name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     (void)!::ftruncate(fd.get(), static_cast<off_t>(abi::kRegistrySize));
-    base_ = static_cast<std::byte*>(::mmap(nullptr, abi::kRegistrySize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+    base_ =
+        static_cast<std::byte*>(::mmap(nullptr, abi::kRegistrySize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
     header().version = abi::kRegistryVersion;
     header().pid = pid;
     header().start_time = start_time;
@@ -117,7 +119,9 @@ class FakeRegistry {
   std::byte* base_ = nullptr;
 };
 
-constexpr std::uint64_t enabled(std::uint32_t generations, std::uint32_t bits) { return std::uint64_t{generations} << 32 | bits; }
+constexpr std::uint64_t enabled(std::uint32_t generations, std::uint32_t bits) {
+  return std::uint64_t{generations} << 32 | bits;
+}
 
 TEST(LeaveRegistries, TakesOneSessionsBitsAndLeavesTheOthers) {
   TestFolder folder;
@@ -203,7 +207,8 @@ TEST(RegistryFile, ASchemaOutsideTheFilesPlaceForThemIsNone) {
 
 TEST(FindRegistries, AreNamedByPidAndNumberAndOrderedByPid) {
   TestFolder folder;
-  for (const char* name : {"12.0", "3.1", "3.0", "session-x", "x.1", "4.", "4.a", ".5", "-4.0", "05.0"}) std::ofstream(folder.in(name)) << "";
+  for (const char* name : {"12.0", "3.1", "3.0", "session-x", "x.1", "4.", "4.a", ".5", "-4.0", "05.0"})
+    std::ofstream(folder.in(name)) << "";
   const std::vector<std::string> wanted = {folder.in("3.0"), folder.in("3.1"), folder.in("12.0")};
   EXPECT_EQ(find_registries(folder.runtime().path), wanted);
 }

@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::uint64_t kPatience_ns = 1'000'000'000;  // with a claimed row
 constexpr std::size_t kNamesPerRound = 64;
-constexpr std::size_t kMaxThreads = 1 << 16;           // whose names are looked up again
+constexpr std::size_t kMaxThreads = 1 << 16;  // whose names are looked up again
 constexpr std::size_t kPacketRoom = 1 << 20;
-constexpr std::size_t kStampAt = 2;                    // event header {u16 id, u64 stamp}
+constexpr std::size_t kStampAt = 2;  // event header {u16 id, u64 stamp}
 
 template <std::size_t N>
 std::string text_of(const char (&shared)[N]) {
@@ -71,8 +71,10 @@ void StateStream::update(std::uint64_t now_ns) {
   for (; next_process_ < session_->options().process_capacity; ++next_process_) {
     const std::uint32_t seen = state(next_process_);
     if (seen == abi::row_free) break;
-    if (seen == abi::row_ready) take_process(next_process_);
-    else claimed_processes_.push_back(next_process_);
+    if (seen == abi::row_ready)
+      take_process(next_process_);
+    else
+      claimed_processes_.push_back(next_process_);
   }
 }
 

@@ -52,7 +52,7 @@ class StateStream {
 
   const Session* session_;
   StreamFile file_;
-  std::uint64_t tail_ = 0;          // of the threads: ours; the shared one only tells the programs
+  std::uint64_t tail_ = 0;  // of the threads: ours; the shared one only tells the programs
   std::uint64_t waiting_since_ns_ = 0;
   std::uint32_t next_process_ = 0;  // the first row never seen in use
   std::vector<std::uint32_t> claimed_processes_;

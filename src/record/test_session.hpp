@@ -98,9 +98,15 @@ class FakeProgram {
   abi::RingHead& head(std::uint32_t ring) const {
     return *reinterpret_cast<abi::RingHead*>(base_ + header().rings_offset + ring * header().ring_stride);
   }
-  abi::EventRow& event(std::uint32_t i) const { return reinterpret_cast<abi::EventRow*>(base_ + header().events_offset)[i]; }
-  abi::ThreadRow& thread(std::uint32_t i) const { return reinterpret_cast<abi::ThreadRow*>(base_ + header().threads_offset)[i]; }
-  abi::ProcessRow& process(std::uint32_t i) const { return reinterpret_cast<abi::ProcessRow*>(base_ + header().processes_offset)[i]; }
+  abi::EventRow& event(std::uint32_t i) const {
+    return reinterpret_cast<abi::EventRow*>(base_ + header().events_offset)[i];
+  }
+  abi::ThreadRow& thread(std::uint32_t i) const {
+    return reinterpret_cast<abi::ThreadRow*>(base_ + header().threads_offset)[i];
+  }
+  abi::ProcessRow& process(std::uint32_t i) const {
+    return reinterpret_cast<abi::ProcessRow*>(base_ + header().processes_offset)[i];
+  }
 
   // An event with one field, u64 "n".
   void add_event(std::uint32_t row, const std::string& name) {
@@ -115,8 +121,10 @@ class FakeProgram {
     event(row).state.store(abi::row_ready);
   }
   // Fills the next row of the threads' queue; `state` is what it is left in.
-  void add_thread(std::int32_t tid, const std::string& name, std::uint64_t stamp, std::uint32_t state = abi::row_ready) {
-    abi::ThreadRow& row = thread(static_cast<std::uint32_t>(header().threads_head.fetch_add(1) % header().thread_capacity));
+  void add_thread(std::int32_t tid, const std::string& name, std::uint64_t stamp,
+                  std::uint32_t state = abi::row_ready) {
+    abi::ThreadRow& row =
+        thread(static_cast<std::uint32_t>(header().threads_head.fetch_add(1) % header().thread_capacity));
     row.pid = ::getpid();
     row.tid = tid;
     row.stamp = stamp;

@@ -59,7 +59,8 @@ Result<TraceFolder> TraceFolder::create(const std::string& path) {
   out.fd_ = base::Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!out.fd_) return error_from_errno("trace '%s'", path.c_str());
   if (!out.made_ && !is_empty(out.fd_.get()))
-    return errorf(EEXIST, "trace '%s': the folder is not empty, want a new or an empty one (hint: another -o DIR)", path.c_str());
+    return errorf(EEXIST, "trace '%s': the folder is not empty, want a new or an empty one (hint: another -o DIR)",
+                  path.c_str());
   return out;
 }
 
