@@ -117,8 +117,17 @@ void get_image_id(std::uint64_t id[2]) noexcept {
 }
 
 bool map_filter_page(void* page) noexcept {
-  // Its address is the registry's second page: the same memory, at an address that the module's code contains.
-  return mremap(tracer.registry + abi::kRegistryFilterOffset, 0, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, page) != MAP_FAILED;
+  // The registry's second page, at an address that the module's code contains: the same memory, mapped twice.
+  if (mremap(tracer.registry + abi::kRegistryFilterOffset, 0, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, page) != MAP_FAILED) return true;
+  // valgrind and old versions of qemu-user know no mremap() that copies.
+  char path[sizeof tracer.directory + sizeof tracer.file + 1];
+  Text(path).add(tracer.directory).add("/").add(tracer.file);
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  const bool mapped = mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                           static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
+  close(fd);
+  return mapped;
 }
 
 // A forked child is a process of its own to those who list and attach: its registry replaces its parent's at the
