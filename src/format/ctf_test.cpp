@@ -211,5 +211,39 @@ TEST(Ctf, APacketHeaderIsTheBytesTheSpecificationDraws) {
   EXPECT_EQ(at(56) | at(57) << 8, 800u);
 }
 
+// The hex dump in docs/trace-format.md, as bytes.
+std::string example_of_the_specification() {
+  std::ifstream page(std::filesystem::path(__FILE__).parent_path() / "../../docs/trace-format.md");
+  std::string out;
+  for (std::string line; std::getline(page, line);) {
+    if (line.size() < 14 || line.compare(0, 5, "    0") != 0 || line[12] != ':') continue;
+    std::string digits;
+    for (const char c : line.substr(13))
+      if (c != ' ') digits += c;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+      out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  }
+  return out;
+}
+
+TEST(Ctf, TheWorkedExampleOfTheSpecificationIsWhatIsWritten) {
+  TraceDescription d = description({{7,
+                                     {"shop:order",
+                                      EventKind::point,
+                                      abi::Level::info,
+                                      "shop.cpp",
+                                      42,
+                                      {scalar("id", FieldType::u32), scalar("user", FieldType::string)}}}});
+  d.clock.frequency = 2'000'000'000;
+  TestTrace trace(d);
+  Bytes records;
+  records.compact(7, 6'000'000'100, 4711).put(std::uint32_t{9}).text("ada");
+  records.extended(7, 6'008'388'608, 4711).put(std::uint32_t{10}).text("bob");
+  trace.packet("stream_cpu0", {.timestamp_begin = 6'000'000'000, .timestamp_end = 6'010'000'000}, records.get());
+  EXPECT_EQ(trace.read("stream_cpu0"), example_of_the_specification());
+  expect_has(trace.babeltrace2("--clock-gmt"),
+             {"[00:00:03.000000050]", "id = 9, user = \"ada\"", "[00:00:03.004194304]"});
+}
+
 }  // namespace
 }  // namespace ouro::format
