@@ -110,8 +110,11 @@ void Session::lay_out() {
 
 Status Session::reserve_and_map() {
   const auto refuse = [&](std::uint64_t size) {
-    return error_from_errno("session '%s': cannot reserve %llu bytes (hint: more room in the file system of %s)",
-                            path_.c_str(), static_cast<unsigned long long>(size), folder_.c_str());
+    const bool limited = errno == EFBIG;
+    Error error = error_from_errno("session '%s': cannot reserve %llu bytes", path_.c_str(),
+                                   static_cast<unsigned long long>(size));
+    error.text += limited ? " (hint: ulimit -f unlimited)" : " (hint: more room in the file system of " + folder_ + ")";
+    return error;
   };
   if (::ftruncate(fd_.get(), static_cast<off_t>(total_size_)) != 0) return refuse(total_size_);
   if (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(rings_offset_)) != 0) return refuse(rings_offset_);
