@@ -1,0 +1,155 @@
+// The writer's critical sections as the compiler and the linker left them, in this very executable: what the kernel, and
+// debuggers, take for granted about restartable sequences (rseq(2), include/uapi/linux/rseq.h).
+#include <gtest/gtest.h>
+#include <link.h>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ouro/trace.hpp>
+
+#if OURO_HAS_RSEQ
+namespace {
+
+struct Descriptor {
+  std::uint32_t version, flags;
+  std::uint64_t start, length, abort;
+};
+struct Exit {
+  std::uint64_t start, target;
+};
+struct Instruction {
+  std::uint64_t address;
+  std::string text;  // "mov    %r11,(%r10)"
+};
+
+extern "C" {
+extern const Descriptor* const __start___rseq_cs_ptr_array[];
+extern const Descriptor* const __stop___rseq_cs_ptr_array[];
+extern const Exit __start___rseq_exit_point_array[];
+extern const Exit __stop___rseq_exit_point_array[];
+}
+
+// So that this executable has sections of every shape inlined, in ordinary functions and in ones the linker merges.
+inline void in_inline_function(int x) { OURO_EVENT("sections:inline", "x", x); }
+template <class T>
+void in_template(T x) {
+  OURO_EVENT("sections:template", "x", x, "y", x);
+}
+[[gnu::used]] void all_shapes(std::string_view text) {
+  OURO_EVENT("sections:none");
+  OURO_EVENT("sections:one", "x", 1);
+  OURO_EVENT("sections:many", "a", 1L, "b", 2L, "c", 3L, "d", 4L, "e", 5L);
+  OURO_EVENT("sections:text", "text", text);
+  in_inline_function(1);
+  in_template(1);
+  in_template(1.0);
+}
+
+struct Image {
+  std::uint64_t base = 0, text_begin = 0, text_end = 0;
+};
+Image image() {
+  Image out;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* to) {  // the first is the executable
+        auto& found = *static_cast<Image*>(to);
+        found.base = info->dlpi_addr;
+        for (int i = 0; i < info->dlpi_phnum; ++i)
+          if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X) != 0) {
+            found.text_begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            found.text_end = found.text_begin + info->dlpi_phdr[i].p_memsz;
+          }
+        return 1;
+      },
+      &out);
+  return out;
+}
+
+std::set<const Descriptor*> descriptors() {  // inlining lists some more than once
+  return {__start___rseq_cs_ptr_array, __stop___rseq_cs_ptr_array};
+}
+
+std::vector<Instruction> disassemble(std::uint64_t base, std::uint64_t begin, std::uint64_t end) {
+  char command[200];
+  std::snprintf(command, sizeof command,
+                "objdump -d --no-show-raw-insn --start-address=%#lx --stop-address=%#lx /proc/%d/exe", begin - base, end - base,
+                getpid());
+  FILE* pipe = popen(command, "r");
+  std::vector<Instruction> out;
+  char line[300];
+  while (std::fgets(line, sizeof line, pipe) != nullptr) {
+    unsigned long address = 0;
+    char text[200];
+    if (std::sscanf(line, " %lx:\t%199[^\n#]", &address, text) == 2) out.push_back({address + base, text});
+  }
+  EXPECT_EQ(pclose(pipe), 0) << command;
+  return out;
+}
+
+TEST(Sections, DescriptorsAreWhatTheKernelAccepts) {
+  const Image exe = image();
+  EXPECT_GE(descriptors().size(), 8u) << "this test looks at fewer sections than there must be";
+  for (const Descriptor* d : descriptors()) {
+    SCOPED_TRACE(::testing::Message() << "section at " << std::hex << d->start - exe.base);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(d) % 32, 0u);
+    EXPECT_EQ(d->version, 0u);
+    EXPECT_EQ(d->flags, 0u);
+    EXPECT_GE(d->start, exe.text_begin);
+    EXPECT_LT(d->start + d->length, exe.text_end);
+    EXPECT_GT(d->length, 10u);
+    EXPECT_LT(d->length, 400u) << "too long to get through before the next interrupt";
+    EXPECT_GE(d->abort, exe.text_begin);
+    EXPECT_LT(d->abort, exe.text_end);
+    EXPECT_GE(d->abort - d->start, d->length) << "the abort address is inside the section";
+    std::uint32_t signature = 0;
+    std::memcpy(&signature, reinterpret_cast<const void*>(d->abort - 4), 4);
+    EXPECT_EQ(signature, 0x53053053u);
+  }
+}
+
+TEST(Sections, CallNothingAndLeaveOnlyByTheirEndOrAListedExit) {
+  const Image exe = image();
+  std::multimap<std::uint64_t, std::uint64_t> exits;
+  for (const Exit* e = __start___rseq_exit_point_array; e != __stop___rseq_exit_point_array; ++e) exits.emplace(e->start, e->target);
+  for (const Descriptor* d : descriptors()) {
+    const auto code = disassemble(exe.base, d->start, d->start + d->length);
+    ASSERT_FALSE(code.empty());
+    SCOPED_TRACE(::testing::Message() << "section at " << std::hex << d->start - exe.base);
+    std::set<std::uint64_t> listed;
+    for (auto [it, end] = exits.equal_range(d->start); it != end; ++it) listed.insert(it->second);
+    for (const Instruction& i : code) {
+      const std::string name = i.text.substr(0, i.text.find(' '));
+      for (const char* forbidden : {"call", "syscall", "sysenter", "int", "int3", "ret", "push", "pop", "lock", "hlt"})
+        EXPECT_NE(name, forbidden) << i.text;
+      if (name[0] != 'j') continue;
+      std::uint64_t target = 0;
+      std::stringstream(i.text.substr(name.size())) >> std::hex >> target;
+      target += exe.base;
+      EXPECT_TRUE((target >= d->start && target <= d->start + d->length) || listed.count(target) == 1) << i.text;
+    }
+    // The commit: one store, the last instruction, through the register that holds the ring.
+    EXPECT_EQ(code.back().text.find("mov "), 0u) << code.back().text;
+    EXPECT_NE(code.back().text.find(",(%r10)"), std::string::npos) << code.back().text;
+    for (const Instruction& i : code)
+      EXPECT_EQ(i.address == code.back().address, i.text.find("mov ") == 0 && i.text.find(",(%r10)") != std::string::npos)
+          << "the write word is stored to in the middle: " << i.text;
+  }
+}
+
+// The kernel's words, of which only rseq_cs may be written, and that outside the sections.
+TEST(Sections, StoreNothingIntoTheRseqArea) {
+  const Image exe = image();
+  for (const Descriptor* d : descriptors())
+    for (const Instruction& i : disassemble(exe.base, d->start, d->start + d->length))
+      EXPECT_EQ(i.text.find(",%fs:"), std::string::npos) << "section at " << std::hex << d->start - exe.base << ": " << i.text;
+}
+
+}  // namespace
+#endif
