@@ -5,27 +5,43 @@
 //   OURO_COUNTER("shop:queue_depth", queue.size());
 //   OURO_EVENT_LEVEL(ouro::Level::error, "shop:refused", "reason", reason);                 // others are `info`
 //
-// "provider:event", then up to 32 pairs of name and value. Values may be integers, bool, float, double, enumerations
-// (ouro::EnumLabels), pointers, C strings, anything that converts to std::string_view, arrays, std::array and anything
-// with data() and size() of those numbers, std::byte for raw bytes, and own types (ouro::Field).
+// "provider:event", then up to 32 pairs of name and value; names are string literals. Values may be integers, bool,
+// float, double, enumerations (ouro::EnumLabels), pointers, C strings, anything that converts to std::string_view,
+// arrays, std::array and anything with data() and size() of those numbers, std::byte for raw bytes, and own types
+// (ouro::Field).
 //
 // Switched off, an event costs one load, test and branch, and its values are not evaluated. Switched on, it may be
 // used wherever a plain store may: in any thread, in signal handlers, before main and after it, in forked children.
 // It never allocates, blocks, throws or touches errno. A string is copied as far as its NUL; a NUL inside a
 // std::string is written as '?'.
 //
-// With OURO_OFF defined all of this expands to nothing.
+// With OURO_OFF defined all of this compiles to nothing.
 #pragma once
 
 #if defined(OURO_OFF)
 
 #include <ouro/detail/codec.hpp>  // so that EnumLabels and Field can still be specialised
 
-#define OURO_EVENT(...) static_cast<void>(0)
-#define OURO_EVENT_LEVEL(...) static_cast<void>(0)
-#define OURO_SPAN(...) static_cast<void>(0)
-#define OURO_SPAN_LEVEL(...) static_cast<void>(0)
-#define OURO_COUNTER(...) static_cast<void>(0)
+namespace ouro::detail {
+template <class T>
+constexpr void use_labels() noexcept {
+  if constexpr (HasLabels<T>) static_cast<void>(EnumLabels<T>::labels);
+}
+template <class... T>
+constexpr void unused(const T&...) noexcept {
+  (use_labels<T>(), ...);
+}
+}  // namespace ouro::detail
+
+// Evaluates nothing, yet what only events use counts as used: no warnings come from switching them off.
+#define OURO_EVENT(...)                              \
+  do {                                               \
+    if (false) ::ouro::detail::unused(__VA_ARGS__);  \
+  } while (false)
+#define OURO_EVENT_LEVEL(...) OURO_EVENT(__VA_ARGS__)
+#define OURO_SPAN(...) OURO_EVENT(__VA_ARGS__)
+#define OURO_SPAN_LEVEL(...) OURO_EVENT(__VA_ARGS__)
+#define OURO_COUNTER(...) OURO_EVENT(__VA_ARGS__)
 
 #else
 
