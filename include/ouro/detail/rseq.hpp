@@ -32,8 +32,9 @@ extern const unsigned int __rseq_size __attribute__((weak));
 #define OURO_RSEQ_STR(x) OURO_RSEQ_STR_(x)
 
 // Inside an asm goto with operand [rs] = __rseq_offset. Labels: 71 start, 72 end, 73 descriptor, 74 abort address.
-// OURO_RSEQ_BEGIN clobbers rax. It begins at a multiple of 32 so that no branch of the fast path ends on or crosses such
-// a boundary (Intel's JCC erratum): measured, the write is then equally fast wherever the linker puts it. Exits other than the end must be named by OURO_RSEQ_EXIT.
+// OURO_RSEQ_BEGIN clobbers rax. It begins 0 to 10 bytes behind a multiple of 32, which keeps the branches of the fast path
+// from ending on or crossing one (Intel's JCC erratum): measured, the write is then equally fast wherever it stands.
+// Exits other than the end must be named by OURO_RSEQ_EXIT.
 #define OURO_RSEQ_DESCRIPTOR                            \
   ".pushsection __rseq_cs, \"aw?\"\n\t"                 \
   ".balign 32\n"                                        \
@@ -49,7 +50,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
   ".quad 71f, %l[" label "]\n\t"                        \
   ".popsection\n\t"
 #define OURO_RSEQ_BEGIN                                 \
-  ".p2align 5\n\t"                                      \
+  ".p2align 5,,21\n\t"                                  \
   "leaq 73b(%%rip), %%rax\n\t"                          \
   "movq %%rax, %%fs:8(%[rs])\n"                         \
   "71:\n\t"

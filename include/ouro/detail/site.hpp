@@ -25,6 +25,13 @@
 #define OURO_TRACE_API __attribute__((visibility("hidden")))
 #endif
 
+// In an executable that has the tracer in it, the offset stands in the instruction.
+#if (defined(__PIC__) && !defined(__PIE__)) || defined(OURO_SHARED_LIBRARY)
+#define OURO_TLS_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#define OURO_TLS_MODEL __attribute__((tls_model("local-exec")))
+#endif
+
 namespace ouro::detail {
 
 struct Binding {
@@ -76,13 +83,13 @@ static_assert(sizeof(FilterPage) == 4096);
 __attribute__((visibility("hidden"))) inline constinit FilterPage filter_page{};
 
 extern "C" {
-OURO_TRACE_API extern __thread ThreadState ouro_thread __attribute__((tls_model("initial-exec")));
+OURO_TRACE_API extern __thread ThreadState ouro_thread OURO_TLS_MODEL;
 // Called by each module at its start and end. Idempotent.
 OURO_TRACE_API void ouro_module_begin(const Module* module) noexcept;
 OURO_TRACE_API void ouro_module_end(const Module* module) noexcept;
 // Writes one event, whose body begins with four bytes for the thread id, to all sessions it is enabled for. `body`
 // has size <= kMaxSingleShotBody. Async-signal-safe, leaves errno alone.
-OURO_TRACE_API void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept;
+OURO_TRACE_API __attribute__((cold)) void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept;
 // For larger events: calls put(context, place) with the place of the payload, once per session.
 OURO_TRACE_API void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void* context, std::byte* place),
                                      const void* context) noexcept;
@@ -138,9 +145,20 @@ struct Way {
 [[gnu::always_inline]] inline Way way_of(const Site& site) noexcept {
   const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
   const Binding* binding = site.binding.load(std::memory_order_relaxed);
-  // Acquire; pairs with bind:B. Channel and id are there if the word is.
-  if (OURO_HAS_RSEQ && binding->enabled.load(std::memory_order_acquire) == enabled && ouro_thread.known == enabled) [[likely]]
-    return {binding, true, false};
+#if OURO_HAS_RSEQ
+  // binding->enabled == enabled && ouro_thread.known == enabled, in two instructions fewer than compilers make of it,
+  // and with the branches away from multiples of 32 (ouro/detail/rseq.hpp).
+  // The first load is an acquire; pairs with bind:B. Channel and id are there if the word is.
+  asm goto(".p2align 5\n\t"
+           "cmpq %[bound], %[enabled]\n\t"
+           "jne %l[other]\n\t"
+           "cmpq %[known], %[enabled]\n\t"
+           "jne %l[other]"
+           : : [bound] "m"(binding->enabled), [known] "m"(ouro_thread.known), [enabled] "r"(enabled)
+           : "cc", "memory" : other);
+  return {binding, true, false};
+other:
+#endif
   return {binding, false, enabled == 0};
 }
 
@@ -169,7 +187,8 @@ template <class... P>
     if (way.is_inline) [[likely]]
       return ring::write_fixed<kSize>(way.binding->channel, way.binding->id, packer.word);
 #endif
-    ouro_trace_slow(&site, packer.word, kSize);
+    auto body = packer;  // a copy, so that on the inline path the words need not be in memory at all
+    ouro_trace_slow(&site, body.word, kSize);
   } else {
     const std::size_t size = (kTidSize + ... + values.size());
     if (size > kInlineBody) [[unlikely]]

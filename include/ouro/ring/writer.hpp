@@ -58,8 +58,8 @@ enum class Written : std::uint8_t { yes, lost };
 // Any record that the fast path declined: at a sub-buffer's end, after a long silence, without rseq, ... `body` must
 // has 4 to kMaxSingleShotBody bytes. Counts the record as lost where it cannot be written.
 // `owner` as in abi::Pending::state: {thread id:32, process id:32}; 0: ask the kernel where it matters.
-Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size,
-                   std::uint64_t owner = 0) noexcept;
+[[gnu::cold]] Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size,
+                                 std::uint64_t owner = 0) noexcept;
 
 // Two-phase writes: reserve() gives the place of the body, the caller fills it, commit() makes it visible. If the
 // caller dies in between, its record is lost and counted, and no other. No place: `body` is null, the loss is counted.
