@@ -149,7 +149,7 @@ struct Way {
   // binding->enabled == enabled && ouro_thread.known == enabled, in two instructions fewer than compilers make of it,
   // and with the branches away from multiples of 32 (ouro/detail/rseq.hpp).
   // The first load is an acquire; pairs with bind:B. Channel and id are there if the word is.
-  asm goto(".p2align 5\n\t"
+  asm goto(".p2align 5,,20\n\t"
            "cmpq %[bound], %[enabled]\n\t"
            "jne %l[other]\n\t"
            "cmpq %[known], %[enabled]\n\t"
