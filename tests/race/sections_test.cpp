@@ -1,40 +1,17 @@
 // The writer's critical sections as the compiler and the linker left them, in this very executable: what the kernel, and
 // debuggers, take for granted about restartable sequences (rseq(2), include/uapi/linux/rseq.h).
-#include <gtest/gtest.h>
-#include <link.h>
-
-#include <cstdio>
 #include <cstring>
 #include <map>
-#include <set>
 #include <sstream>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include <ouro/trace.hpp>
 
 #if OURO_HAS_RSEQ
+#include "sections.hpp"
+
+namespace ouro::race {
 namespace {
-
-struct Descriptor {
-  std::uint32_t version, flags;
-  std::uint64_t start, length, abort;
-};
-struct Exit {
-  std::uint64_t start, target;
-};
-struct Instruction {
-  std::uint64_t address;
-  std::string text;  // "mov    %r11,(%r10)"
-};
-
-extern "C" {
-extern const Descriptor* const __start___rseq_cs_ptr_array[];
-extern const Descriptor* const __stop___rseq_cs_ptr_array[];
-extern const Exit __start___rseq_exit_point_array[];
-extern const Exit __stop___rseq_exit_point_array[];
-}
 
 // So that this executable has sections of every shape inlined, in ordinary functions and in ones the linker merges.
 inline void in_inline_function(int x) { OURO_EVENT("sections:inline", "x", x); }
@@ -50,47 +27,6 @@ void in_template(T x) {
   in_inline_function(1);
   in_template(1);
   in_template(1.0);
-}
-
-struct Image {
-  std::uint64_t base = 0, text_begin = 0, text_end = 0;
-};
-Image image() {
-  Image out;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* to) {  // the first is the executable
-        auto& found = *static_cast<Image*>(to);
-        found.base = info->dlpi_addr;
-        for (int i = 0; i < info->dlpi_phnum; ++i)
-          if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X) != 0) {
-            found.text_begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-            found.text_end = found.text_begin + info->dlpi_phdr[i].p_memsz;
-          }
-        return 1;
-      },
-      &out);
-  return out;
-}
-
-std::set<const Descriptor*> descriptors() {  // inlining lists some more than once
-  return {__start___rseq_cs_ptr_array, __stop___rseq_cs_ptr_array};
-}
-
-std::vector<Instruction> disassemble(std::uint64_t base, std::uint64_t begin, std::uint64_t end) {
-  char command[200];
-  std::snprintf(command, sizeof command,
-                "objdump -d --no-show-raw-insn --start-address=%#lx --stop-address=%#lx /proc/%d/exe", begin - base, end - base,
-                getpid());
-  FILE* pipe = popen(command, "r");
-  std::vector<Instruction> out;
-  char line[300];
-  while (std::fgets(line, sizeof line, pipe) != nullptr) {
-    unsigned long address = 0;
-    char text[200];
-    if (std::sscanf(line, " %lx:\t%199[^\n#]", &address, text) == 2) out.push_back({address + base, text});
-  }
-  EXPECT_EQ(pclose(pipe), 0) << command;
-  return out;
 }
 
 TEST(Sections, DescriptorsAreWhatTheKernelAccepts) {
@@ -152,4 +88,5 @@ TEST(Sections, StoreNothingIntoTheRseqArea) {
 }
 
 }  // namespace
+}  // namespace ouro::race
 #endif

@@ -21,6 +21,7 @@ class Kills : public Storm {
     EXPECT_GE(result.delivered + result.lost, result.tried) << "seed " << seed;
     EXPECT_LE(result.delivered + result.lost, result.tried + writers) << "seed " << seed;
     EXPECT_EQ(count_by_babeltrace(of_recorder(result)), result.delivered);
+    EXPECT_EQ(count_by_stats(), std::pair(result.delivered, result.lost));
     if (!keeps_all) return;
     EXPECT_LE(result.lost, writers) << "more than dead writers' last events are lost: seed " << seed;
     EXPECT_EQ(books().writer[0].tried.load(), 200'000u);

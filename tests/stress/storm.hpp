@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -119,6 +120,12 @@ class Storm : public ::testing::Test {
       return 0;
     }
     return std::stoull(text.substr(text.rfind('\n', total) + 1)) - events_of_recorder;
+  }
+  // How many `ouro stats` finds, and how many it says are lost.
+  std::pair<std::uint64_t, std::uint64_t> count_by_stats() {
+    const auto stats = nlohmann::json::parse(run((build_folder() / "ouro").string() + " stats --json " + trace().string()), nullptr, false);
+    EXPECT_FALSE(stats.is_discarded());
+    return {stats.value("event_count", std::uint64_t{0}), stats.value("lost", nlohmann::json::object()).value("total", ~std::uint64_t{0})};
   }
   static std::uint64_t of_recorder(const Result& result) {
     std::uint64_t sum = 0;

@@ -13,6 +13,7 @@ TEST_F(Storm, InLargeBuffersEveryEventIsThereOrCounted) {
   EXPECT_GT(result.tried, 5'000'000u);
   EXPECT_EQ(result.delivered + result.lost, result.tried);
   EXPECT_EQ(count_by_babeltrace(of_recorder(result)), result.delivered);
+  EXPECT_EQ(count_by_stats(), std::pair(result.delivered, result.lost));
 }
 
 TEST_F(Storm, InTinyBuffersMostIsLostAndAllOfItCounted) {
@@ -21,6 +22,7 @@ TEST_F(Storm, InTinyBuffersMostIsLostAndAllOfItCounted) {
   EXPECT_GT(result.lost, result.tried / 10) << "the buffers are not tiny enough for this test";
   EXPECT_EQ(result.delivered + result.lost, result.tried);
   EXPECT_EQ(count_by_babeltrace(of_recorder(result)), result.delivered);
+  EXPECT_EQ(count_by_stats(), std::pair(result.delivered, result.lost));
 }
 
 TEST_F(Storm, OverwriteKeepsTheNewestWholeAndInOrderAndCountsTheRest) {
@@ -29,6 +31,7 @@ TEST_F(Storm, OverwriteKeepsTheNewestWholeAndInOrderAndCountsTheRest) {
   EXPECT_GT(result.delivered, 10'000u);
   EXPECT_EQ(result.delivered + result.lost, result.tried);
   EXPECT_EQ(count_by_babeltrace(of_recorder(result)), result.delivered);
+  EXPECT_EQ(count_by_stats(), std::pair(result.delivered, result.lost));
 }
 
 TEST_F(Storm, WithoutSectionsTheSharedRingsCountAsExactly) {
@@ -38,6 +41,7 @@ TEST_F(Storm, WithoutSectionsTheSharedRingsCountAsExactly) {
   unsetenv("GLIBC_TUNABLES");
   EXPECT_EQ(result.delivered + result.lost, result.tried);
   EXPECT_EQ(count_by_babeltrace(of_recorder(result)), result.delivered);
+  EXPECT_EQ(count_by_stats(), std::pair(result.delivered, result.lost));
 }
 
 TEST_F(Storm, WithoutSectionsOverwriteCountsAsExactly) {

@@ -1,0 +1,112 @@
+// Every instruction of every section is the one at which a writer is interrupted: a parent plants a breakpoint there, the
+// kernel then restarts the section (rseq(2)). Whatever the instruction, the record is there, once, whole and in order.
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include "ring/test_ring.hpp"
+
+#if OURO_HAS_RSEQ
+#include "sections.hpp"
+
+namespace ouro::race {
+namespace {
+
+using ring::make_body;
+using ring::TestRing;
+
+// One record through each inline way of writing, and one by the slow path; the ends of sub-buffers come by themselves.
+void write_all_ways(const ring::Channel& channel, std::uint32_t& number) {
+  const auto body = [&](std::size_t size) { return make_body(1, number++, size); };
+  alignas(16) std::uint64_t words[8]{};
+  const auto load = [&](std::size_t size) {
+    std::memcpy(words, body(size).data(), size);
+    return words;
+  };
+  ring::write_fixed<12>(&channel, 7, load(12));
+  ring::write_fixed<40>(&channel, 7, load(40));
+  const auto sized = body(100);
+  ring::write_sized(&channel, 7, sized.data(), 100);
+  const auto slow = body(30);
+  ring::write_slow(channel, 7, slow.data(), 30);
+  const ring::Reservation r = ring::reserve(channel, 7, 300);
+  std::memcpy(r.body, body(300).data(), 300);
+  ring::commit(r);
+}
+
+class Tracee {
+ public:
+  explicit Tracee(const ring::Channel& channel) {
+    pid_ = fork();
+    if (pid_ != 0) {
+      waitpid(pid_, &status_, 0);
+      return;
+    }
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    for (std::uint32_t number = 0;;) {
+      raise(SIGSTOP);
+      write_all_ways(channel, number);
+    }
+  }
+  ~Tracee() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  // One turn with a breakpoint at `address`, in section `d`. Was it reached?
+  bool turn_with_breakpoint(const Descriptor& d, std::uint64_t address) {
+    const long code = ptrace(PTRACE_PEEKTEXT, pid_, address, nullptr);
+    ptrace(PTRACE_POKETEXT, pid_, address, (code & ~0xffL) | 0xcc);
+    bool reached = false;
+    resume();
+    while (WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGTRAP) {
+      reached = true;
+      ptrace(PTRACE_POKETEXT, pid_, address, code);
+      user_regs_struct registers{};
+      ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
+      EXPECT_EQ(registers.rip, address + 1);
+      registers.rip = address;
+      ptrace(PTRACE_SETREGS, pid_, nullptr, &registers);
+      resume(PTRACE_SINGLESTEP);  // goes not there, but to the abort address, and one instruction on
+      ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
+      EXPECT_GE(registers.rip - d.start, d.length) << "the section was not restarted";
+      resume();
+    }
+    ptrace(PTRACE_POKETEXT, pid_, address, code);
+    return reached;
+  }
+  bool is_well() const { return WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGSTOP; }
+
+ private:
+  void resume(__ptrace_request how = PTRACE_CONT) {
+    ptrace(how, pid_, nullptr, nullptr);
+    waitpid(pid_, &status_, 0);
+  }
+  pid_t pid_ = -1;
+  int status_ = 0;
+};
+
+TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
+  ring::pin_to(0);
+  TestRing ring({.mode = abi::FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "no restartable sequences here";
+  const Image exe = image();
+  Tracee tracee(ring.channel());
+  std::uint32_t next = 0, reached = 0;
+  for (const Descriptor* d : descriptors())
+    for (const Instruction& i : disassemble(exe.base, d->start, d->start + d->length)) {
+      // At each place in a sub-buffer, its end included.
+      for (int turn = 0; turn < 9; ++turn) {
+        reached += tracee.turn_with_breakpoint(*d, i.address);
+        ASSERT_TRUE(tracee.is_well()) << std::hex << i.address - exe.base << ": " << i.text;
+        for (const ring::Record& record : ring.drain())
+          ASSERT_EQ(record.number, next++) << std::hex << i.address - exe.base << ": " << i.text;
+        ASSERT_EQ(next % 5, 0u) << "a record is missing: " << std::hex << i.address - exe.base << ": " << i.text;
+      }
+    }
+  EXPECT_EQ(ring.lost(), 0u);
+  EXPECT_GT(reached, 900u) << "few breakpoints were reached: what was tested?";
+}
+
+}  // namespace
+}  // namespace ouro::race
+#endif
