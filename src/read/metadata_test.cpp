@@ -35,19 +35,20 @@ std::string decoded(const std::string& text, const Bytes& bytes) {
   if (const char* wrong = decoder.decode(metadata->events[0].fields, metadata->aligns[0].fields)) return wrong;
   std::string out;
   for (const Value& value : decoder.values()) {
-    out += (out.empty() ? "" : " ") + std::string(value.name()) + "=";
+    if (!out.empty()) out += ' ';
+    out.append(value.name()).append("=");
     switch (value.kind()) {
       case Kind::unsigned_integer: out += std::to_string(value.u); break;
       case Kind::signed_integer: out += std::to_string(value.i); break;
       case Kind::enumeration: out += value.label(); break;
       case Kind::floating_point: out += std::to_string(value.f); break;
       case Kind::string: out += value.text(); break;
-      case Kind::structure: out += "{" + std::to_string(value.count) + "}"; break;
+      case Kind::structure: out.append("{").append(std::to_string(value.count)).append("}"); break;
       case Kind::variant: out += "|"; break;
       case Kind::array:
-        out += "[" + std::to_string(value.count) + "]";
+        out.append("[").append(std::to_string(value.count)).append("]");
         for (std::size_t i = 0; value.is_packed() && i < value.count; ++i)
-          out += ":" + std::to_string(value.element(i).i);
+          out.append(":").append(std::to_string(value.element(i).i));
         break;
     }
   }
@@ -234,8 +235,9 @@ TEST(Tsdl, HostileMetadataIsRefusedBeforeItCostsMuch) {
   std::string laughs = "typedef string t0;\n";
   for (int i = 1; i < 40; ++i) {
     laughs += "typedef struct { ";
-    for (int k = 0; k < 10; ++k) laughs += "t" + std::to_string(i - 1) + " f" + std::to_string(k) + "; ";
-    laughs += "} t" + std::to_string(i) + ";\n";
+    for (int k = 0; k < 10; ++k)
+      laughs.append("t").append(std::to_string(i - 1)).append(" f").append(std::to_string(k)).append("; ");
+    laughs.append("} t").append(std::to_string(i)).append(";\n");
   }
   EXPECT_NE(error_of(one_event("t39 x;", laughs)).find("more than 1048576 fields"), std::string::npos);
   std::string chain = "typedef string t0;\n";

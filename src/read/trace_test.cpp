@@ -135,12 +135,11 @@ TEST(Trace, StreamsAreMergedByTime) {
   std::mt19937 random(7);
   std::vector<Bytes> records(9);
   std::vector<std::uint64_t> last(9), packets(9);
-  std::vector<std::uint32_t> order(9 * 300);
   std::uint64_t now = 0;
   for (std::uint32_t n = 0; n < 2700; ++n) {
     const std::size_t s = random() % records.size();
     now += 1 + random() % 1000;
-    records[s].add(Bytes().extended(5, now, 1).put(n));
+    records[s].extended(5, now, 1).put(n);
     if (random() % 50 != 0 && n < 2600) continue;
     folder.packet("stream" + std::to_string(s),
                   {.timestamp_begin = last[s], .timestamp_end = now, .packet_seq_num = packets[s]++}, records[s].get());

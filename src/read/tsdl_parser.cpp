@@ -60,15 +60,22 @@ class Parser {
     take();
     return true;
   }
+  static std::string quoted(const std::string& text) {
+    std::string out(1, '\'');
+    out.append(text, 0, 40);
+    out += '\'';
+    return out;
+  }
   [[noreturn]] void fail(const std::string& wanted) const {
     const Token& t = peek();
-    std::string seen = t.kind == Token::Kind::end ? "the end" : "'" + t.text.substr(0, 40) + "'";
+    std::string seen = "the end";
+    if (t.kind != Token::Kind::end) seen = quoted(t.text);
     for (char& c : seen)
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     throw Failure{errorf(EINVAL, "metadata line %u: %s, want %s", t.line, seen.c_str(), wanted.c_str())};
   }
   void expect(const char* text) {
-    if (!accept(text)) fail(std::string("'") + text + "'");
+    if (!accept(text)) fail(quoted(text));
   }
   std::string word(const char* what) {
     if (peek().kind != Token::Kind::word) fail(what);
@@ -260,7 +267,7 @@ class Parser {
       take();
       name += " *";
       spec = find(name);
-      if (spec == nullptr) fail("a declared pointer type, not '" + name + "'");
+      if (spec == nullptr) fail("a declared pointer type, not " + quoted(name));
     }
     return spec;
   }
@@ -371,7 +378,7 @@ class Parser {
         if (!is(";")) {
           do {
             auto [name, spec] = declarator(base);
-            if (!names.insert(name).second) fail("members with names of their own, not '" + name + "' twice");
+            if (!names.insert(name).second) fail("members with names of their own, not " + quoted(name) + " twice");
             contain(out, *spec);
             out.members.push_back({std::move(name), std::move(spec)});
           } while (accept(","));
