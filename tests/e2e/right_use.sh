@@ -14,9 +14,8 @@ compile() {  # compile COMPILER FLAG...
 }
 for compiler in "${compilers[@]}"; do
   command -v "$compiler" >/dev/null || continue
-  compile "$compiler" "${strict[@]}" -c -O0 -fPIC
-  compile "$compiler" "${strict[@]}" -c -O2 -fno-exceptions -fno-rtti
+  compile "$compiler" "${strict[@]}" -c -O0 -fPIC -fno-exceptions -fno-rtti
   compile "$compiler" "${strict[@]}" -c -O1 -fsanitize=address,undefined
-  compile "$compiler" "${strict[@]}" -c -O2 -DOURO_OFF
-  ! nm "$folder/out" | grep -q ouro || fail "$compiler: something of ouro is left with OURO_OFF"
+  compile "$compiler" "${strict[@]}" -c -O0 -DOURO_OFF
+  ! nm "$folder/out" | grep -q 'ouro_\(module\|trace\|thread\)' || fail "$compiler: something of ouro is left with OURO_OFF"
 done
