@@ -73,7 +73,9 @@ struct Reader::State {
   };
   std::vector<Suspect> find_dead();
   bool books_of(std::uint64_t where, Books&);
-  bool was_reserved(const Suspect&, const Books&) const;
+  enum class Claim : std::uint8_t { reserved, none, unknown };
+  Claim claim_of(const Suspect&, const Books&);
+  std::uint64_t stamps_before(std::uint64_t sequence);
   bool bury_open(const Suspect&);
   bool is_in_use(std::uint64_t physical, const abi::Pending* except) const;
   void settle(const Suspect&);
@@ -421,23 +423,43 @@ bool Reader::State::books_of(std::uint64_t where, Books& books) {
   return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
 }
 
-// Its record was reserved if its header is where it should be: nobody else has this stamp there.
-bool Reader::State::was_reserved(const Suspect& x, const Books& books) const {
+// Was the record of this entry reserved, or did its owner die before? If its header is where it should be, it was:
+// nobody else has this stamp there. In a shared ring the owner may also have died between the exchange of W and the
+// header, or after an exchange that failed because somebody else reserved this very place.
+Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& books) {
   const std::byte* record = data_of(*head) + offset_of(x.where);
   std::uint32_t header = 0;
   std::uint64_t stamp = 0;
   std::memcpy(&header, record, 4);
   std::memcpy(&stamp, record + 8, 8);
-  const bool has_header = header == 1023 && stamp == x.stamp;
-  if (!shared()) return has_header;
-  // The owner may have died between the exchange of W and its header: then its bytes are what is missing.
-  const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
-  return missing >= x.length && in_subbuf(x.where) + x.length <= books.opened && (missing == x.length || has_header);
+  if (header == 1023 && stamp == x.stamp) return Claim::reserved;
+  if (!shared()) return Claim::none;
+  if (in_subbuf(x.where) + x.length > books.opened) return Claim::none;  // W never passed it
+  // A header of this use is somebody else's. What an earlier use left there is older than the sub-buffer before this one.
+  if (header == 1023 && stamp > stamps_before(books.sequence)) return Claim::none;
+  for (const Range& r : dead)
+    if (r.sequence == books.sequence && r.offset == offset_of(x.where)) return Claim::none;
+  // Whoever reserved this place has not written its header yet: x, if no other entry names the place.
+  for (const abi::Pending& entry : head->pending) {
+    const std::uint64_t owner = entry.state.load(acquire);
+    if (&entry == x.entry || owner == 0 || entry.length.load(acquire) == 0) continue;
+    if (entry.where.load(relaxed) == x.where && !owner_is_dead(owner)) return Claim::unknown;
+  }
+  return books.opened - std::min(books.opened, books.committed) >= x.length ? Claim::reserved : Claim::none;
+}
+
+// A stamp that no record of this use is older than, and none that an earlier use left behind is younger than.
+std::uint64_t Reader::State::stamps_before(std::uint64_t sequence) {
+  const abi::Slot before{slot_of(sequence - 1).load(acquire)};
+  if (before.sequence() != sequence - 1 || before.taken() || before.physical() > g.subbuf_count) return end_stamp;
+  return std::max(end_stamp, head->image[before.physical()].close_stamp.load(relaxed));
 }
 
 bool Reader::State::bury_open(const Suspect& x) {
   Books books{};
-  const bool reserved = x.length != 0 && books_of(x.where, books) && was_reserved(x, books);
+  const Claim claim = x.length != 0 && books_of(x.where, books) ? claim_of(x, books) : Claim::none;
+  if (claim == Claim::unknown) return false;  // the next time
+  const bool reserved = claim == Claim::reserved;
   std::uint64_t owner = x.owner;
   if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
   if (reserved) {

@@ -97,7 +97,7 @@ static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 1
   done ":\n\t"
   asm goto(OURO_RSEQ_DESCRIPTOR
            OURO_RSEQ_EXIT("failed")
-           OURO_RSEQ_BEGIN
+           OURO_RSEQ_BEGIN("31")
            "movl %%fs:4(%[rs]), %%eax\n\t"
            "cmpq (%[x]), %%rax\n\t"
            "jne %l[failed]\n\t"

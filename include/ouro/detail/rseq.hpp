@@ -32,9 +32,11 @@ extern const unsigned int __rseq_size __attribute__((weak));
 #define OURO_RSEQ_STR(x) OURO_RSEQ_STR_(x)
 
 // Inside an asm goto with operand [rs] = __rseq_offset. Labels: 71 start, 72 end, 73 descriptor, 74 abort address.
-// OURO_RSEQ_BEGIN clobbers rax. It begins 0 to 10 bytes behind a multiple of 32, which keeps the branches of the fast path
-// from ending on or crossing one (Intel's JCC erratum): measured, the write is then equally fast wherever it stands.
-// Exits other than the end must be named by OURO_RSEQ_EXIT.
+// OURO_RSEQ_BEGIN clobbers rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
+//
+// A section whose branches end on or cross a multiple of 32 bytes is up to a fifth slower (Intel's JCC erratum: the line
+// leaves the micro-op cache). So it may begin only at certain distances from one: OURO_RSEQ_BEGIN takes, as an
+// assembler's text, how many bytes may be skipped to reach the next multiple; places closer behind it are good as well.
 #define OURO_RSEQ_DESCRIPTOR                            \
   ".pushsection __rseq_cs, \"aw?\"\n\t"                 \
   ".balign 32\n"                                        \
@@ -49,8 +51,8 @@ extern const unsigned int __rseq_size __attribute__((weak));
   ".pushsection __rseq_exit_point_array, \"aw?\"\n\t"   \
   ".quad 71f, %l[" label "]\n\t"                        \
   ".popsection\n\t"
-#define OURO_RSEQ_BEGIN                                 \
-  ".p2align 5,,21\n\t"                                  \
+#define OURO_RSEQ_BEGIN(skip)                           \
+  ".p2align 5,," skip "\n\t"                            \
   "leaq 73b(%%rip), %%rax\n\t"                          \
   "movq %%rax, %%fs:8(%[rs])\n"                         \
   "71:\n\t"

@@ -149,7 +149,7 @@ struct Way {
   // binding->enabled == enabled && ouro_thread.known == enabled, in two instructions fewer than compilers make of it,
   // and with the branches away from multiples of 32 (ouro/detail/rseq.hpp).
   // The first load is an acquire; pairs with bind:B. Channel and id are there if the word is.
-  asm goto(".p2align 5,,20\n\t"
+  asm goto(".p2align 5,,23\n\t"
            "cmpq %[bound], %[enabled]\n\t"
            "jne %l[other]\n\t"
            "cmpq %[known], %[enabled]\n\t"
@@ -175,10 +175,35 @@ template <class... P>
   ouro_trace_large(&site, size, [](const void* context, std::byte* to) { (*static_cast<const Put*>(context))(to); }, &put);
 }
 
+// What an event with fewer fields than registers has in the others' place.
+struct NoValue {
+  static constexpr std::size_t kSize = 0;
+  static constexpr std::uint64_t bits() noexcept { return 0; }
+};
+inline constexpr std::size_t kRegisterFields = 4;
+
+#if OURO_HAS_RSEQ
+template <class A, class B, class C, class D, class... None>
+[[gnu::always_inline]] inline void write_scalars(const Binding* binding, const A& a, const B& b, const C& c, const D& d,
+                                                 const None&...) noexcept {
+  ring::write_fields<A::kSize, B::kSize, C::kSize, D::kSize>(binding->channel, binding->id, ouro_thread.tid, a.bits(), b.bits(),
+                                                             c.bits(), d.bits());
+}
+#endif
+
 // The event is perhaps on.
 template <class... P>
 [[gnu::always_inline]] inline void emit_prepared(const Site& site, Way way, const P&... values) noexcept {
-  if constexpr (kFixed<P...>) {
+  if constexpr (sizeof...(P) <= kRegisterFields && kFixed<P...>) {
+#if OURO_HAS_RSEQ
+    if (way.is_inline) [[likely]]
+      return write_scalars(way.binding, values..., NoValue{}, NoValue{}, NoValue{}, NoValue{});
+#endif
+    std::byte body[kTidSize + 8 * kRegisterFields];
+    [[maybe_unused]] std::byte* to = body + kTidSize;
+    ((to = values.put(to)), ...);
+    ouro_trace_slow(&site, body, (kTidSize + ... + P::kSize));
+  } else if constexpr (kFixed<P...>) {
     constexpr std::size_t kSize = (kTidSize + ... + P::kSize);
     WordPacker<(kSize + 7) / 8> packer;
     packer.template put<0, kTidSize>(ouro_thread.tid);
@@ -187,8 +212,7 @@ template <class... P>
     if (way.is_inline) [[likely]]
       return ring::write_fixed<kSize>(way.binding->channel, way.binding->id, packer.word);
 #endif
-    auto body = packer;  // a copy, so that on the inline path the words need not be in memory at all
-    ouro_trace_slow(&site, body.word, kSize);
+    ouro_trace_slow(&site, packer.word, kSize);
   } else {
     const std::size_t size = (kTidSize + ... + values.size());
     if (size > kInlineBody) [[unlikely]]

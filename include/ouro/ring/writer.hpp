@@ -93,10 +93,10 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
 // The single-shot write, in the order of docs/ring-protocol.md: ring and W; room; body; clock; header; W.
 //   r10 ring   r11 W, then W after this record   rcx offset of the record   rax, rdx scratch and clock
 // What stands after rdtsc costs several times what it costs before it: keep that part short.
-#define OURO_WRITE_HEAD(size_operand)            \
+#define OURO_WRITE_HEAD(size_operand, skip)      \
   OURO_RSEQ_DESCRIPTOR                           \
   OURO_RSEQ_EXIT("slow")                         \
-  OURO_RSEQ_BEGIN                                \
+  OURO_RSEQ_BEGIN(skip)                          \
   "movl %%fs:4(%[rs]), %%eax\n\t"                \
   "movq 56(%[channel],%%rax,8), %%r10\n\t"       \
   "movq (%%r10), %%r11\n\t"                      \
@@ -124,59 +124,59 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
 
 enum class Shot : std::uint8_t { done, slow, aborted };
 
-// Words that the assembler takes from registers: the rest of a larger body it copies from memory. Without optimisation
-// compilers keep too many registers for themselves.
-#if defined(__OPTIMIZE__)
-inline constexpr std::size_t kRegisterWords = 5;
-#else
-inline constexpr std::size_t kRegisterWords = 2;
-#endif
-
-#define OURO_PUT_WORD(i)                                       \
-  ".if %c[words] > " #i "\n\t"                                 \
-  "movq %[b" #i "], 16388+8*" #i "(%%r10,%%rcx)\n\t"           \
+// One store of a field of size s at offset o of the record.
+#define OURO_PUT_FIELD(f, o, s)                                    \
+  ".if %c[" s "] == 8\n\t"                                         \
+  "movq %[" f "], 16384+%c[" o "](%%r10,%%rcx)\n\t"                \
+  ".elseif %c[" s "] == 4\n\t"                                     \
+  "movl %k[" f "], 16384+%c[" o "](%%r10,%%rcx)\n\t"               \
+  ".elseif %c[" s "] == 2\n\t"                                     \
+  "movw %w[" f "], 16384+%c[" o "](%%r10,%%rcx)\n\t"               \
+  ".elseif %c[" s "] == 1\n\t"                                     \
+  "movb %b[" f "], 16384+%c[" o "](%%r10,%%rcx)\n\t"               \
   ".endif\n\t"
-#define OURO_COPY_WORD(i)                                      \
-  ".if %c[words] > " #i "\n\t"                                 \
-  "movq 8*" #i "(%[body]), %%rdx\n\t"                          \
-  "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                \
+#define OURO_COPY_WORD(i)                                          \
+  ".if %c[words] > " #i "\n\t"                                     \
+  "movq 8*" #i "(%[body]), %%rdx\n\t"                              \
+  "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                    \
   ".endif\n\t"
 
-// A body of kSize bytes in kWords = ceil(kSize / 8) words. Whole words are stored: what stands beyond the record is
-// overwritten by the next one, and room for it is checked.
-template <std::size_t kSize>
-[[gnu::always_inline]] inline Shot shoot_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  constexpr std::size_t kWords = (kSize + 7) / 8;
-  static_assert(kWords >= 1 && kWords <= 8);
-  constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
-  constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
-  static_assert(kAdvance <= 0x7fffffff);
-  constexpr std::size_t kLast = kWords - 1;  // operands that are not used repeat a word that is
-  if constexpr (kWords <= 2) {
-    asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
+// A body of up to 4 scalars behind 4 bytes of context, each stored as it is: sizes 1, 2, 4, 8, or 0 for none.
+template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
+[[gnu::always_inline]] inline Shot shoot_fields(const Channel* channel, std::uint32_t id, std::uint32_t context, std::uint64_t a,
+                                                std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
+  constexpr std::size_t kAt = kCompactHeader + 4, kSize = kAt + kA + kB + kC + kD;
+  // The stores are of 8 bytes each (9 for kA == 2): where the second branch comes to lie, and what is good for both.
+  constexpr int kFields = (kA != 0) + (kB != 0) + (kC != 0) + (kD != 0);
+  constexpr int kSkip = kFields == 0 || kFields == 4 ? 21 : kFields == 1 ? 28 : kFields == 2 ? 31 : 13;
+  if constexpr (kB == 0 && kA <= 4) {  // one store of both; what it stores beyond the record has room
+    asm goto(OURO_WRITE_HEAD("12(%%r11)", "21")
              "addq %[advance], %%r11\n\t"
-             OURO_PUT_WORD(0) OURO_PUT_WORD(1)
+             "movq %[both], 16388(%%r10,%%rcx)\n\t"
              OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-                 [advance] "i"(kAdvance), [words] "i"(kWords), [b0] "r"(body[0]), [b1] "r"(body[kLast])
+             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id),
+                 [advance] "i"(abi::kOneRecord + kSize), [both] "r"(context | a << 32)
              : OURO_WRITE_CLOBBERS : slow, aborted);
-  } else if constexpr (kWords <= kRegisterWords) {
-    asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
+  } else if constexpr (kB == 0) {
+    asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "%c[skip]")
              "addq %[advance], %%r11\n\t"
-             OURO_PUT_WORD(0) OURO_PUT_WORD(1) OURO_PUT_WORD(2) OURO_PUT_WORD(3) OURO_PUT_WORD(4)
+             "movl %[context], 16388(%%r10,%%rcx)\n\t"
+             OURO_PUT_FIELD("a", "oa", "sa")
              OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-                 [advance] "i"(kAdvance), [words] "i"(kWords), [b0] "r"(body[0]), [b1] "r"(body[1]), [b2] "r"(body[2]),
-                 [b3] "r"(body[kWords > 3 ? 3 : kLast]), [b4] "r"(body[kLast])
+             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [size] "i"(kSize), [skip] "i"(kSkip),
+                 [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context), [a] "r"(a), [oa] "i"(kAt), [sa] "i"(kA)
              : OURO_WRITE_CLOBBERS : slow, aborted);
   } else {
-    asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
+    asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "%c[skip]")
              "addq %[advance], %%r11\n\t"
-             OURO_COPY_WORD(0) OURO_COPY_WORD(1) OURO_COPY_WORD(2) OURO_COPY_WORD(3)
-             OURO_COPY_WORD(4) OURO_COPY_WORD(5) OURO_COPY_WORD(6) OURO_COPY_WORD(7)
+             "movl %[context], 16388(%%r10,%%rcx)\n\t"
+             OURO_PUT_FIELD("a", "oa", "sa") OURO_PUT_FIELD("b", "ob", "sb")
+             OURO_PUT_FIELD("c", "oc", "sc") OURO_PUT_FIELD("d", "od", "sd")
              OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-                 [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
+             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [size] "i"(kSize), [skip] "i"(kSkip),
+                 [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context), [a] "r"(a), [b] "r"(b), [c] "r"(kC != 0 ? c : b),
+                 [d] "r"(kD != 0 ? d : b), [oa] "i"(kAt), [ob] "i"(kAt + kA), [oc] "i"(kAt + kA + kB),
+                 [od] "i"(kAt + kA + kB + kC), [sa] "i"(kA), [sb] "i"(kB), [sc] "i"(kC), [sd] "i"(kD)
              : OURO_WRITE_CLOBBERS : slow, aborted);
   }
   return Shot::done;
@@ -186,7 +186,32 @@ slow:
 aborted:
   return Shot::aborted;
 }
-#undef OURO_PUT_WORD
+
+// A body of kSize bytes in kWords = ceil(kSize / 8) words in memory. Whole words are stored: what stands beyond the
+// record is overwritten by the next one, and room for it is checked.
+template <std::size_t kSize>
+[[gnu::always_inline]] inline Shot shoot_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
+  constexpr std::size_t kWords = (kSize + 7) / 8;
+  static_assert(kWords >= 1 && kWords <= 8);
+  constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
+  constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
+  static_assert(kAdvance <= 0x7fffffff);
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
+           "addq %[advance], %%r11\n\t"
+           OURO_COPY_WORD(0) OURO_COPY_WORD(1) OURO_COPY_WORD(2) OURO_COPY_WORD(3)
+           OURO_COPY_WORD(4) OURO_COPY_WORD(5) OURO_COPY_WORD(6) OURO_COPY_WORD(7)
+           OURO_WRITE_STAMP OURO_WRITE_COMMIT
+           : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
+               [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
+           : OURO_WRITE_CLOBBERS : slow, aborted);
+  return Shot::done;
+slow:
+  ouro::detail::rseq_clear(channel->rseq_offset);
+  return Shot::slow;
+aborted:
+  return Shot::aborted;
+}
+#undef OURO_PUT_FIELD
 #undef OURO_COPY_WORD
 
 // The same without header and clock.
@@ -194,7 +219,7 @@ template <std::size_t kSize>
 [[gnu::always_inline]] inline Shot shoot_unstamped(const Channel* channel, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kSize >= 8 && kWords <= 2, "larger bodies: write_slow");
-  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
            "addq %[advance], %%r11\n\t"
            "movq %[b0], 16384(%%r10,%%rcx)\n\t"
            ".if %c[words] > 1\n\t"
@@ -216,7 +241,7 @@ aborted:
 [[gnu::always_inline]] inline Shot shoot(const Channel* channel, std::uint32_t id, const void* body, std::size_t size) noexcept {
   const std::size_t rounded = (size + 15) & ~std::size_t{15};
   const std::uint64_t advance = abi::kOneRecord + kCompactHeader + size;
-  asm goto(OURO_WRITE_HEAD("4(%%r11,%[rounded])")
+  asm goto(OURO_WRITE_HEAD("4(%%r11,%[rounded])", "31")
            "leaq 16388(%%r10,%%rcx), %%rax\n\t"
            "xorl %%edx, %%edx\n"
            "75:\n\t"
@@ -240,23 +265,28 @@ aborted:
 
 }  // namespace detail
 
-// A record whose body has kSize bytes (4 to 64), known to the compiler. `id` < 1023. The channel must be per_cpu and
-// this thread registered for rseq. An interrupted write is tried once more by write_slow, whose retries are bounded.
+// A record whose body is 4 bytes of context and up to 4 scalars of kA .. kD bytes (1, 2, 4, 8; 0: none, and none behind
+// it), given by their bits. `id` < 1023. The channel must be per_cpu and this thread registered for rseq. An interrupted
+// write is tried once more by write_slow, whose retries are bounded.
+template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
+[[gnu::always_inline]] inline void write_fields(const Channel* channel, std::uint32_t id, std::uint32_t context, std::uint64_t a,
+                                                std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
+  if (detail::shoot_fields<kA, kB, kC, kD>(channel, id, context, a, b, c, d) != detail::Shot::done) [[unlikely]] {
+    std::byte body[4 + 4 * 8];
+    std::memcpy(body, &context, 4);
+    std::memcpy(body + 4, &a, kA);
+    std::memcpy(body + 4 + kA, &b, kB);
+    std::memcpy(body + 4 + kA + kB, &c, kC);
+    std::memcpy(body + 4 + kA + kB + kC, &d, kD);
+    write_slow(*channel, id, body, 4 + kA + kB + kC + kD);
+  }
+}
+
+// The same for a body of kSize bytes (4 to 64) in whole words.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  constexpr std::size_t kWords = (kSize + 7) / 8;
-  if constexpr (kWords <= detail::kRegisterWords) {
-    // By value, so that on the fast path the words need not be in memory at all.
-    const std::uint64_t w0 = body[0], w1 = body[kWords > 1 ? 1 : 0], w2 = body[kWords > 2 ? 2 : 0],
-                        w3 = body[kWords > 3 ? 3 : 0], w4 = body[kWords > 4 ? 4 : 0];
-    const std::uint64_t words[] = {w0, w1, w2, w3, w4};
-    if (detail::shoot_fixed<kSize>(channel, id, words) != detail::Shot::done) [[unlikely]] {
-      const std::uint64_t copy[] = {w0, w1, w2, w3, w4};
-      write_slow(*channel, id, copy, kSize);
-    }
-  } else if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]] {
+  if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]]
     write_slow(*channel, id, body, kSize);
-  }
 }
 
 // For channels without a clock: the record is its body, kSize bytes (at least 8), and nothing else.
