@@ -334,7 +334,7 @@ void report(const record::Summary& summary, const record::SessionOptions& sessio
         "events, with -e)",
         number(summary.events_lost), session.event_capacity);
   if (summary.threads_lost + summary.processes_lost != 0)
-    say("warning: the names of %llu threads and %llu processes are not known: their tables were full",
+    say("warning: the names of %llu threads and %llu processes are not known: their tables were full, or they were killed while they said them",
         number(summary.threads_lost), number(summary.processes_lost));
   if (summary.processes == 0 && summary.events == 0)
     say("hint: no event came. Does the program state events (ouro::trace), do they match -e, and may it find the "

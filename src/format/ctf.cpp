@@ -62,7 +62,7 @@ class FieldNames {
     const std::string wanted = identifier(field.name);
     const bool sequence = field.shape == FieldShape::sequence;
     std::string name = wanted;
-    for (int i = 2; taken_.count(name) != 0 || (sequence && taken_.count(length_of(name)) != 0); ++i)
+    for (int i = 2; is_taken(name) || (sequence && is_taken(length_of(name))); ++i)
       name = wanted + "_" + std::to_string(i);
     taken_.insert(name);
     if (sequence) taken_.insert(length_of(name));
@@ -71,6 +71,9 @@ class FieldNames {
   static std::string length_of(const std::string& name) { return "_" + name + "_length"; }
 
  private:
+  // babeltrace2 2.0.4 also refuses `x` behind `_x` (but not `_x` behind `x`).
+  bool is_taken(const std::string& name) const { return taken_.count(name) != 0 || taken_.count("_" + name) != 0; }
+
   std::set<std::string> taken_;
 };
 

@@ -180,6 +180,19 @@ TEST(Ctf, NoNameBreaksTheMetadata) {
   EXPECT_EQ(text.find("WARN"), std::string::npos) << text;
 }
 
+TEST(Ctf, ANameThatDiffersFromAnEarlierOneByAnUnderscoreIsReadableToo) {
+  TestTrace trace(description({{0, event("t:underscores", {scalar("_x", FieldType::u8), scalar("x", FieldType::u8),
+                                                           {"a", FieldType::u8, FieldShape::sequence, false, 0, {}},
+                                                           scalar("a_length", FieldType::u8)})}}));
+  Bytes records;
+  records.compact(0, 1, 1);
+  records.put(std::uint8_t{1}).put(std::uint8_t{2}).put(std::uint32_t{1}).put(std::uint8_t{3}).put(std::uint8_t{4});
+  trace.packet("s", {.timestamp_begin = 1, .timestamp_end = 1}, records.get());
+  const std::string text = trace.babeltrace2();
+  expect_has(text, {"_x = 1, x_2 = 2,", "a = [ [0] = 3 ], a_length_2 = 4"});
+  EXPECT_EQ(text.find("exit status"), std::string::npos) << text;
+}
+
 TEST(Ctf, EventsSayWhereTheyStandAndWhatTheyAre) {
   const std::string text = metadata_text(description({{0, event("t:s_begin", {}, EventKind::span_begin)},
                                                       {1, event("t:s_end", {}, EventKind::span_end)},

@@ -64,7 +64,8 @@ microseconds Recorder::step() {
   double share = 0;
   if (!in_overwrite_mode()) {
     share = drain_all(new_second);
-  } else if (new_second) {
+  } else {
+    // At every step: until a dead writer's record is dealt with, no writer can claim the sub-buffer it is in.
     for (RingDrain& ring : rings_) ring.bury_dead();
   }
   update_tables(false);
