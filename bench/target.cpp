@@ -48,6 +48,12 @@ template <int kAlignment, class Body>
 [[gnu::noinline]] double burst(Body body) {
   align<kAlignment>();
   const Ticks begin = now();
+  // Four copies a round: the loop's own branch, wherever it falls, weighs less, and each copy lies at its own place.
+#if defined(__clang__)
+#pragma unroll 4
+#else
+#pragma GCC unroll 4
+#endif
   for (std::uint32_t i = 0; i < kBurst; ++i) body(i);
   return static_cast<double>(now() - begin) / kBurst;
 }
