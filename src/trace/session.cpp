@@ -80,8 +80,9 @@ std::uint32_t possible_cpus() noexcept {
 
 bool may_use_sections(const ring::Channel& channel) noexcept {
 #if OURO_HAS_RSEQ
-  return channel.tsc && &__rseq_size != nullptr && __rseq_size != 0 && possible_cpus() != 0 &&
-         possible_cpus() <= channel.cpus;
+  if (!channel.tsc || &__rseq_size == nullptr || __rseq_size == 0) return false;
+  const std::uint32_t cpus = possible_cpus();
+  return cpus != 0 && cpus <= channel.cpus;
 #else
   return false;
 #endif

@@ -4,7 +4,7 @@
 //   SchemaHeader | name \0 | file \0 | field 0 | field 1 | ...
 //   field:  FieldHeader | name \0 | labels, if it has any: { i64 value | label \0 } x label_count
 //
-// Little endian, packed: nothing is aligned. Readers check every length (format/schema.hpp does).
+// Little endian, packed: nothing is aligned. Readers check every length (format/event_class.cpp does).
 //
 // The payload of a record is its fields' values in order, packed, little endian:
 //   scalar      its bytes
