@@ -62,12 +62,9 @@ microseconds Recorder::step() {
   const bool new_second = now - last_second_ >= 1s;
   if (new_second) last_second_ = now;
   double share = 0;
-  if (!in_overwrite_mode()) {
-    share = drain_all(new_second);
-  } else {
-    // At every step: until a dead writer's record is dealt with, no writer can claim the sub-buffer it is in.
-    for (RingDrain& ring : rings_) ring.bury_dead();
-  }
+  if (!in_overwrite_mode()) share = drain_all(new_second);
+  // At every step: a dead writer keeps its entry of the table, of which there are few, and the sub-buffer of its record.
+  for (RingDrain& ring : rings_) ring.bury_dead();
   update_tables(false);
   const auto since_last = std::chrono::duration_cast<microseconds>(now - last_step_);
   last_step_ = now;
@@ -80,7 +77,6 @@ double Recorder::drain_all(bool include_current) {
   for (RingDrain& ring : rings_) {
     if (!ring.poison().empty()) continue;
     const RingDrain::Round round = ring.drain(*folder_, include_current);
-    if (round.waiting) ring.bury_dead();
     if (round.failed) fail(*round.failed);
     if (!ring.poison().empty()) note(ring);
     share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);

@@ -1,5 +1,7 @@
 #include "record/recorder.hpp"
 
+#include <sys/wait.h>
+
 #include "record/test_session.hpp"
 
 namespace ouro::record {
@@ -97,6 +99,23 @@ TEST_F(RecorderTest, ALossAfterTheLastPacketIsInItsHeader) {
     at += bits / 8;
   }
   EXPECT_EQ(discarded, summary.lost_total());
+}
+
+// An entry of the ring's table of two-phase writes stays taken until the recorder finds its owner dead.
+TEST_F(RecorderTest, MoreDeadWritersThanTheTableHoldsLeaveItFree) {
+  begin();
+  for (std::size_t dead = 0; dead < 2 * abi::kMaxPending; ++dead) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(ring::reserve(program_->channel(), 0, 12).body != nullptr ? 0 : 1);
+    int status = 1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0) << "refused after " << dead << " dead writers";
+    recorder_->step();
+  }
+  write(0, 1);
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 1u);
+  EXPECT_EQ(summary.lost[static_cast<std::size_t>(abi::Loss::dead_writer)], 2 * abi::kMaxPending);
 }
 
 TEST_F(RecorderTest, OverwriteKeepsTheNewest) {

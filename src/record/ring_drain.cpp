@@ -70,7 +70,8 @@ std::optional<Error> RingDrain::write(const TraceFolder& folder, const ring::Pac
 }
 
 void RingDrain::bury_dead() {
-  if (poison_.empty()) reader_.bury_dead();
+  started_ = started_ || was_ever_written();
+  if (started_ && poison_.empty()) reader_.bury_dead();
 }
 
 Status RingDrain::finish() {

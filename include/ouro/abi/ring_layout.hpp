@@ -48,7 +48,7 @@ inline constexpr std::size_t kMinSubbufs = 2;
 inline constexpr std::uint64_t kMinSubbufSize = 4096;
 inline constexpr std::uint64_t kMaxSubbufSize = std::uint64_t{4} << 20;  // 2^19 records of at least 8 bytes
 inline constexpr std::uint64_t kMaxRingData = std::uint64_t{1} << 30;
-inline constexpr std::size_t kMaxPending = 32;
+inline constexpr std::size_t kMaxPending = 64;
 inline constexpr std::uint64_t kCommitting = std::uint64_t{1} << 63;  // in Pending::length
 inline constexpr std::size_t kRingDataOffset = 16384;
 
@@ -142,7 +142,6 @@ struct RingHead {
   SubbufImage image[kMaxSubbufs + 1];
   std::byte gap1[12288 - 2048 - 64 * (kMaxSubbufs + 1)];
   Pending pending[kMaxPending];
-  std::byte gap2[kRingDataOffset - 12288 - 64 * kMaxPending];
 };
 
 static_assert(sizeof(WriterLine) == 64 && sizeof(ShapeLine) == 64 && sizeof(LossLine) == 64 && sizeof(ReaderLine) == 64);
