@@ -93,9 +93,11 @@ double floor_xadd() {
   return burst<kAlignment>([](std::uint32_t) { counter.fetch_add(1, std::memory_order_relaxed); });
 }
 
+// The buffers are drained first where the body fills them: what sleeps and wakes has cold caches.
+enum class Fills : bool { no, yes };
 template <int kAlignment, class Body>
-void measure(Figure& figure, Body body, double (*floor_of)() = floor_clock<kAlignment>) {
-  drain();
+void measure(Figure& figure, Fills fills, Body body, double (*floor_of)() = floor_clock<kAlignment>) {
+  if (fills == Fills::yes) drain();
   const double floor = floor_of();
   const double cost = burst<kAlignment>(body);
   figure.ticks.push_back(cost);
@@ -108,34 +110,35 @@ Figure clock_floor{"clock", {}, {}}, xadd{"lock_xadd", {}, {}}, gettime{"clock_g
 
 // A channel of the ring library alone: 8-byte records, no clock, no header. Its ratio is to lock xadd.
 const ouro::ring::Channel* plain_channel;
+thread_local ouro::ring::Route plain_route;
 
 template <int kAlignment>
 void round_of() {
   static constexpr std::string_view kText = "a string of thirty-two characters";
-  measure<kAlignment>(clock_floor, [](std::uint32_t) {
+  measure<kAlignment>(clock_floor, Fills::no, [](std::uint32_t) {
     const Ticks t = now();
     asm volatile("" : : "r"(t));
   });
   xadd.ticks.push_back(floor_xadd<kAlignment>());
   xadd.ratio.push_back(xadd.ticks.back() / floor_clock<kAlignment>());
-  measure<kAlignment>(gettime, [](std::uint32_t) {
+  measure<kAlignment>(gettime, Fills::no, [](std::uint32_t) {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
   });
-  measure<kAlignment>(off, [](std::uint32_t i) { OURO_EVENT("ouro_bench_off:u32", "value", i); });
-  measure<kAlignment>(u32, [](std::uint32_t i) { OURO_EVENT("ouro_bench:u32", "value", i); });
-  measure<kAlignment>(b32, [](std::uint32_t i) {
+  measure<kAlignment>(off, Fills::no, [](std::uint32_t i) { OURO_EVENT("ouro_bench_off:u32", "value", i); });
+  measure<kAlignment>(u32, Fills::yes, [](std::uint32_t i) { OURO_EVENT("ouro_bench:u32", "value", i); });
+  measure<kAlignment>(b32, Fills::yes, [](std::uint32_t i) {
     const std::uint64_t x = i;
     OURO_EVENT("ouro_bench:b32", "a", x, "b", x + 1, "c", x + 2, "d", x + 3);
   });
-  measure<kAlignment>(text, [](std::uint32_t) { OURO_EVENT("ouro_bench:text", "text", kText.substr(0, 32)); });
-  measure<kAlignment>(span, [](std::uint32_t i) { OURO_SPAN("ouro_bench:span", "value", i); });
+  measure<kAlignment>(text, Fills::yes, [](std::uint32_t) { OURO_EVENT("ouro_bench:text", "text", kText.substr(0, 32)); });
+  measure<kAlignment>(span, Fills::yes, [](std::uint32_t i) { OURO_SPAN("ouro_bench:span", "value", i); });
   if (plain_channel != nullptr)
     measure<kAlignment>(
-        unstamped,
+        unstamped, Fills::no,
         [](std::uint32_t i) {
           const std::uint64_t body[1] = {i};
-          ouro::ring::write_unstamped<8>(plain_channel, body);
+          ouro::ring::write_unstamped<8>(plain_route, *plain_channel, body);
         },
         floor_xadd<kAlignment>);
 }

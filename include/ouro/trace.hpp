@@ -85,16 +85,15 @@ constexpr void unused(const T&...) noexcept {
   static constexpr auto schema = ::ouro::detail::SchemaOf<decltype(::ouro::detail::types_of(                             \
       ::ouro::detail::Types<>{} __VA_OPT__(, ) __VA_ARGS__))>::template make<statement>(::ouro::abi::EventKind::kind,    \
                                                                                         level, __LINE__, __FILE__);      \
-  using holder = ::ouro::detail::SiteOf<schema, statement.filter_index()>;                                               \
+  using holder = ::ouro::detail::SiteOf<schema>;                                                                         \
   asm volatile(".pushsection ouro_sites, \"aw?\"\n\t.balign 8\n\t.quad %c0\n\t.popsection" : : "i"(&holder::site))
 
 #define OURO_DETAIL_POINT(kind, level, name, ...)                                                                        \
   do {                                                                                                                   \
     OURO_DETAIL_STATEMENT(ouro_statement_, name __VA_OPT__(, ) __VA_ARGS__);                                             \
-    if (::ouro::detail::maybe_on(::ouro::detail::kFilterIndex<ouro_statement_.filter_index()>)) [[unlikely]] {           \
-      OURO_DETAIL_SITE(ouro_statement_, ouro_schema_, ouro_site_, kind, level __VA_OPT__(, ) __VA_ARGS__);               \
-      ::ouro::detail::emit(ouro_site_::site __VA_OPT__(, ) __VA_ARGS__);                                                 \
-    }                                                                                                                    \
+    OURO_DETAIL_SITE(ouro_statement_, ouro_schema_, ouro_site_, kind, level __VA_OPT__(, ) __VA_ARGS__);                 \
+    if (const auto ouro_word_ = ::ouro::detail::filter_word(ouro_site_::filter_index); ouro_word_ != 0) [[unlikely]]     \
+      ::ouro::detail::emit(ouro_site_::site, ouro_word_ __VA_OPT__(, ) __VA_ARGS__);                                     \
   } while (false)
 
 #define OURO_DETAIL_SPAN(number, level, ...) OURO_DETAIL_SPAN_(number, level, __VA_ARGS__)
@@ -104,11 +103,11 @@ constexpr void unused(const T&...) noexcept {
                    OURO_DETAIL_CAT(ouro_site_begin_, number), span_begin, level __VA_OPT__(, ) __VA_ARGS__);             \
   OURO_DETAIL_SITE(OURO_DETAIL_CAT(ouro_statement_, number), OURO_DETAIL_CAT(ouro_schema_end_, number),                  \
                    OURO_DETAIL_CAT(ouro_site_end_, number), span_end, level);                                            \
-  const ::ouro::detail::SpanEnd OURO_DETAIL_CAT(ouro_span_, number)(                                                     \
-      ::ouro::detail::maybe_on(                                                                                          \
-          ::ouro::detail::kFilterIndex<OURO_DETAIL_CAT(ouro_statement_, number).filter_index()>) &&                      \
-              ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site __VA_OPT__(, ) __VA_ARGS__)     \
-          ? &OURO_DETAIL_CAT(ouro_site_end_, number)::site                                                               \
-          : nullptr)
+  const auto OURO_DETAIL_CAT(ouro_word_, number) =                                                                       \
+      ::ouro::detail::filter_word(OURO_DETAIL_CAT(ouro_site_begin_, number)::filter_index);                              \
+  const ::ouro::detail::SpanEnd<OURO_DETAIL_CAT(ouro_site_end_, number)> OURO_DETAIL_CAT(ouro_span_, number)(            \
+      OURO_DETAIL_CAT(ouro_word_, number) != 0 &&                                                                        \
+      ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site,                                        \
+                                 OURO_DETAIL_CAT(ouro_word_, number) __VA_OPT__(, ) __VA_ARGS__))
 
 #endif  // OURO_OFF

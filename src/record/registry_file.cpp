@@ -119,11 +119,15 @@ void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
     std::uint64_t seen = rows[i].enabled.load(relaxed);
     // Ends: a failed exchange means that somebody else changed another session's bit, and there are few of them.
     for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
-      if (rows[i].enabled.compare_exchange_weak(seen, seen ^ bit ^ std::uint64_t{generation} << 32, relaxed)) break;
+      if (rows[i].enabled.compare_exchange_weak(seen, seen ^ abi::enabled_change(generation, k), relaxed)) break;
   }
   auto* filter = reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset);
-  for (std::uint32_t i = 0; i < abi::kFilterWords; ++i)
-    if ((filter[i].load(relaxed) & bit) != 0) filter[i].fetch_and(~static_cast<std::uint32_t>(bit), relaxed);
+  const std::uint32_t change = abi::filter_change(slot(k).use.load(relaxed), k);
+  for (std::uint32_t i = 0; i < abi::kFilterWords; ++i) {
+    std::uint32_t seen = filter[i].load(relaxed);
+    for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
+      if (filter[i].compare_exchange_weak(seen, seen ^ change, relaxed)) break;
+  }
   // Release: whoever claims the slot next finds its bits cleared.
   slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }

@@ -108,9 +108,10 @@ class FakeRegistry {
   abi::RegistryHeader& header() { return *reinterpret_cast<abi::RegistryHeader*>(base_); }
   abi::RegistryRow& row(int i) { return reinterpret_cast<abi::RegistryRow*>(base_ + abi::kRegistryRowsOffset)[i]; }
   abi::Word32& filter(int i) { return reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset)[i]; }
-  void offer(int slot, const std::string& file, std::uint32_t generation) {
+  void offer(int slot, const std::string& file, std::uint32_t generation, std::uint32_t use = 1) {
     std::strcpy(header().slot[slot].file, file.c_str());
     header().slot[slot].generation.store(generation);
+    header().slot[slot].use.store(use);
     header().slot[slot].state.store(static_cast<std::uint32_t>(abi::SlotState::offered));
   }
   std::uint32_t state(int slot) { return header().slot[slot].state.load(); }
@@ -126,18 +127,18 @@ constexpr std::uint64_t enabled(std::uint32_t generations, std::uint32_t bits) {
 TEST(LeaveRegistries, TakesOneSessionsBitsAndLeavesTheOthers) {
   TestFolder folder;
   FakeRegistry registry(folder, "4711.0", 4711, 1);
-  registry.offer(0, "session-a", 0xaaaa);
-  registry.offer(3, "session-b", 0xbbbb);
+  registry.offer(0, "session-a", 0xaaaa, 5);
+  registry.offer(3, "session-b", 0xbbbb, 9);
   registry.row(0).enabled.store(enabled(0xaaaa ^ 0xbbbb, 0b1001));
   registry.row(1).enabled.store(enabled(0xbbbb, 0b1000));
-  registry.filter(17).store(0b1001);
-  registry.filter(1023).store(0b0001);
+  registry.filter(17).store(abi::filter_change(5, 0) ^ abi::filter_change(9, 3));
+  registry.filter(1023).store(abi::filter_change(5, 0));
 
   EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 1u);
 
   EXPECT_EQ(registry.row(0).enabled.load(), enabled(0xbbbb, 0b1000));
   EXPECT_EQ(registry.row(1).enabled.load(), enabled(0xbbbb, 0b1000));
-  EXPECT_EQ(registry.filter(17).load(), 0b1000u);
+  EXPECT_EQ(registry.filter(17).load(), abi::filter_change(9, 3));
   EXPECT_EQ(registry.filter(1023).load(), 0u);
   EXPECT_EQ(registry.state(0), static_cast<std::uint32_t>(abi::SlotState::free));
   EXPECT_EQ(registry.state(3), static_cast<std::uint32_t>(abi::SlotState::offered));

@@ -50,7 +50,6 @@ Result<LocalChannel> LocalChannel::create(const Options& options) {
   c.shared = c.ring + state->cpus;
 #if OURO_HAS_RSEQ
   c.per_cpu = options.use_rseq && options.tsc && &__rseq_size != nullptr && __rseq_size != 0;
-  if (c.per_cpu) c.rseq_offset = __rseq_offset;
 #endif
   for (std::uint32_t i = 0; i < 2 * state->cpus; ++i)
     c.ring[i] = reinterpret_cast<abi::RingHead*>(state->memory + i * state->stride);

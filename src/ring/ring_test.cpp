@@ -260,18 +260,19 @@ TEST(FastPath, FixedAndSizedRecordsAreThoseOfTheSlowPath) {
   if (!ring.channel().per_cpu) GTEST_SKIP() << "no rseq here";
   std::uint32_t number = 0;
   std::size_t read = 0;
+  static thread_local Route route;
   for (int round = 0; round < 300; ++round) {
     const auto b16 = make_body(3, number++, 16), b36 = make_body(3, number++, 36), b60 = make_body(3, number++, 60);
     std::uint64_t words[8];
     std::memcpy(words, b16.data(), 16);
-    write_fixed<16>(&ring.channel(), 7, words);
+    write_fixed<16>(route, ring.channel(), 7, words);
     std::memcpy(words, b36.data(), 40);
-    write_fixed<36>(&ring.channel(), 7, words);
+    write_fixed<36>(route, ring.channel(), 7, words);
     std::memcpy(words, b60.data(), 64);
-    write_fixed<60>(&ring.channel(), 7, words);
+    write_fixed<60>(route, ring.channel(), 7, words);
     const std::size_t size = 12 + static_cast<std::size_t>(round) % 230;
     const auto body = make_body(3, number++, size);
-    write_sized(&ring.channel(), 7, body.data(), size);
+    write_sized(route, ring.channel(), 7, body.data(), size);
     for (const Record& r : ring.drain(round % 2 == 0)) EXPECT_EQ(r.number, read++);
   }
   for (const Record& r : ring.drain()) EXPECT_EQ(r.number, read++);

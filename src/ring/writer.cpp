@@ -82,7 +82,8 @@ static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 1
               offsetof(Exchange, to) == 56 && offsetof(Exchange, from) == 72 && offsetof(Exchange, words) == 88);
 
 // True: all of it happened. False: nothing visible did (last_stamp may have moved forward, which is harmless).
-[[gnu::noinline]] bool exchange(std::ptrdiff_t rs, const Exchange& x) noexcept {
+[[gnu::noinline]] bool exchange(const Exchange& x) noexcept {
+  ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
 #define OURO_COPY_IMAGE(to, from, words, loop, done) \
   "movq " to "(%[x]), %%rcx\n\t"                     \
   "movq " from "(%[x]), %%rdx\n\t"                   \
@@ -98,7 +99,7 @@ static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 1
   asm goto(OURO_RSEQ_DESCRIPTOR
            OURO_RSEQ_EXIT("failed")
            OURO_RSEQ_BEGIN("31")
-           "movl %%fs:4(%[rs]), %%eax\n\t"
+           "movl 4(%%rdx), %%eax\n\t"
            "cmpq (%[x]), %%rax\n\t"
            "jne %l[failed]\n\t"
            "movq 8(%[x]), %%r10\n\t"
@@ -120,11 +121,11 @@ static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 1
            "movq %%rax, (%%r10)\n\t"  // ord(commit:B): all stores above it, on x86-64 by the machine's own order
            OURO_RSEQ_END
            OURO_RSEQ_ABORT("failed")
-           : : [rs] "r"(rs), [x] "r"(&x)
+           : : [rseq] "m"(area), [x] "r"(&x)
            : "rax", "rcx", "rdx", "r10", "r11", "cc", "memory" : failed);
   return true;
 failed:
-  ouro::detail::rseq_clear(rs);
+  ouro::detail::rseq_clear(*area);
   return false;
 #undef OURO_COPY_IMAGE
 }
@@ -186,8 +187,7 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& r
                                        closing.records_before.load(std::memory_order_relaxed) + records_of(w),
                                        stamp, 0, 0, 0, 0};
   static_assert(offsetof(abi::SubbufImage, close_word) == 24 && offsetof(abi::SubbufImage, commits) == 48);
-  exchange(channel.rseq_offset,
-           {.cpu = cpu,
+  exchange({.cpu = cpu,
             .ring = &ring,
             .expected = w,
             .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
@@ -210,7 +210,7 @@ struct Target {
 };
 
 Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
-  target.cpu = detail_cpu(channel);
+  target.cpu = current_cpu();
   if (target.cpu >= channel.cpus) return Place::elsewhere;
   abi::RingHead& ring = *(target.ring = channel.ring[target.cpu]);
   if (!make_writable(channel, ring)) {
@@ -248,16 +248,16 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
     const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
     std::memcpy(image + header, body, size);
     const std::uint64_t same = 0;
-    if (exchange(channel.rseq_offset, {.cpu = target.cpu,
-                                       .ring = &ring,
-                                       .expected = target.w,
-                                       .next = target.w + abi::kOneRecord + header + size,
-                                       .slot = reinterpret_cast<const abi::Word*>(&same),
-                                       .slot_value = 0,
-                                       .stamp = target.stamp,
-                                       .to = {data_of(ring) + offset_of(target.w), nullptr},
-                                       .from = {image, nullptr},
-                                       .words = {(header + size + 7) / 8, 0}})) {
+    if (exchange({.cpu = target.cpu,
+                  .ring = &ring,
+                  .expected = target.w,
+                  .next = target.w + abi::kOneRecord + header + size,
+                  .slot = reinterpret_cast<const abi::Word*>(&same),
+                  .slot_value = 0,
+                  .stamp = target.stamp,
+                  .to = {data_of(ring) + offset_of(target.w), nullptr},
+                  .from = {image, nullptr},
+                  .words = {(header + size + 7) / 8, 0}})) {
       // Only now: had we died before the record was there, a later deadline would make compact stamps ambiguous.
       // An older stamp stored late does no harm, only one more extended header.
       if (extended) ring.writer.stamp_deadline.store(target.stamp + (std::uint64_t{1} << kStampBits), std::memory_order_relaxed);
@@ -291,16 +291,16 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
     alignas(16) std::byte header[kExtendedHeader];
     put_header(header, id, target.stamp, true);
     const std::uint64_t same = 0;
-    if (exchange(channel.rseq_offset, {.cpu = target.cpu,
-                                       .ring = &ring,
-                                       .expected = target.w,
-                                       .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
-                                       .slot = reinterpret_cast<const abi::Word*>(&same),
-                                       .slot_value = 0,
-                                       .stamp = target.stamp,
-                                       .to = {data_of(ring) + offset_of(target.w), nullptr},
-                                       .from = {header, nullptr},
-                                       .words = {kExtendedHeader / 8, 0}}))
+    if (exchange({.cpu = target.cpu,
+                  .ring = &ring,
+                  .expected = target.w,
+                  .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
+                  .slot = reinterpret_cast<const abi::Word*>(&same),
+                  .slot_value = 0,
+                  .stamp = target.stamp,
+                  .to = {data_of(ring) + offset_of(target.w), nullptr},
+                  .from = {header, nullptr},
+                  .words = {kExtendedHeader / 8, 0}}))
       return {data_of(ring) + offset_of(target.w) + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total),
               target.w, target.stamp};
     free_pending(*pending);
@@ -316,6 +316,36 @@ void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   ring.image[offset_of(r.where) / subbuf_size].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)
   free_pending(*r.pending);
 }
+
+void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
+  if (!channel.per_cpu) return;
+  ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
+  const std::uint32_t cpu = ouro::detail::rseq_cpu(*area);
+  if (cpu >= channel.cpus || (route.tag == tag && route.cpu == cpu)) return;
+  // Without its tag nobody uses the route; with it, it must be whole. A handler that comes in between refreshes it as a
+  // whole too, so its tag means that there is nothing left to do.
+  *const_cast<volatile std::uint32_t*>(&route.tag) = 0;
+  route.rseq = area;
+  static_assert(offsetof(Route, tag) == 0 && offsetof(Route, cpu) == 4 && offsetof(Route, ring) == 8);
+  asm goto(OURO_RSEQ_DESCRIPTOR
+           OURO_RSEQ_EXIT("left")
+           OURO_RSEQ_BEGIN("31")
+           "movq %[route], %%r10\n\t"
+           "cmpl $0, (%%r10)\n\t"
+           "jne %l[left]\n\t"
+           "movl %[cpu], 4(%%r10)\n\t"
+           "movq %[ring], 8(%%r10)\n\t"
+           "movl %[tag], (%%r10)\n\t"
+           OURO_RSEQ_END
+           OURO_RSEQ_ABORT("left")
+           : : [rseq] "m"(route.rseq), [route] "r"(&route), [ring] "r"(channel.ring[cpu]), [cpu] "r"(cpu), [tag] "r"(tag)
+           : "rax", "rdx", "r10", "cc", "memory" : left);
+  return;
+left:
+  ouro::detail::rseq_clear(*area);
+}
+#else
+void refresh(Route&, const Channel&, std::uint32_t) noexcept {}
 #endif  // OURO_HAS_RSEQ
 
 Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {

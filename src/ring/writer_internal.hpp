@@ -26,7 +26,7 @@ void free_pending(abi::Pending& entry) noexcept;
 bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept;
 
 #if OURO_HAS_RSEQ
-inline std::uint32_t detail_cpu(const Channel& channel) noexcept { return ouro::detail::rseq_cpu(channel.rseq_offset); }
+inline std::uint32_t current_cpu() noexcept { return ouro::detail::rseq_cpu(*ouro::detail::rseq_area()); }
 #endif
 
 Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept;

@@ -11,34 +11,15 @@
 namespace ouro::trace {
 namespace {
 
-// The event's id in the session, and the binding for the inline path. kNoId: the session has no room for it.
-std::uint32_t bind(SessionView& view, const detail::Site& site, const detail::Binding*& out) noexcept {
-  detail::Binding& binding = view.binding[site.row.load(std::memory_order_relaxed)];
-  const std::uint64_t word = enabled_word(view.generation, view.slot);
-  out = nullptr;
-  if (binding.enabled.load(std::memory_order_acquire) == word) {  // ord(bind:A) pairs with bind:B
-    out = &binding;
-    return binding.id;
-  }
-  const std::uint32_t id = add_event(view, site.schema, site.schema_size);
-  std::uint64_t nobody = 0;
-  // 1: being filled. Whoever interrupts that goes without; it has its id already.
-  if (binding.enabled.compare_exchange_strong(nobody, 1, std::memory_order_relaxed, std::memory_order_relaxed)) {
-    binding.channel = view.channel;
-    binding.id = id;
-    binding.enabled.store(word, std::memory_order_release);  // ord(bind:B)
-    out = &binding;
-  }
+// The event's id in the session. kNoId: the session has no room for it.
+std::uint32_t id_in(SessionView& view, const detail::Site& site) noexcept {
+  std::atomic<std::uint32_t>& known = view.id[site.row.load(std::memory_order_relaxed)];
+  // Relaxed: the id is all that is passed on. Two that add the event at once get the same id, or both of their ids are good.
+  std::uint32_t id = known.load(std::memory_order_relaxed);
+  if (id != 0) return id - 1;
+  id = add_event(view, site.schema, site.schema_size);
+  if (id != kNoId) known.store(id + 1, std::memory_order_relaxed);
   return id;
-}
-
-// May this thread use the inline path of this channel? The path itself does not ask.
-bool is_registered(const ring::Channel& channel) noexcept {
-#if OURO_HAS_RSEQ
-  return channel.per_cpu && detail::rseq_cpu(channel.rseq_offset) < channel.cpus;
-#else
-  return false;
-#endif
 }
 
 void know_oneself(detail::ThreadState& thread) noexcept {
@@ -53,37 +34,39 @@ void know_oneself(detail::ThreadState& thread) noexcept {
   }
 }
 
+// The next event of this kind, and this thread's next in this session, may take the inline path. `word`: the event's
+// filter word, read before the enabled word was.
+void remember(detail::Site& site, detail::ThreadState& thread, const SessionView& view, std::uint32_t word, std::uint32_t id) noexcept {
+  const std::uint32_t index = site.filter_index;
+  if ((word & 0xffff) != std::uint32_t{1} << view.slot || tracer.filter()[index].load(std::memory_order_relaxed) != word) return;
+  ring::refresh(thread.route, *view.channel, word);
+  if (id >= ring::kExtendedId || tracer.is_shared[index].load(std::memory_order_relaxed)) return;
+  tracer.any_target.store(true, std::memory_order_relaxed);
+  // Sequentially consistent, as in share(): either we see that the word is shared, or it sees our target.
+  site.target.store(std::uint64_t{id} << 32 | word, std::memory_order_seq_cst);
+  if (tracer.is_shared[index].load(std::memory_order_seq_cst)) site.target.store(0, std::memory_order_relaxed);
+}
+
 // Calls write(view, id) for each session that wants the event.
 template <class Write>
 void for_sessions(detail::Site& site, Write write) noexcept {
   if (tracer.registry == nullptr) return;
   const int saved = errno;
   detail::ThreadState& thread = detail::ouro_thread;
+  const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_acquire);
   const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
-  bool all = true;
-  const detail::Binding* binding = nullptr;
-  const SessionView* last = nullptr;
   for (std::uint32_t bits = static_cast<std::uint32_t>(enabled); bits != 0; bits &= bits - 1) {
     const auto slot = static_cast<std::uint32_t>(__builtin_ctz(bits));
     SessionView* view = slot < abi::kSessionSlots ? view_of(slot) : nullptr;
-    if (view == nullptr) {
-      all = false;
-      continue;
-    }
+    if (view == nullptr) continue;
     know_oneself(thread);
-    const std::uint32_t id = bind(*view, site, binding);
+    const std::uint32_t id = id_in(*view, site);
     if ((thread.announced >> slot & 1) == 0) {
       thread.announced |= std::uint32_t{1} << slot;
       announce(*view, thread);
     }
-    last = view;
     write(*view, id);
-  }
-  if (all && last != nullptr && is_registered(*last->channel)) {
-    thread.known = enabled;
-    // One session, and an id that the inline path can write: the next event of this kind takes it.
-    if (binding != nullptr && enabled == enabled_word(last->generation, last->slot) && binding->id < ring::kExtendedId)
-      site.binding.store(binding, std::memory_order_release);
+    if (enabled == abi::enabled_change(view->generation, slot)) remember(site, thread, *view, word, id);
   }
   errno = saved;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -31,8 +32,7 @@ namespace {
 constexpr std::uint32_t kRetired = 3;  // a row's state: its module was unloaded, or the program is ending
 constexpr std::uint64_t kPage = 4096;
 
-constinit abi::Word never{0};                                // enabled word of sites that have no row
-constinit detail::Binding no_binding{{~std::uint64_t{0}}, nullptr, 0};
+constinit abi::Word never{0};            // enabled word of sites that have no row
 
 std::uint64_t page_up(std::uint64_t n) { return (n + kPage - 1) & ~(kPage - 1); }
 
@@ -116,15 +116,17 @@ void get_image_id(std::uint64_t id[2]) noexcept {
   if (random != nullptr) std::memcpy(id, random, 16);
 }
 
-bool map_filter_page(void* page) noexcept {
-  // The registry's second page, at an address that the module's code contains: the same memory, mapped twice.
-  if (mremap(tracer.registry + abi::kRegistryFilterOffset, 0, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, page) != MAP_FAILED) return true;
+bool map_filter(void* page) noexcept {
+  // The registry's filter words, at an address that the module's code contains: the same memory, mapped twice.
+  if (mremap(tracer.registry + abi::kRegistryFilterOffset, 0, abi::kRegistryFilterSize, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
+      MAP_FAILED)
+    return true;
   // valgrind and old versions of qemu-user know no mremap() that copies.
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(path).add(tracer.directory).add("/").add(tracer.file);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return false;
-  const bool mapped = mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+  const bool mapped = mmap(page, abi::kRegistryFilterSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
                            static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
   close(fd);
   return mapped;
@@ -144,7 +146,7 @@ void in_forked_child() noexcept {
   if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed)) != nullptr) {
     fill_header(tracer.header(), id);
     for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-      if (tracer.filter_page[i] != nullptr) map_filter_page(tracer.filter_page[i]);
+      if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
   }
   errno = saved;
 }
@@ -170,6 +172,7 @@ void take_session_from_environment() noexcept {
   if (std::strlen(name) >= sizeof slot.file) return;
   std::strcpy(slot.file, name);
   slot.generation.store(0, std::memory_order_relaxed);  // whichever it has: we see it when we map it
+  slot.use.store(1, std::memory_order_relaxed);
   slot.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
 }
 
@@ -189,23 +192,23 @@ bool begin(const Need& need) noexcept {
   return true;
 }
 
-// A row whose schema is the same: of a module that was unloaded and came back.
-abi::RegistryRow* find_retired(const detail::Site& site) noexcept {
-  const std::uint32_t count = tracer.header().row_count.load(std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    abi::RegistryRow& row = tracer.rows()[i];
-    if (row.state.load(std::memory_order_relaxed) == kRetired && row.blob_size == site.schema_size &&
+// The row with this schema, in use or of a module that was unloaded. 0: none; else its index plus 1.
+std::uint32_t find_row(const detail::Site& site) noexcept {
+  std::uint32_t i = tracer.first_row[site.filter_index];
+  for (; i != 0; i = tracer.next_row[i - 1]) {
+    const abi::RegistryRow& row = tracer.rows()[i - 1];
+    if (row.blob_size == site.schema_size &&
         std::memcmp(tracer.registry + abi::kRegistryBlobsOffset + row.blob_offset, site.schema, site.schema_size) == 0)
-      return &row;
+      break;
   }
-  return nullptr;
+  return i;
 }
 
-abi::RegistryRow* add_row(const detail::Site& site) noexcept {
+std::uint32_t add_row(const detail::Site& site) noexcept {
   abi::RegistryHeader& header = tracer.header();
   const std::uint32_t index = header.row_count.load(std::memory_order_relaxed);
   const std::uint64_t offset = header.blobs_used.load(std::memory_order_relaxed);
-  if (index >= abi::kRegistryRows || site.schema_size > abi::kRegistryBlobs - offset) return nullptr;
+  if (index >= abi::kRegistryRows || site.schema_size > abi::kRegistryBlobs - offset) return 0;
   abi::RegistryRow& row = tracer.rows()[index];
   std::memcpy(tracer.registry + abi::kRegistryBlobsOffset + offset, site.schema, site.schema_size);
   row.filter_index = site.filter_index;
@@ -213,7 +216,18 @@ abi::RegistryRow* add_row(const detail::Site& site) noexcept {
   row.blob_size = site.schema_size;
   header.blobs_used.store(offset + site.schema_size, std::memory_order_relaxed);
   header.row_count.store(index + 1, std::memory_order_release);
-  return &row;
+  tracer.next_row[index] = tracer.first_row[site.filter_index];
+  tracer.first_row[site.filter_index] = static_cast<std::uint16_t>(index + 1);
+  return index + 1;
+}
+
+// From now on the filter word does not tell these events apart: none of them has a target.
+void share(std::uint32_t filter_index) noexcept {
+  tracer.is_shared[filter_index].store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
+  if (!tracer.any_target.load(std::memory_order_relaxed)) return;
+  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p)
+      if ((*p)->filter_index == filter_index) const_cast<detail::Site*>(*p)->target.store(0, std::memory_order_seq_cst);
 }
 
 // An event that a session already asks for is on from its first moment.
@@ -232,38 +246,48 @@ void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
     const SessionView* view = view_of(k);
     if (view == nullptr || !wants(*view, name)) continue;
     std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
-    const std::uint64_t change = enabled_word(view->generation, k);
+    const std::uint64_t change = abi::enabled_change(view->generation, k);
     while ((seen & std::uint64_t{1} << k) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
     }
-    tracer.filter()[row.filter_index].fetch_or(std::uint32_t{1} << k, std::memory_order_relaxed);
+    std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+    std::uint32_t old = word.load(std::memory_order_relaxed);
+    const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(std::memory_order_relaxed), k);
+    while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
+    }
   }
 }
 
 void add_site(detail::Site& site) noexcept {
-  if (site.binding.load(std::memory_order_relaxed) != nullptr) return;  // listed more than once: inlined copies
-  abi::RegistryRow* row = find_retired(site);
-  if (row == nullptr) row = add_row(site);
-  site.enabled.store(row != nullptr ? &row->enabled : &never, std::memory_order_relaxed);
-  site.binding.store(&no_binding, std::memory_order_release);
-  if (row == nullptr) return;
-  site.row.store(static_cast<std::uint32_t>(row - tracer.rows()), std::memory_order_relaxed);
-  row->state.store(abi::row_ready, std::memory_order_release);
-  join_sessions(*row, site.schema);
-}
-
-bool is_known(const void* page) noexcept {
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    if (tracer.filter_page[i] == page) return true;
-  return false;
-}
-
-void remember(void* page) noexcept {
-  for (std::uint32_t i = 0; i < kMaxModules; ++i) {
-    if (i < tracer.module_count && tracer.filter_page[i] != nullptr) continue;
-    tracer.filter_page[i] = page;
-    if (i == tracer.module_count) ++tracer.module_count;
-    return;
+  if (site.enabled.load(std::memory_order_relaxed) != nullptr) return;  // listed more than once: inlined copies
+  std::uint32_t i = find_row(site);
+  if (i == 0) {
+    const bool shares = tracer.first_row[site.filter_index] != 0;
+    i = add_row(site);
+    if (i != 0 && shares) share(site.filter_index);
   }
+  if (i == 0) return site.enabled.store(&never, std::memory_order_release);
+  abi::RegistryRow& row = tracer.rows()[--i];
+  site.row.store(i, std::memory_order_relaxed);
+  site.enabled.store(&row.enabled, std::memory_order_release);
+  site.counted = true;
+  if (tracer.users[i]++ != 0) return;
+  row.state.store(abi::row_ready, std::memory_order_release);
+  join_sessions(row, site.schema);
+}
+
+// Null: none.
+detail::Module* find_module(const void* filter) noexcept {
+  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+    if (tracer.module[i].filter == filter) return &tracer.module[i];
+  return nullptr;
+}
+
+bool remember(const detail::Module& module) noexcept {
+  detail::Module* place = find_module(nullptr);
+  if (place == nullptr && tracer.module_count < kMaxModules) place = &tracer.module[tracer.module_count++];
+  if (place == nullptr) return false;
+  *place = module;
+  return true;
 }
 
 }  // namespace
@@ -275,7 +299,7 @@ using namespace trace;
 
 // The loader runs modules' constructors one at a time.
 void ouro_module_begin(const Module* module) noexcept {
-  if (module->begin == module->end || is_known(module->filter_page)) return;
+  if (module->begin == module->end || find_module(module->filter) != nullptr) return;
   if (sysconf(_SC_PAGESIZE) != static_cast<long>(kPage)) return;
   const int saved = errno;
   const Need need = needed(*module);
@@ -285,25 +309,28 @@ void ouro_module_begin(const Module* module) noexcept {
                                    (tracer.header().row_count.load(std::memory_order_relaxed) + need.rows) * sizeof(abi::RegistryRow);
     const std::uint64_t blobs = abi::kRegistryBlobsOffset + tracer.header().blobs_used.load(std::memory_order_relaxed);
     if (first || (have_memory(abi::kRegistryRowsOffset, rows_end) && have_memory(blobs, blobs + need.blobs))) {
-      // The schemas first: once the page is there, events go and look.
+      // The sites first: once the filter is there, events go and look.
       for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
-      if (map_filter_page(module->filter_page)) remember(module->filter_page);
+      if (remember(*module) && !map_filter(module->filter)) find_module(module->filter)->filter = nullptr;
     }
   }
   errno = saved;
 }
 
 void ouro_module_end(const Module* module) noexcept {
-  if (tracer.registry == nullptr || tracer.pid != getpid() || !is_known(module->filter_page)) return;
+  if (tracer.registry == nullptr || tracer.pid != getpid()) return;
+  Module* const known = find_module(module->filter);
+  if (known == nullptr) return;
   const int saved = errno;
-  for (const Site* const* p = module->begin; p != module->end; ++p)
-    if ((*p)->enabled.load(std::memory_order_relaxed) != &never)
-      tracer.rows()[(*p)->row.load(std::memory_order_relaxed)].state.store(kRetired, std::memory_order_relaxed);
-  bool left = false;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i) {
-    if (tracer.filter_page[i] == module->filter_page) tracer.filter_page[i] = nullptr;
-    left = left || tracer.filter_page[i] != nullptr;
+  for (const Site* const* p = module->begin; p != module->end; ++p) {
+    auto& site = const_cast<Site&>(**p);
+    if (!site.counted) continue;  // listed more than once
+    site.counted = false;         // its events may still come, from destructors and other threads, and are written
+    const std::uint32_t i = site.row.load(std::memory_order_relaxed);
+    if (--tracer.users[i] == 0) tracer.rows()[i].state.store(kRetired, std::memory_order_relaxed);
   }
+  *known = {};
+  const bool left = std::any_of(tracer.module, tracer.module + tracer.module_count, [](const Module& m) { return m.filter != nullptr; });
   // The mapping stays: other threads may still be writing.
   if (!left) {
     char path[sizeof tracer.directory + sizeof tracer.file + 1];

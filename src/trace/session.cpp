@@ -147,9 +147,6 @@ SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
       channel->client = view;
       channel->reserve = reserve_ring;
       channel->per_cpu = may_use_sections(*channel);
-#if OURO_HAS_RSEQ
-      if (channel->per_cpu) channel->rseq_offset = __rseq_offset;
-#endif
       channel->shared = channel->ring + cpus;
       for (std::uint64_t i = 0; i < 2 * cpus; ++i)
         channel->ring[i] = reinterpret_cast<abi::RingHead*>(base + rings_offset + i * ring_stride);

@@ -31,7 +31,7 @@ struct SessionView {
   std::uint32_t event_capacity, thread_capacity, process_capacity;
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
-  detail::Binding binding[abi::kRegistryRows];  // by registry row; zero until used, and then constant
+  std::atomic<std::uint32_t> id[abi::kRegistryRows];  // the event's id in the session plus 1, by registry row; 0: not added yet
 };
 
 struct Tracer {
@@ -39,8 +39,14 @@ struct Tracer {
   std::int32_t pid;                 // whose registry it is
   char directory[200];
   char file[32];
-  void* filter_page[kMaxModules];
+  detail::Module module[kMaxModules];  // filter null: none
   std::uint32_t module_count;
+  // Rows whose events hash to the same filter word, as lists; rows have their index plus 1, 0 ends a list.
+  std::uint16_t first_row[abi::kFilterWords];
+  std::uint16_t next_row[abi::kRegistryRows];
+  std::uint16_t users[abi::kRegistryRows];                 // modules' sites that have this row
+  std::atomic<bool> is_shared[abi::kFilterWords];          // by several events: their sites get no target
+  std::atomic<bool> any_target;
   std::atomic<SessionView*> view[abi::kSessionSlots];
   std::atomic<std::uint32_t> epoch;  // counts views published
 
@@ -51,11 +57,6 @@ struct Tracer {
   }
 };
 extern constinit Tracer tracer;
-
-// The enabled word's value for one session alone.
-constexpr std::uint64_t enabled_word(std::uint32_t generation, std::uint32_t slot) {
-  return std::uint64_t{generation} << 32 | std::uint64_t{1} << slot;
-}
 
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.

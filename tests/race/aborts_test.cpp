@@ -15,6 +15,8 @@ namespace {
 using ring::make_body;
 using ring::TestRing;
 
+thread_local ring::Route route;
+
 // One record through each inline way of writing, and one by the slow path; the ends of sub-buffers come by themselves.
 void write_all_ways(const ring::Channel& channel, std::uint32_t& number) {
   const auto body = [&](std::size_t size) { return make_body(1, number++, size); };
@@ -23,10 +25,10 @@ void write_all_ways(const ring::Channel& channel, std::uint32_t& number) {
     std::memcpy(words, body(size).data(), size);
     return words;
   };
-  ring::write_fixed<12>(&channel, 7, load(12));
-  ring::write_fixed<40>(&channel, 7, load(40));
+  ring::write_fixed<12>(route, channel, 7, load(12));
+  ring::write_fixed<40>(route, channel, 7, load(40));
   const auto sized = body(100);
-  ring::write_sized(&channel, 7, sized.data(), 100);
+  ring::write_sized(route, channel, 7, sized.data(), 100);
   const auto slow = body(30);
   ring::write_slow(channel, 7, slow.data(), 30);
   const ring::Reservation r = ring::reserve(channel, 7, 300);
@@ -43,10 +45,8 @@ class Tracee {
       return;
     }
     ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    for (std::uint32_t number = 0;;) {
-      raise(SIGSTOP);
-      write_all_ways(channel, number);
-    }
+    std::uint32_t number = 0;
+    for (write_all_ways(channel, number);; write_all_ways(channel, number)) raise(SIGSTOP);  // the first finds the route
   }
   ~Tracee() {
     kill(pid_, SIGKILL);
@@ -92,6 +92,7 @@ TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
   const Image exe = image();
   Tracee tracee(ring.channel());
   std::uint32_t next = 0, reached = 0;
+  for (const ring::Record& record : ring.drain()) ASSERT_EQ(record.number, next++);
   for (const Descriptor* d : descriptors())
     for (const Instruction& i : disassemble(exe.base, d->start, d->start + d->length)) {
       // At each place in a sub-buffer, its end included.

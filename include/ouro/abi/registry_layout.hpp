@@ -1,32 +1,35 @@
 // ouro/abi/registry_layout.hpp -- what a program can be asked to trace: a file PID.N in the runtime folder, made by
-// the program at its start. Version 1.
+// the program at its start. Version 2.
 //
-//   0                4096           8192                     rows_end          + blobs
+//   0                4096           20480                    rows_end          + blobs
 //   +----------------+--------------+------------------------+-----------------+
-//   | RegistryHeader | filter page  | RegistryRow[capacity]  | schemas         |
+//   | RegistryHeader | filter words | RegistryRow[capacity]  | schemas         |
 //   +----------------+--------------+------------------------+-----------------+
-//     program; rows    tools set      program adds; tools      program appends
-//     of sessions:     bits           set `enabled`
+//     program; rows    tools          program adds; tools      program appends
+//     of sessions:                    set `enabled`
 //     tools
 //
-// Switched off, an event costs one load, test and branch: of the filter word its name hashes to. The filter page
-// is mapped over a page of the program's own data, so the word has a constant address. Two events may share a
-// filter word; the row's own `enabled` decides then.
+// Switched off, an event costs one load, test and branch: of the filter word that its schema hashes to. The filter words
+// are mapped over pages of the program's own data, so each has a constant address. Two events may share a filter
+// word; the row's own `enabled` decides then.
 //
-// Switching an event on for session slot k: set bit k in its row's `enabled`, then in its filter word. Off: the
-// reverse, the filter word only if no other event that hashes to it has the bit. Bit k belongs to whoever holds
-// session slot k, so two tools never write one bit.
+// Switching an event on for session slot k: xor enabled_change() into its row's `enabled`, then filter_change() into its
+// filter word if bit k is not there yet. Off: the reverse, the filter word only if no other event that hashes to it has the
+// bit. Bit k belongs to whoever holds session slot k, so two tools never change one bit, and each changes by
+// compare-exchange. A word with one bit names the session: what an event or a thread found out under one value holds as
+// long as it sees that value.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include <ouro/abi/session_layout.hpp>
 
 namespace ouro::abi {
 
-inline constexpr std::uint64_t kRegistryMagic = 0x3179727473676572;  // "regstry1"
-inline constexpr std::uint32_t kRegistryVersion = 1;
-inline constexpr std::uint32_t kFilterWords = 1024;  // one page
+inline constexpr std::uint64_t kRegistryMagic = 0x3279727473676572;  // "regstry2"
+inline constexpr std::uint32_t kRegistryVersion = 2;
+inline constexpr std::uint32_t kFilterWords = 4096;
 inline constexpr std::uint32_t kSessionSlots = 16;
 inline constexpr std::uint32_t kRegistryRows = 16384;
 inline constexpr std::uint64_t kRegistryBlobs = std::uint64_t{8} << 20;  // address space; memory as it is used
@@ -36,9 +39,17 @@ enum class SlotState : std::uint32_t { free = 0, claimed = 1, offered = 2 };
 struct SessionSlot {
   Word32 state;            // SlotState; tools claim by compare-exchange
   Word32 generation;       // the session's
-  char file[112];          // the session's file name in the runtime folder
+  Word32 use;              // counts claims of this slot; its lower half names the session in filter words
+  char file[108];          // the session's file name in the runtime folder
 };
 static_assert(sizeof(SessionSlot) == 120);
+
+// How a session's bit changes an event's two words.
+constexpr std::uint64_t enabled_change(std::uint32_t generation, std::uint32_t slot) {
+  return std::uint64_t{generation} << 32 | std::uint64_t{1} << slot;
+}
+constexpr std::uint32_t filter_change(std::uint32_t use, std::uint32_t slot) { return use << 16 | std::uint32_t{1} << slot; }
+static_assert(kSessionSlots <= 16);
 
 struct RegistryHeader {
   Word magic;  // stored last (release)
@@ -55,7 +66,7 @@ struct RegistryHeader {
 static_assert(sizeof(RegistryHeader) <= 4096);
 
 struct RegistryRow {
-  Word enabled;             // {generation of the session:32, bits of session slots:32}; 0: off. See trace/registry.cpp
+  Word enabled;             // {xor of the sessions' generations:32, bits of session slots:32}; 0: off
   Word32 state;             // RowState
   std::uint32_t filter_index;
   std::uint32_t blob_offset;
@@ -65,14 +76,16 @@ struct RegistryRow {
 static_assert(sizeof(RegistryRow) == 32);
 
 inline constexpr std::uint64_t kRegistryFilterOffset = 4096;
-inline constexpr std::uint64_t kRegistryRowsOffset = 8192;
+inline constexpr std::uint64_t kRegistryFilterSize = kFilterWords * sizeof(Word32);
+inline constexpr std::uint64_t kRegistryRowsOffset = kRegistryFilterOffset + kRegistryFilterSize;
 inline constexpr std::uint64_t kRegistryBlobsOffset = kRegistryRowsOffset + sizeof(RegistryRow) * kRegistryRows;
 inline constexpr std::uint64_t kRegistrySize = kRegistryBlobsOffset + kRegistryBlobs;
 
-// Which filter word an event's name selects. FNV-1a, folded.
-constexpr std::uint32_t filter_index(const char* name) {
+// Which filter word an event has, by its schema: events that differ in anything, be it their line, seldom share one. FNV-1a,
+// folded.
+constexpr std::uint32_t filter_index(const char* schema, std::size_t size) {
   std::uint32_t h = 2166136261u;
-  for (; *name != '\0'; ++name) h = (h ^ static_cast<std::uint8_t>(*name)) * 16777619u;
+  for (std::size_t i = 0; i < size; ++i) h = (h ^ static_cast<std::uint8_t>(schema[i])) * 16777619u;
   return (h ^ h >> 16) % kFilterWords;
 }
 

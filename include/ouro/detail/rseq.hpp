@@ -18,6 +18,10 @@
 #pragma once
 #if defined(__x86_64__) && defined(__linux__)
 #define OURO_HAS_RSEQ 1
+// Compilers that do not optimise find too few registers for the operands: such code calls the library for every record.
+#if defined(__OPTIMIZE__)
+#define OURO_INLINE_SECTIONS 1
+#endif
 
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +35,9 @@ extern const unsigned int __rseq_size __attribute__((weak));
 #define OURO_RSEQ_STR_(x) #x
 #define OURO_RSEQ_STR(x) OURO_RSEQ_STR_(x)
 
-// Inside an asm goto with operand [rs] = __rseq_offset. Labels: 71 start, 72 end, 73 descriptor, 74 abort address.
-// OURO_RSEQ_BEGIN clobbers rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
+// Inside an asm goto with operand [rseq]: the thread's area, "m" of a pointer to it. Labels: 71 start, 72 end, 73
+// descriptor, 74 abort address. OURO_RSEQ_BEGIN leaves the area's address in rdx and clobbers rax; OURO_RSEQ_END clobbers
+// rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
 //
 // A section whose branches end on or cross a multiple of 32 bytes is up to a fifth slower (Intel's JCC erratum: the line
 // leaves the micro-op cache). So it may begin only at certain distances from one: OURO_RSEQ_BEGIN takes, as an
@@ -53,13 +58,15 @@ extern const unsigned int __rseq_size __attribute__((weak));
   ".popsection\n\t"
 #define OURO_RSEQ_BEGIN(skip)                           \
   ".p2align 5,," skip "\n\t"                            \
+  "movq %[rseq], %%rdx\n\t"                             \
   "leaq 73b(%%rip), %%rax\n\t"                          \
-  "movq %%rax, %%fs:8(%[rs])\n"                         \
+  "movq %%rax, 8(%%rdx)\n"                              \
   "71:\n\t"
 #if defined(__PIC__) && !defined(__PIE__)
 #define OURO_RSEQ_END                                   \
   "72:\n\t"                                             \
-  "movq $0, %%fs:8(%[rs])\n\t"
+  "movq %[rseq], %%rax\n\t"                             \
+  "movq $0, 8(%%rax)\n\t"
 #else
 #define OURO_RSEQ_END "72:\n\t"
 #endif
@@ -73,18 +80,35 @@ extern const unsigned int __rseq_size __attribute__((weak));
 
 namespace ouro::detail {
 
-// Where the thread really is: valid at the moment of the load only, so sections check it again. Negative values
-// (as unsigned: huge) mean that this thread is not registered.
-inline std::uint32_t rseq_cpu(std::ptrdiff_t rs) noexcept {
-  std::uint32_t cpu;
-  asm volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(rs));
-  return cpu;
+// What the kernel keeps for each thread (linux/rseq.h). `cpu` is valid at the moment of the load only, so sections check it
+// again; from RseqArea::kNone on, the thread is not registered.
+struct alignas(32) RseqArea {
+  static constexpr std::uint32_t kNone = 0x80000000;
+  std::uint32_t cpu_start = kNone;
+  std::uint32_t cpu = kNone;
+  std::uint64_t descriptor = 0;
+  std::uint64_t reserved[2]{};
+};
+static_assert(offsetof(RseqArea, cpu) == 4 && offsetof(RseqArea, descriptor) == 8);
+
+// Stands in for a thread's area until that is asked for: sections that begin on it end at their check of the CPU.
+__attribute__((visibility("hidden"))) inline constinit RseqArea no_rseq{};
+
+inline RseqArea* rseq_area() noexcept {
+  if (&__rseq_size == nullptr || __rseq_size == 0) return &no_rseq;
+  return reinterpret_cast<RseqArea*>(static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset);
 }
 
+// One load: the kernel may change it between any two instructions.
+inline std::uint32_t rseq_cpu(const RseqArea& area) noexcept { return *const_cast<const volatile std::uint32_t*>(&area.cpu); }
+
 // For ways out of a section that do not run through its end.
-inline void rseq_clear(std::ptrdiff_t rs) noexcept { asm volatile("movq $0, %%fs:8(%0)" : : "r"(rs) : "memory"); }
+inline void rseq_clear(RseqArea& area) noexcept { *const_cast<volatile std::uint64_t*>(&area.descriptor) = 0; }
 
 }  // namespace ouro::detail
 #else
 #define OURO_HAS_RSEQ 0
+#endif
+#if !defined(OURO_INLINE_SECTIONS)
+#define OURO_INLINE_SECTIONS 0
 #endif

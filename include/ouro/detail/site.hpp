@@ -1,14 +1,14 @@
 // ouro/detail/site.hpp -- an event's place in the program, and the way from there into a ring.
 //
-//   filter word == 0 ---------------------------------------------------------------> off: one load, test, branch
-//   enabled = *site.enabled
-//     == binding.enabled, == this thread's `known`: write to binding.channel, inline  > one session, known
-//     == 0 --------------------------------------------------------------------------> off: another event's bit
-//     else: trace_slow()  maps sessions, adds the event and the thread to them        > src/trace/emit.cpp
+//   word = the event's filter word
+//     == 0 --------------------------------------------------------------------------> off: one load, test, branch
+//     == word of site.target, == tag of this thread's route: write to the route's ring, inline, under target's id
+//     *site.enabled == 0 -------------------------------------------------------------> off: another event's word
+//     else: ouro_trace_slow()  maps sessions, adds the event and the thread to them   > src/trace/emit.cpp
 //
-// A binding says: while the enabled word has this value, events of this site go to this channel under this id. It is
-// made once and then constant; the word's upper half names the session, so a later one in the same slot never
-// matches it.
+// A filter word with one session's bit names that session. Under that name an event remembers its id (target), and a
+// thread the ring where it writes (route): two words to compare. They are looked up once and hold until the word changes
+// or, for the route, the thread runs on another CPU.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -34,53 +34,49 @@
 
 namespace ouro::detail {
 
-struct Binding {
-  abi::Word enabled;             // stored last (release); ~0 in the binding that fits nothing
-  const ring::Channel* channel;
-  std::uint32_t id;
-};
-
 struct Site {
   const char* schema;
   std::uint32_t schema_size;
   std::uint32_t filter_index;
   // Set by the tracer. Null until the module is registered; then the filter word is 0 as well.
   std::atomic<const abi::Word*> enabled;
-  std::atomic<const Binding*> binding;
-  std::atomic<std::uint32_t> row;  // in the registry
+  std::atomic<std::uint64_t> target;  // {id:32, filter word under which it is the event's id:32}; 0: none
+  std::atomic<std::uint32_t> row;     // in the registry
+  bool counted;                       // among the row's users
 };
 
 // The statics of one event. Members of a hidden class, not locals: locals of inline functions are exported, and unique
 // in the whole process, which keeps a dlopened module from ever being unloaded.
-template <const auto& kSchema, std::uint32_t kFilter>
+template <const auto& kSchema>
 struct __attribute__((visibility("hidden"))) SiteOf {
   static constexpr auto schema = kSchema;
+  static constexpr std::uint32_t filter_index = abi::filter_index(schema.bytes, sizeof schema.bytes);
   static constinit Site site;
 };
-template <const auto& kSchema, std::uint32_t kFilter>
-constinit Site SiteOf<kSchema, kFilter>::site{schema.bytes, sizeof schema.bytes, kFilter, {nullptr}, {nullptr}, {0}};
+template <const auto& kSchema>
+constinit Site SiteOf<kSchema>::site{schema.bytes, sizeof schema.bytes, filter_index, {nullptr}, {0}, {0}, false};
 
 // What a thread knows of itself. Constant-initialised, initial-exec: an access is one instruction, and safe at first
 // touch in a signal handler.
 struct ThreadState {
-  std::uint64_t known;      // the last enabled word in all of whose sessions this thread has made itself known
-  std::uint32_t tid, pid;   // 0: not asked yet
-  std::uint32_t epoch;      // of `announced`
-  std::uint32_t announced;  // session slots
+  ring::Route route{};          // its tag: a filter word in whose session this thread has made itself known
+  std::uint32_t tid = 0, pid = 0;  // 0: not asked yet
+  std::uint32_t epoch = 0;         // of `announced`
+  std::uint32_t announced = 0;     // session slots
 };
 
 struct Module {  // a program or shared library that has events
   const Site* const* begin;
   const Site* const* end;
-  void* filter_page;
+  void* filter;
 };
 
-struct alignas(4096) FilterPage {
+struct alignas(4096) Filter {
   std::atomic<std::uint32_t> word[abi::kFilterWords];
 };
-static_assert(sizeof(FilterPage) == 4096);
-// One per module: a tool's bits arrive here because the registry's page is mapped over it.
-__attribute__((visibility("hidden"))) inline constinit FilterPage filter_page{};
+static_assert(sizeof(Filter) == abi::kRegistryFilterSize);
+// One per module: a tool's bits arrive here because the registry's pages are mapped over it.
+__attribute__((visibility("hidden"))) inline constinit Filter filter{};
 
 extern "C" {
 OURO_TRACE_API extern __thread ThreadState ouro_thread OURO_TLS_MODEL;
@@ -100,11 +96,11 @@ __attribute__((visibility("hidden"))) extern const Site* const __stop_ouro_sites
 // Every file that includes this registers its module; the first call does it.
 namespace {
 __attribute__((constructor(101), used)) void ouro_begin() {
-  const Module module{__start_ouro_sites, __stop_ouro_sites, &filter_page};
+  const Module module{__start_ouro_sites, __stop_ouro_sites, &filter};
   ouro_module_begin(&module);
 }
 __attribute__((destructor(101), used)) void ouro_end() {
-  const Module module{__start_ouro_sites, __stop_ouro_sites, &filter_page};
+  const Module module{__start_ouro_sites, __stop_ouro_sites, &filter};
   ouro_module_end(&module);
 }
 }  // namespace
@@ -135,31 +131,20 @@ template <std::size_t kOffset, std::size_t kWords, class P, class... Rest>
 template <class... P>
 inline constexpr bool kFixed = (true && ... && (P::kSize != 0)) && (kTidSize + ... + P::kSize) <= 64;
 
-// What an event finds when its filter word says that it may be on.
+// What an event finds when its filter word is not 0.
 struct Way {
-  const Binding* binding;
-  bool is_inline;  // the binding and this thread are good for a write right here
+  std::uint32_t word;
+  std::uint32_t id;
+  bool is_inline;  // `id` is the event's in the session that `word` names
   bool is_off;
 };
 
-[[gnu::always_inline]] inline Way way_of(const Site& site) noexcept {
-  const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
-  const Binding* binding = site.binding.load(std::memory_order_relaxed);
-#if OURO_HAS_RSEQ
-  // binding->enabled == enabled && ouro_thread.known == enabled, in two instructions fewer than compilers make of it,
-  // and with the branches away from multiples of 32 (ouro/detail/rseq.hpp).
-  // The first load is an acquire; pairs with bind:B. Channel and id are there if the word is.
-  asm goto(".p2align 5,,23\n\t"
-           "cmpq %[bound], %[enabled]\n\t"
-           "jne %l[other]\n\t"
-           "cmpq %[known], %[enabled]\n\t"
-           "jne %l[other]"
-           : : [bound] "m"(binding->enabled), [known] "m"(ouro_thread.known), [enabled] "r"(enabled)
-           : "cc", "memory" : other);
-  return {binding, true, false};
-other:
-#endif
-  return {binding, false, enabled == 0};
+[[gnu::always_inline]] inline Way way_of(const Site& site, std::uint32_t word) noexcept {
+  // Relaxed, all three: a target holds all that it speaks of, and the route is the thread's own.
+  const std::uint64_t target = site.target.load(std::memory_order_relaxed);
+  if (static_cast<std::uint32_t>(target) == word) [[likely]]
+    return {word, static_cast<std::uint32_t>(target >> 32), true, false};
+  return {word, 0, false, site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed) == 0};
 }
 
 template <class... P>
@@ -182,23 +167,19 @@ struct NoValue {
 };
 inline constexpr std::size_t kRegisterFields = 4;
 
-#if OURO_HAS_RSEQ
 template <class A, class B, class C, class D, class... None>
-[[gnu::always_inline]] inline void write_scalars(const Binding* binding, const A& a, const B& b, const C& c, const D& d,
-                                                 const None&...) noexcept {
-  ring::write_fields<A::kSize, B::kSize, C::kSize, D::kSize>(binding->channel, binding->id, ouro_thread.tid, a.bits(), b.bits(),
-                                                             c.bits(), d.bits());
+[[gnu::always_inline]] inline bool shoot_scalars(Way way, const A& a, const B& b, const C& c, const D& d, const None&...) noexcept {
+  return ring::detail::shoot_fields<A::kSize, B::kSize, C::kSize, D::kSize>(ouro_thread.route, way.word, way.id, ouro_thread.tid,
+                                                                            a.bits(), b.bits(), c.bits(), d.bits());
 }
-#endif
 
 // The event is perhaps on.
 template <class... P>
 [[gnu::always_inline]] inline void emit_prepared(const Site& site, Way way, const P&... values) noexcept {
+  constexpr NoValue none;
   if constexpr (sizeof...(P) <= kRegisterFields && kFixed<P...>) {
-#if OURO_HAS_RSEQ
-    if (way.is_inline) [[likely]]
-      return write_scalars(way.binding, values..., NoValue{}, NoValue{}, NoValue{}, NoValue{});
-#endif
+    if (way.is_inline && shoot_scalars(way, values..., none, none, none, none)) [[likely]]
+      return;
     std::byte body[kTidSize + 8 * kRegisterFields];
     [[maybe_unused]] std::byte* to = body + kTidSize;
     ((to = values.put(to)), ...);
@@ -208,10 +189,8 @@ template <class... P>
     WordPacker<(kSize + 7) / 8> packer;
     packer.template put<0, kTidSize>(ouro_thread.tid);
     pack<kTidSize>(packer, values...);
-#if OURO_HAS_RSEQ
-    if (way.is_inline) [[likely]]
-      return ring::write_fixed<kSize>(way.binding->channel, way.binding->id, packer.word);
-#endif
+    if (way.is_inline && ring::detail::shoot_fixed<kSize>(ouro_thread.route, way.word, way.id, packer.word)) [[likely]]
+      return;
     ouro_trace_slow(&site, packer.word, kSize);
   } else {
     const std::size_t size = (kTidSize + ... + values.size());
@@ -221,10 +200,8 @@ template <class... P>
     std::memcpy(body, &ouro_thread.tid, kTidSize);
     std::byte* to = body + kTidSize;
     ((to = values.put(to)), ...);
-#if OURO_HAS_RSEQ
-    if (way.is_inline) [[likely]]
-      return ring::write_sized(way.binding->channel, way.binding->id, body, size);
-#endif
+    if (way.is_inline && ring::detail::shoot_sized(ouro_thread.route, way.word, way.id, body, size)) [[likely]]
+      return;
     ouro_trace_slow(&site, body, size);
   }
 }
@@ -244,9 +221,14 @@ struct Collect {
   }
 };
 
+[[gnu::always_inline]] inline std::uint32_t filter_word(std::uint32_t filter_index) noexcept {
+  return filter.word[filter_index].load(std::memory_order_relaxed);
+}
+
+// `word`: the event's filter word, not 0.
 template <class... A>
-[[gnu::always_inline]] inline void emit(const Site& site, const A&... names_and_values) noexcept {
-  const Way way = way_of(site);
+[[gnu::always_inline]] inline void emit(const Site& site, std::uint32_t word, const A&... names_and_values) noexcept {
+  const Way way = way_of(site, word);
   if (way.is_off) [[unlikely]]
     return;
   Collect<>::emit(site, way, names_and_values...);
@@ -254,34 +236,28 @@ template <class... A>
 
 // For spans: was the beginning written?
 template <class... A>
-[[gnu::always_inline]] inline bool emit_begin(const Site& site, const A&... names_and_values) noexcept {
-  const Way way = way_of(site);
+[[gnu::always_inline]] inline bool emit_begin(const Site& site, std::uint32_t word, const A&... names_and_values) noexcept {
+  const Way way = way_of(site, word);
   if (way.is_off) [[unlikely]]
     return false;
   Collect<>::emit(site, way, names_and_values...);
   return true;
 }
 
-template <std::uint32_t kIndex>
-inline constexpr std::uint32_t kFilterIndex = kIndex;  // forces the hash of a name to be a constant
-
-[[gnu::always_inline]] inline bool maybe_on(std::uint32_t filter_index) noexcept {
-  return filter_page.word[filter_index].load(std::memory_order_relaxed) != 0;
-}
-
 // The rest of a scope: its end is an event if its beginning was one.
+template <class End>
 class SpanEnd {
  public:
-  [[gnu::always_inline]] explicit SpanEnd(const Site* end) noexcept : end_(end) {}
+  [[gnu::always_inline]] explicit SpanEnd(bool begun) noexcept : begun_(begun) {}
   SpanEnd(const SpanEnd&) = delete;
   SpanEnd& operator=(const SpanEnd&) = delete;
   [[gnu::always_inline]] ~SpanEnd() {
-    if (end_ != nullptr) [[unlikely]]
-      emit(*end_);
+    if (begun_) [[unlikely]]
+      if (const std::uint32_t word = filter_word(End::filter_index); word != 0) emit(End::site, word);
   }
 
  private:
-  const Site* end_;
+  bool begun_;
 };
 
 }  // namespace ouro::detail

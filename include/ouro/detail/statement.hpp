@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <ouro/abi/registry_layout.hpp>
 #include <ouro/abi/schema.hpp>
 
 namespace ouro::detail {
@@ -126,7 +125,6 @@ struct Statement {
 
   constexpr const char* name() const { return text; }
   constexpr const char* field(std::size_t i) const { return i < count && i <= abi::kMaxFields ? text + field_at[i] : ""; }
-  constexpr std::uint32_t filter_index() const { return abi::filter_index(text); }
 
   constexpr void note(Mistake m) {
     if (mistake == Mistake::none) mistake = m;

@@ -27,7 +27,6 @@ inline constexpr std::size_t kMaxSingleShotBody = 1024;
 
 // A process's view of a channel: its rings, where they are mapped here. Made once, then constant.
 struct alignas(64) Channel {
-  std::ptrdiff_t rseq_offset = 0;   // of the rseq area from the thread pointer
   std::uint32_t cpus = 0;           // entries in `ring`; every CPU the machine may ever have
   bool per_cpu = false;             // rseq and the TSC are there: sections may be used
   bool tsc = false;                 // the clock; else CLOCK_MONOTONIC
@@ -77,52 +76,73 @@ void commit(const Reservation& reservation) noexcept;
 // A Channel::reserve for memory that a page fault could find missing: asks the kernel to allocate it all now.
 int populate(const Channel& channel, abi::RingHead& ring) noexcept;
 
+// What a thread has looked up: the ring where its records of one channel go while it stays on its CPU. One per thread and
+// channel, or one per thread with a tag that says which channel it is for now; in thread-local storage, where its members
+// are one instruction away. Written by refresh() only.
+struct Route {
+  std::uint32_t tag = 0;  // 0: for no channel
+  std::uint32_t cpu = 0;
+  abi::RingHead* ring = nullptr;
 #if OURO_HAS_RSEQ
+  ouro::detail::RseqArea* rseq = &ouro::detail::no_rseq;
+#endif
+};
+
+// Looks the ring up for this thread as it runs now. The caller's thread owns `route`. A handler may call this for the same
+// route while it interrupts another call; `tag` is not 0.
+[[gnu::cold]] void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept;
+
 namespace detail {
+
+#if OURO_INLINE_SECTIONS
 
 inline constexpr std::size_t kDataOffset = abi::kRingDataOffset;
 
 // Offsets that the assembly below has as numbers.
-static_assert(offsetof(Channel, ring) == 56);
 static_assert(offsetof(abi::RingHead, writer.write_word) == 0);
 static_assert(offsetof(abi::RingHead, writer.stamp_deadline) == 8);
 static_assert(offsetof(abi::RingHead, writer.last_stamp) == 16);
 static_assert(offsetof(abi::RingHead, writer.mask) == 24);
 static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBits == 22);
 
-// The single-shot write, in the order of docs/ring-protocol.md: ring and W; room; body; clock; header; W.
+// The single-shot write, in the order of docs/ring-protocol.md: ring and W; is the route right?; room; body; clock; header; W.
 //   r10 ring   r11 W, then W after this record   rcx offset of the record   rax, rdx scratch and clock
-// What stands after rdtsc costs several times what it costs before it: keep that part short.
+// On machines where rdtsc waits for what stands before it (Granite Rapids does), the longest chain of loads before it is
+// what an event costs: thread -> ring -> W -> place. Nothing else may be longer; so the thread keeps the ring's address.
 #define OURO_WRITE_HEAD(size_operand, skip)      \
   OURO_RSEQ_DESCRIPTOR                           \
-  OURO_RSEQ_EXIT("slow")                         \
+  OURO_RSEQ_EXIT("declined")                     \
   OURO_RSEQ_BEGIN(skip)                          \
-  "movl %%fs:4(%[rs]), %%eax\n\t"                \
-  "movq 56(%[channel],%%rax,8), %%r10\n\t"       \
+  "movq %[ring], %%r10\n\t"                      \
+  "cmpl %[known], %[tag]\n\t"                    \
+  "jne %l[declined]\n\t"                         \
   "movq (%%r10), %%r11\n\t"                      \
+  "movl 4(%%rdx), %%eax\n\t"                     \
+  "cmpl %[cpu], %%eax\n\t"                       \
+  "jne %l[declined]\n\t"                         \
   "leaq " size_operand ", %%rax\n\t"             \
   "xorq %%r11, %%rax\n\t"                        \
   "cmpq 24(%%r10), %%rax\n\t"                    \
-  "ja %l[slow]\n\t"                              \
+  "ja %l[declined]\n\t"                          \
   "movl %%r11d, %%ecx\n\t"                       \
   "andl $0x3fffffff, %%ecx\n\t"
 #define OURO_WRITE_STAMP                         \
   "rdtsc\n\t"                                    \
   "shlq $32, %%rdx\n\t"                          \
-  "orq %%rdx, %%rax\n\t"                         \
-  "cmpq 8(%%r10), %%rax\n\t"                     \
-  "jae %l[slow]\n\t"                             \
-  "movq %%rax, 16(%%r10)\n\t"                    \
+  "orq %%rax, %%rdx\n\t"                         \
   "shll $10, %%eax\n\t"                          \
   "orl %[id], %%eax\n\t"                         \
-  "movl %%eax, 16384(%%r10,%%rcx)\n\t"
+  "movl %%eax, 16384(%%r10,%%rcx)\n\t"           \
+  "cmpq 8(%%r10), %%rdx\n\t"                     \
+  "jae %l[declined]\n\t"                         \
+  "movq %%rdx, 16(%%r10)\n\t"
 #define OURO_WRITE_COMMIT                        \
   "movq %%r11, (%%r10)\n\t"                      \
   OURO_RSEQ_END                                  \
-  OURO_RSEQ_ABORT("aborted")
+  OURO_RSEQ_ABORT("declined")
+#define OURO_WRITE_ROUTE                                                                                \
+  [rseq] "m"(route.rseq), [ring] "m"(route.ring), [known] "m"(route.tag), [cpu] "m"(route.cpu), [tag] "r"(tag)
 #define OURO_WRITE_CLOBBERS "rax", "rcx", "rdx", "r10", "r11", "cc", "memory"
-
-enum class Shot : std::uint8_t { done, slow, aborted };
 
 // One store of a field of size s at offset o of the record.
 #define OURO_PUT_FIELD(f, o, s)                                    \
@@ -141,104 +161,77 @@ enum class Shot : std::uint8_t { done, slow, aborted };
   "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                    \
   ".endif\n\t"
 
-// A body of up to 4 scalars behind 4 bytes of context, each stored as it is: sizes 1, 2, 4, 8, or 0 for none.
+// These write a record if the route is for `tag` and for the CPU the thread is on, and the record fits and needs no extended
+// header. False: nothing was written; the caller refreshes the route and takes the slow path.
+
+// A body of up to 4 scalars behind 4 bytes of context, each stored as it is: sizes 1, 2, 4, 8, or 0 for none. `id` < 1023.
 template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
-[[gnu::always_inline]] inline Shot shoot_fields(const Channel* channel, std::uint32_t id, std::uint32_t context, std::uint64_t a,
-                                                std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
+[[gnu::always_inline]] inline bool shoot_fields(const Route& route, std::uint32_t tag, std::uint32_t id, std::uint32_t context,
+                                                std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
   constexpr std::size_t kAt = kCompactHeader + 4, kSize = kAt + kA + kB + kC + kD;
-  // The stores are of 8 bytes each (9 for kA == 2): where the second branch comes to lie, and what is good for both.
-  constexpr int kFields = (kA != 0) + (kB != 0) + (kC != 0) + (kD != 0);
-  constexpr int kSkip = kFields == 0 || kFields == 4 ? 21 : kFields == 1 ? 28 : kFields == 2 ? 31 : 13;
-  if constexpr (kB == 0 && kA <= 4) {  // one store of both; what it stores beyond the record has room
-    asm goto(OURO_WRITE_HEAD("12(%%r11)", "21")
-             "addq %[advance], %%r11\n\t"
-             "movq %[both], 16388(%%r10,%%rcx)\n\t"
-             OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id),
-                 [advance] "i"(abi::kOneRecord + kSize), [both] "r"(context | a << 32)
-             : OURO_WRITE_CLOBBERS : slow, aborted);
-  } else if constexpr (kB == 0) {
-    asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "%c[skip]")
-             "addq %[advance], %%r11\n\t"
-             "movl %[context], 16388(%%r10,%%rcx)\n\t"
-             OURO_PUT_FIELD("a", "oa", "sa")
-             OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [size] "i"(kSize), [skip] "i"(kSkip),
-                 [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context), [a] "r"(a), [oa] "i"(kAt), [sa] "i"(kA)
-             : OURO_WRITE_CLOBBERS : slow, aborted);
-  } else {
-    asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "%c[skip]")
-             "addq %[advance], %%r11\n\t"
-             "movl %[context], 16388(%%r10,%%rcx)\n\t"
-             OURO_PUT_FIELD("a", "oa", "sa") OURO_PUT_FIELD("b", "ob", "sb")
-             OURO_PUT_FIELD("c", "oc", "sc") OURO_PUT_FIELD("d", "od", "sd")
-             OURO_WRITE_STAMP OURO_WRITE_COMMIT
-             : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [size] "i"(kSize), [skip] "i"(kSkip),
-                 [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context), [a] "r"(a), [b] "r"(b), [c] "r"(kC != 0 ? c : b),
-                 [d] "r"(kD != 0 ? d : b), [oa] "i"(kAt), [ob] "i"(kAt + kA), [oc] "i"(kAt + kA + kB),
-                 [od] "i"(kAt + kA + kB + kC), [sa] "i"(kA), [sb] "i"(kB), [sc] "i"(kC), [sd] "i"(kD)
-             : OURO_WRITE_CLOBBERS : slow, aborted);
-  }
-  return Shot::done;
-slow:
-  ouro::detail::rseq_clear(channel->rseq_offset);
-  return Shot::slow;
-aborted:
-  return Shot::aborted;
+  asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "31")
+           "movl %[context], 16388(%%r10,%%rcx)\n\t"
+           OURO_PUT_FIELD("a", "oa", "sa") OURO_PUT_FIELD("b", "ob", "sb")
+           OURO_PUT_FIELD("c", "oc", "sc") OURO_PUT_FIELD("d", "od", "sd")
+           "addq %[advance], %%r11\n\t"
+           OURO_WRITE_STAMP OURO_WRITE_COMMIT
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [size] "i"(kSize), [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context),
+               [a] "r"(kA != 0 ? a : context), [b] "r"(kB != 0 ? b : context), [c] "r"(kC != 0 ? c : context),
+               [d] "r"(kD != 0 ? d : context), [oa] "i"(kAt), [ob] "i"(kAt + kA), [oc] "i"(kAt + kA + kB),
+               [od] "i"(kAt + kA + kB + kC), [sa] "i"(kA), [sb] "i"(kB), [sc] "i"(kC), [sd] "i"(kD)
+           : OURO_WRITE_CLOBBERS : declined);
+  return true;
+declined:
+  ouro::detail::rseq_clear(*route.rseq);
+  return false;
 }
 
 // A body of kSize bytes in kWords = ceil(kSize / 8) words in memory. Whole words are stored: what stands beyond the
-// record is overwritten by the next one, and room for it is checked.
+// record is overwritten by the next one, and room for it is checked. `id` < 1023.
 template <std::size_t kSize>
-[[gnu::always_inline]] inline Shot shoot_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
+[[gnu::always_inline]] inline bool shoot_fixed(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kWords >= 1 && kWords <= 8);
   constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
   constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
   static_assert(kAdvance <= 0x7fffffff);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
-           "addq %[advance], %%r11\n\t"
            OURO_COPY_WORD(0) OURO_COPY_WORD(1) OURO_COPY_WORD(2) OURO_COPY_WORD(3)
            OURO_COPY_WORD(4) OURO_COPY_WORD(5) OURO_COPY_WORD(6) OURO_COPY_WORD(7)
+           "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [room] "i"(kRoom),
-               [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
-           : OURO_WRITE_CLOBBERS : slow, aborted);
-  return Shot::done;
-slow:
-  ouro::detail::rseq_clear(channel->rseq_offset);
-  return Shot::slow;
-aborted:
-  return Shot::aborted;
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kRoom), [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
+           : OURO_WRITE_CLOBBERS : declined);
+  return true;
+declined:
+  ouro::detail::rseq_clear(*route.rseq);
+  return false;
 }
-#undef OURO_PUT_FIELD
-#undef OURO_COPY_WORD
 
 // The same without header and clock.
 template <std::size_t kSize>
-[[gnu::always_inline]] inline Shot shoot_unstamped(const Channel* channel, const std::uint64_t* body) noexcept {
+[[gnu::always_inline]] inline bool shoot_unstamped(const Route& route, std::uint32_t tag, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kSize >= 8 && kWords <= 2, "larger bodies: write_slow");
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
-           "addq %[advance], %%r11\n\t"
            "movq %[b0], 16384(%%r10,%%rcx)\n\t"
            ".if %c[words] > 1\n\t"
            "movq %[b1], 16392(%%r10,%%rcx)\n\t"
            ".endif\n\t"
+           "addq %[advance], %%r11\n\t"
            OURO_WRITE_COMMIT
-           : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [room] "i"(8 * kWords), [words] "i"(kWords),
-               [advance] "i"(abi::kOneRecord + kSize), [b0] "r"(body[0]), [b1] "r"(body[kWords - 1])
-           : OURO_WRITE_CLOBBERS : slow, aborted);
-  return Shot::done;
-slow:
-  ouro::detail::rseq_clear(channel->rseq_offset);
-  return Shot::slow;
-aborted:
-  return Shot::aborted;
+           : : OURO_WRITE_ROUTE, [room] "i"(8 * kWords), [words] "i"(kWords), [advance] "i"(abi::kOneRecord + kSize),
+               [b0] "r"(body[0]), [b1] "r"(body[kWords - 1])
+           : OURO_WRITE_CLOBBERS : declined);
+  return true;
+declined:
+  ouro::detail::rseq_clear(*route.rseq);
+  return false;
 }
 
-// A body of `size` bytes, copied in steps of 16.
-[[gnu::always_inline]] inline Shot shoot(const Channel* channel, std::uint32_t id, const void* body, std::size_t size) noexcept {
+// A body of `size` bytes, readable up to the next multiple of 16, copied in steps of 16. `id` < 1023.
+[[gnu::always_inline]] inline bool shoot_sized(const Route& route, std::uint32_t tag, std::uint32_t id, const void* body,
+                                               std::size_t size) noexcept {
   const std::size_t rounded = (size + 15) & ~std::size_t{15};
   const std::uint64_t advance = abi::kOneRecord + kCompactHeader + size;
   asm goto(OURO_WRITE_HEAD("4(%%r11,%[rounded])", "31")
@@ -252,59 +245,75 @@ aborted:
            "jb 75b\n\t"
            "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : [rs] "r"(channel->rseq_offset), [channel] "r"(channel), [id] "r"(id), [rounded] "r"(rounded),
-               [advance] "r"(advance), [body] "r"(body)
-           : OURO_WRITE_CLOBBERS, "xmm0" : slow, aborted);
-  return Shot::done;
-slow:
-  ouro::detail::rseq_clear(channel->rseq_offset);
-  return Shot::slow;
-aborted:
-  return Shot::aborted;
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [rounded] "r"(rounded), [advance] "r"(advance), [body] "r"(body)
+           : OURO_WRITE_CLOBBERS, "xmm0" : declined);
+  return true;
+declined:
+  ouro::detail::rseq_clear(*route.rseq);
+  return false;
 }
+
+#undef OURO_WRITE_HEAD
+#undef OURO_WRITE_STAMP
+#undef OURO_WRITE_COMMIT
+#undef OURO_WRITE_ROUTE
+#undef OURO_WRITE_CLOBBERS
+#undef OURO_PUT_FIELD
+#undef OURO_COPY_WORD
+
+#else
+
+template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
+inline bool shoot_fields(const Route&, std::uint32_t, std::uint32_t, std::uint32_t, std::uint64_t, std::uint64_t, std::uint64_t,
+                         std::uint64_t) noexcept {
+  return false;
+}
+template <std::size_t kSize>
+inline bool shoot_fixed(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*) noexcept {
+  return false;
+}
+template <std::size_t kSize>
+inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) noexcept {
+  return false;
+}
+inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, const void*, std::size_t) noexcept { return false; }
+
+#endif
+
+inline constexpr std::uint32_t kOnlyTag = 1;
 
 }  // namespace detail
 
-// A record whose body is 4 bytes of context and up to 4 scalars of kA .. kD bytes (1, 2, 4, 8; 0: none, and none behind
-// it), given by their bits. `id` < 1023. The channel must be per_cpu and this thread registered for rseq. An interrupted
-// write is tried once more by write_slow, whose retries are bounded.
-template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
-[[gnu::always_inline]] inline void write_fields(const Channel* channel, std::uint32_t id, std::uint32_t context, std::uint64_t a,
-                                                std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
-  if (detail::shoot_fields<kA, kB, kC, kD>(channel, id, context, a, b, c, d) != detail::Shot::done) [[unlikely]] {
-    std::byte body[4 + 4 * 8];
-    std::memcpy(body, &context, 4);
-    std::memcpy(body + 4, &a, kA);
-    std::memcpy(body + 4 + kA, &b, kB);
-    std::memcpy(body + 4 + kA + kB, &c, kC);
-    std::memcpy(body + 4 + kA + kB + kC, &d, kD);
-    write_slow(*channel, id, body, 4 + kA + kB + kC + kD);
-  }
+// The writes of those who use the ring by itself, with one Route per thread and channel.
+
+// A record of kSize bytes (4 to 64) in whole words. `id` < 1023.
+template <std::size_t kSize>
+[[gnu::always_inline]] inline void write_fixed(Route& route, const Channel& channel, std::uint32_t id, const std::uint64_t* body) noexcept {
+  if (detail::shoot_fixed<kSize>(route, detail::kOnlyTag, id, body)) [[likely]]
+    return;
+  refresh(route, channel, detail::kOnlyTag);
+  write_slow(channel, id, body, kSize);
 }
 
-// The same for a body of kSize bytes (4 to 64) in whole words.
+// For channels without a clock: the record is its body, kSize bytes (8 to 16), and nothing else.
 template <std::size_t kSize>
-[[gnu::always_inline]] inline void write_fixed(const Channel* channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  if (detail::shoot_fixed<kSize>(channel, id, body) != detail::Shot::done) [[unlikely]]
-    write_slow(*channel, id, body, kSize);
-}
-
-// For channels without a clock: the record is its body, kSize bytes (at least 8), and nothing else.
-template <std::size_t kSize>
-[[gnu::always_inline]] inline void write_unstamped(const Channel* channel, const std::uint64_t* body) noexcept {
+[[gnu::always_inline]] inline void write_unstamped(Route& route, const Channel& channel, const std::uint64_t* body) noexcept {
   const std::uint64_t w0 = body[0], w1 = body[(kSize - 1) / 8];
   const std::uint64_t words[] = {w0, w1};
-  if (detail::shoot_unstamped<kSize>(channel, words) != detail::Shot::done) [[unlikely]] {
-    const std::uint64_t copy[] = {w0, w1};
-    write_slow(*channel, 0, copy, kSize);
-  }
+  if (detail::shoot_unstamped<kSize>(route, detail::kOnlyTag, words)) [[likely]]
+    return;
+  refresh(route, channel, detail::kOnlyTag);
+  const std::uint64_t copy[] = {w0, w1};
+  write_slow(channel, 0, copy, kSize);
 }
 
-// A record of 4 to kMaxSingleShotBody bytes; `body` must be readable up to the next multiple of 16.
-[[gnu::always_inline]] inline void write_sized(const Channel* channel, std::uint32_t id, const void* body, std::size_t size) noexcept {
-  if (detail::shoot(channel, id, body, size) != detail::Shot::done) [[unlikely]]
-    write_slow(*channel, id, body, size);
+// A record of 4 to kMaxSingleShotBody bytes; `body` must be readable up to the next multiple of 16. `id` < 1023.
+[[gnu::always_inline]] inline void write_sized(Route& route, const Channel& channel, std::uint32_t id, const void* body,
+                                               std::size_t size) noexcept {
+  if (detail::shoot_sized(route, detail::kOnlyTag, id, body, size)) [[likely]]
+    return;
+  refresh(route, channel, detail::kOnlyTag);
+  write_slow(channel, id, body, size);
 }
-#endif
 
 }  // namespace ouro::ring
