@@ -254,6 +254,18 @@ TEST(RingGeometry, RefusesWhatTheWriteWordCannotHold) {
 }
 
 #if OURO_HAS_RSEQ
+// True as soon as the text is written; slow records in between find the route, move the deadline and, in the end, switch.
+bool write_text(TestRing& ring, Route& route, const std::uint64_t* words, const std::string& text, int tries) {
+  const std::vector<char> exactly(text.begin(), text.end());  // so that ASan sees what lies beside it
+  const auto shoot = [&] { return detail::shoot_text<8, 1>(route, detail::kOnlyTag, 7, words, exactly.data(), exactly.size()); };
+  for (; tries > 0; --tries) {
+    if (shoot()) return true;
+    refresh(route, ring.channel(), detail::kOnlyTag);
+    write_slow(ring.channel(), 7, words, 12);
+  }
+  return false;
+}
+
 TEST(FastPath, FixedAndSizedRecordsAreThoseOfTheSlowPath) {
   pin_to(0);
   TestRing ring({.mode = FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
@@ -273,11 +285,39 @@ TEST(FastPath, FixedAndSizedRecordsAreThoseOfTheSlowPath) {
     const std::size_t size = 12 + static_cast<std::size_t>(round) % 230;
     const auto body = make_body(3, number++, size);
     write_sized(route, ring.channel(), 7, body.data(), size);
+    const auto text = make_body(3, number++, size + 1);
+    write_text(route, ring.channel(), text, size + 1);
     for (const Record& r : ring.drain(round % 2 == 0)) EXPECT_EQ(r.number, read++);
   }
   for (const Record& r : ring.drain()) EXPECT_EQ(r.number, read++);
   EXPECT_EQ(read, number);
   EXPECT_EQ(ring.lost(), 0u);
+}
+
+TEST(FastPath, TextOfEveryLengthIsWholeAndOneWithANulIsDeclined) {
+  pin_to(0);
+  TestRing ring({.mode = FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu || !OURO_INLINE_SECTIONS) GTEST_SKIP() << "no inline sections here";
+  Route route;
+  std::uint64_t words[2] = {0x1122334455667788, 0};  // 8 bytes, then the text and its NUL
+  for (std::size_t length = 0; length < 256; ++length) {
+    std::string text(length, 'x');
+    for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>('a' + i % 26);
+    for (std::size_t nul = 0; nul < length; nul += 1 + length / 40) {
+      std::string broken = text;
+      broken[nul] = '\0';
+      EXPECT_FALSE(write_text(ring, route, words, broken, 3)) << length << ", NUL at " << nul;
+    }
+    EXPECT_TRUE(write_text(ring, route, words, text, 30)) << length;
+    std::string seen;
+    Packet packet;
+    while (ring.reader(0).next(packet, true) == Reader::Answer::packet) {
+      seen.append(reinterpret_cast<const char*>(packet.bytes.data()), packet.bytes.size());
+      ring.reader(0).release();
+    }
+    ASSERT_GE(seen.size(), length + 9);
+    EXPECT_EQ(seen.substr(seen.size() - length - 9), std::string(reinterpret_cast<const char*>(words), 8) + text + '\0');
+  }
 }
 #endif
 

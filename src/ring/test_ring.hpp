@@ -35,6 +35,19 @@ inline std::vector<std::byte> make_body(std::uint32_t writer, std::uint32_t numb
   return body;
 }
 
+#if OURO_HAS_RSEQ
+// A body as text: 12 bytes before it, one behind it.
+inline void write_text(Route& route, const Channel& channel, const std::vector<std::byte>& body, std::size_t size) {
+  std::uint64_t words[3]{};
+  std::memcpy(words, body.data(), 12);
+  std::memcpy(words + 2, body.data() + size - 1, 1);
+  const std::vector<char> text(reinterpret_cast<const char*>(body.data()) + 12, reinterpret_cast<const char*>(body.data()) + size - 1);
+  if (detail::shoot_text<12, 1>(route, detail::kOnlyTag, 7, words, text.data(), text.size())) return;
+  refresh(route, channel, detail::kOnlyTag);
+  write_slow(channel, 7, body.data(), size);
+}
+#endif
+
 class TestRing {
  public:
   explicit TestRing(const LocalChannel::Options& options) : channel_(std::move(*LocalChannel::create(options))) {

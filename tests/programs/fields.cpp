@@ -90,6 +90,19 @@ void write_texts() {
   OURO_EVENT("fields:text5000", "t", std::string(5000, 'z'), "after", std::string("end"));
 }
 
+// One string among scalars is copied straight into the ring, by its length in different ways.
+void write_text_around() {
+  const std::string text = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";
+  for (const std::size_t length : {0, 1, 7, 8, 15, 16, 17, 31, 32, 44}) {
+    const std::string_view t(text.data() + (44 - length) / 2, length);
+    OURO_EVENT("fields:behind", "a", std::uint8_t{1}, "b", 2.5, "t", t);
+    OURO_EVENT("fields:before", "t", t, "a", std::uint16_t{3}, "b", -4L);
+    OURO_EVENT("fields:between", "a", 5, "t", t, "b", std::uint8_t{6}, "c", 7u);
+  }
+  for (const std::string& nul : {std::string("a\0b", 3), std::string("twenty\0bytes and one", 20)})
+    OURO_EVENT("fields:nul", "t", nul, "a", 8);
+}
+
 void write_rows() {
   const int c_array[3] = {1, -2, 3};
   const std::array<std::uint16_t, 2> array{65535, 7};
@@ -127,6 +140,7 @@ void write_others() {
 int main() {
   write_numbers();
   write_texts();
+  write_text_around();
   write_rows();
   write_others();
 }

@@ -148,7 +148,7 @@ struct Way {
 }
 
 template <class... P>
-[[gnu::noinline]] void emit_large(const Site& site, std::size_t size, const P&... values) noexcept {
+[[gnu::noinline, gnu::visibility("hidden")]] void emit_large(const Site& site, std::size_t size, const P&... values) noexcept {
   const auto put = [&](std::byte* to) { ((to = values.put(to)), ...); };
   using Put = decltype(put);
   if (size <= ring::kMaxSingleShotBody) {
@@ -171,6 +171,63 @@ template <class A, class B, class C, class D, class... None>
 [[gnu::always_inline]] inline bool shoot_scalars(Way way, const A& a, const B& b, const C& c, const D& d, const None&...) noexcept {
   return ring::detail::shoot_fields<A::kSize, B::kSize, C::kSize, D::kSize>(ouro_thread.route, way.word, way.id, ouro_thread.tid,
                                                                             a.bits(), b.bits(), c.bits(), d.bits());
+}
+
+// One string and some scalars: the string is copied once, from where it is to the ring.
+template <class P>
+inline constexpr bool kIsText = std::is_same_v<P, StringValue>;
+template <class... P>
+inline constexpr bool kOneText = (0 + ... + kIsText<P>) == 1 && (true && ... && (P::kSize != 0 || kIsText<P>)) &&
+                                 (kTidSize + ... + P::kSize) <= 48;
+// Sizes of the scalars before and behind it.
+template <class... P>
+constexpr std::size_t size_before_text() {
+  std::size_t size = 0;
+  bool before = true;
+  ((before = before && !kIsText<P>, size += before ? P::kSize : 0), ...);
+  return size;
+}
+
+template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords>
+[[gnu::always_inline]] inline void pack_around_text(WordPacker<kWords>&) noexcept {}
+template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords, class P, class... Rest>
+[[gnu::always_inline]] inline void pack_around_text(WordPacker<kWords>& packer, const P& first, const Rest&... rest) noexcept {
+  if constexpr (kIsText<P>) {
+    pack_around_text<kBehind, kBehind>(packer, rest...);
+  } else {
+    packer.template put<kOffset, P::kSize>(first.bits());
+    pack_around_text<kOffset + P::kSize, kBehind>(packer, rest...);
+  }
+}
+
+[[gnu::always_inline]] inline const StringValue& text_of(const StringValue& text, const auto&...) noexcept { return text; }
+template <class P, class... Rest>
+[[gnu::always_inline]] inline const StringValue& text_of(const P&, const Rest&... rest) noexcept {
+  return text_of(rest...);
+}
+
+template <class... P>
+[[gnu::always_inline]] inline bool shoot_around_text(Way way, const P&... values) noexcept {
+  constexpr std::size_t kHead = kTidSize + size_before_text<P...>();
+  constexpr std::size_t kTail = (kTidSize + ... + P::kSize) - kHead + 1;  // the string's NUL is its first byte
+  constexpr std::size_t kHeadWords = (kHead + 7) / 8;
+  WordPacker<kHeadWords + (kTail + 7) / 8> packer;
+  packer.template put<0, kTidSize>(ouro_thread.tid);
+  pack_around_text<kTidSize, 8 * kHeadWords + 1>(packer, values...);
+  const StringValue& text = text_of(values...);
+  return ring::detail::shoot_text<kHead, kTail>(ouro_thread.route, way.word, way.id, packer.word, text.text, text.length);
+}
+
+// By way of a body on the stack. `kTried`: the inline path has been.
+template <bool kTried, class... P>
+[[gnu::noinline, gnu::visibility("hidden")]] void emit_body(const Site& site, Way way, std::size_t size, const P&... values) noexcept {
+  alignas(16) std::byte body[kInlineBody + 16];
+  std::memcpy(body, &ouro_thread.tid, kTidSize);
+  std::byte* to = body + kTidSize;
+  ((to = values.put(to)), ...);
+  if (!kTried && way.is_inline && ring::detail::shoot_sized(ouro_thread.route, way.word, way.id, body, size)) [[likely]]
+    return;
+  ouro_trace_slow(&site, body, size);
 }
 
 // The event is perhaps on.
@@ -196,13 +253,11 @@ template <class... P>
     const std::size_t size = (kTidSize + ... + values.size());
     if (size > kInlineBody) [[unlikely]]
       return emit_large(site, size, values...);
-    alignas(16) std::byte body[kInlineBody + 16];
-    std::memcpy(body, &ouro_thread.tid, kTidSize);
-    std::byte* to = body + kTidSize;
-    ((to = values.put(to)), ...);
-    if (way.is_inline && ring::detail::shoot_sized(ouro_thread.route, way.word, way.id, body, size)) [[likely]]
-      return;
-    ouro_trace_slow(&site, body, size);
+    if constexpr (kOneText<P...>) {
+      if (way.is_inline && shoot_around_text(way, values...)) [[likely]]
+        return;
+    }
+    emit_body<kOneText<P...>>(site, way, size, values...);
   }
 }
 

@@ -155,11 +155,16 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   ".elseif %c[" s "] == 1\n\t"                                     \
   "movb %b[" f "], 16384+%c[" o "](%%r10,%%rcx)\n\t"               \
   ".endif\n\t"
-#define OURO_COPY_WORD(i)                                          \
-  ".if %c[words] > " #i "\n\t"                                     \
-  "movq 8*" #i "(%[body]), %%rdx\n\t"                              \
-  "movq %%rdx, 16388+8*" #i "(%%r10,%%rcx)\n\t"                    \
+// Copies a constant number of words of `body`, from word `first` on, to `to`: address and register operands, "8*i" behind 0.
+#define OURO_COPY_WORD(n, first, to, i)                            \
+  ".if %c[" n "] > " #i "\n\t"                                     \
+  "movq 8*" first "+8*" #i "(%[body]), %%rdx\n\t"                  \
+  "movq %%rdx, 8*" #i "+" to "\n\t"                                \
   ".endif\n\t"
+#define OURO_COPY_WORDS(n, first, to)                                                                         \
+  OURO_COPY_WORD(n, first, to, 0) OURO_COPY_WORD(n, first, to, 1) OURO_COPY_WORD(n, first, to, 2)             \
+  OURO_COPY_WORD(n, first, to, 3) OURO_COPY_WORD(n, first, to, 4) OURO_COPY_WORD(n, first, to, 5)             \
+  OURO_COPY_WORD(n, first, to, 6) OURO_COPY_WORD(n, first, to, 7)
 
 // These write a record if the route is for `tag` and for the CPU the thread is on, and the record fits and needs no extended
 // header. False: nothing was written; the caller refreshes the route and takes the slow path.
@@ -196,8 +201,7 @@ template <std::size_t kSize>
   constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
   static_assert(kAdvance <= 0x7fffffff);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
-           OURO_COPY_WORD(0) OURO_COPY_WORD(1) OURO_COPY_WORD(2) OURO_COPY_WORD(3)
-           OURO_COPY_WORD(4) OURO_COPY_WORD(5) OURO_COPY_WORD(6) OURO_COPY_WORD(7)
+           OURO_COPY_WORDS("words", "0", "16388(%%r10,%%rcx)")
            "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
            : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kRoom), [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
@@ -253,6 +257,74 @@ declined:
   return false;
 }
 
+// A body of kHead bytes, `length` bytes of text without a NUL, and kTail bytes: head and tail in whole words, one behind the
+// other in `words`. What the words hold beyond head and tail is stored as well and overwritten by what follows. False also if
+// there is a NUL in the text: it would end it for whoever reads the record. `id` < 1023.
+//   rax place of the text   xmm1 the least of all its bytes, in 16 columns
+template <std::size_t kHead, std::size_t kTail>
+[[gnu::always_inline]] inline bool shoot_text(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* words,
+                                              const char* text, std::size_t length) noexcept {
+  constexpr std::size_t kHeadWords = (kHead + 7) / 8, kTailWords = (kTail + 7) / 8;
+  static_assert(kHead >= 4 && kTail >= 1 && kHeadWords + kTailWords <= 8);
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])", "31")
+           OURO_COPY_WORDS("head_words", "0", "16388(%%r10,%%rcx)")
+           "leaq 16388+%c[head](%%r10,%%rcx), %%rax\n\t"
+           "pcmpeqb %%xmm1, %%xmm1\n\t"
+           "cmpq $16, %[length]\n\t"
+           "jb 76f\n\t"
+           "movups -16(%[text],%[length]), %%xmm0\n\t"  // the last 16, then all others from the first on
+           "movups %%xmm0, -16(%%rax,%[length])\n\t"
+           "movl $16, %%edx\n"
+           "75:\n\t"
+           "pminub %%xmm0, %%xmm1\n\t"
+           "cmpq %[length], %%rdx\n\t"
+           "jae 79f\n\t"
+           "movups -16(%[text],%%rdx), %%xmm0\n\t"
+           "movups %%xmm0, -16(%%rax,%%rdx)\n\t"
+           "addq $16, %%rdx\n\t"
+           "jmp 75b\n"
+           "76:\n\t"
+           "testb $8, %b[length]\n\t"
+           "jz 77f\n\t"
+           "movq (%[text]), %%xmm0\n\t"  // 8 to 15: the first and the last 8
+           "movq -8(%[text],%[length]), %%xmm2\n\t"
+           "movq %%xmm0, (%%rax)\n\t"
+           "movq %%xmm2, -8(%%rax,%[length])\n\t"
+           "punpcklqdq %%xmm2, %%xmm0\n\t"
+           "pminub %%xmm0, %%xmm1\n\t"
+           "jmp 79f\n"
+           "77:\n\t"
+           "xorl %%edx, %%edx\n"
+           "78:\n\t"
+           "cmpq %[length], %%rdx\n\t"
+           "jae 79f\n\t"
+           "movzbl (%[text],%%rdx), %%r11d\n\t"
+           "movb %%r11b, (%%rax,%%rdx)\n\t"
+           "incl %%edx\n\t"
+           "testl %%r11d, %%r11d\n\t"
+           "jne 78b\n\t"
+           "jmp %l[declined]\n"
+           "79:\n\t"
+           "pxor %%xmm0, %%xmm0\n\t"
+           "pcmpeqb %%xmm1, %%xmm0\n\t"
+           "pmovmskb %%xmm0, %%edx\n\t"
+           "testl %%edx, %%edx\n\t"
+           "jne %l[declined]\n\t"
+           "addq %[length], %%rax\n\t"
+           OURO_COPY_WORDS("tail_words", "%c[head_words]", "0(%%rax)")
+           "movq (%%r10), %%r11\n\t"
+           "leaq %c[advance](%%r11,%[length]), %%r11\n\t"
+           OURO_WRITE_STAMP OURO_WRITE_COMMIT
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kCompactHeader + kHead + 8 * kTailWords),
+               [advance] "i"(abi::kOneRecord + kCompactHeader + kHead + kTail), [head] "i"(kHead), [head_words] "i"(kHeadWords),
+               [tail_words] "i"(kTailWords), [body] "r"(words), [text] "r"(text), [length] "r"(length)
+           : OURO_WRITE_CLOBBERS, "xmm0", "xmm1", "xmm2" : declined);
+  return true;
+declined:
+  ouro::detail::rseq_clear(*route.rseq);
+  return false;
+}
+
 #undef OURO_WRITE_HEAD
 #undef OURO_WRITE_STAMP
 #undef OURO_WRITE_COMMIT
@@ -260,6 +332,7 @@ declined:
 #undef OURO_WRITE_CLOBBERS
 #undef OURO_PUT_FIELD
 #undef OURO_COPY_WORD
+#undef OURO_COPY_WORDS
 
 #else
 
@@ -277,6 +350,10 @@ inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) n
   return false;
 }
 inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, const void*, std::size_t) noexcept { return false; }
+template <std::size_t kHead, std::size_t kTail>
+inline bool shoot_text(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*, const char*, std::size_t) noexcept {
+  return false;
+}
 
 #endif
 
