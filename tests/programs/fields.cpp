@@ -93,7 +93,7 @@ void write_texts() {
 // One string among scalars is copied straight into the ring, by its length in different ways.
 void write_text_around() {
   const std::string text = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";
-  for (const std::size_t length : {0, 1, 7, 8, 15, 16, 17, 31, 32, 44}) {
+  for (const unsigned length : {0u, 1u, 7u, 8u, 15u, 16u, 17u, 31u, 32u, 44u}) {
     const std::string_view t(text.data() + (44 - length) / 2, length);
     OURO_EVENT("fields:behind", "a", std::uint8_t{1}, "b", 2.5, "t", t);
     OURO_EVENT("fields:before", "t", t, "a", std::uint16_t{3}, "b", -4L);
