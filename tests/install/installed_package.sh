@@ -13,7 +13,7 @@ cmake --install "$OURO_BUILD" --prefix "$folder/first" >/dev/null
 mv "$folder/first" "$folder/prefix"
 prefix=$folder/prefix
 
-cmake -S "$consumer" -B "$folder/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$OURO_CXX" \
+cmake -G Ninja -S "$consumer" -B "$folder/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$OURO_CXX" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS="${flags[*]}" >/dev/null
 cmake --build "$folder/build" >/dev/null
 for program in ring trace read; do
@@ -33,7 +33,7 @@ echo "pkg-config: built and ran"
 
 # An example, as somebody would build it who has the installed package only.
 if [[ -z $OURO_SANITIZE ]]; then
-  cmake -S "$OURO_SOURCE/examples/shop" -B "$folder/shop" -DCMAKE_PREFIX_PATH="$prefix" \
+  cmake -G Ninja -S "$OURO_SOURCE/examples/shop" -B "$folder/shop" -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_CXX_COMPILER="$OURO_CXX" -DCMAKE_BUILD_TYPE=Debug >/dev/null
   cmake --build "$folder/shop" --target shop >/dev/null
   LD_LIBRARY_PATH=$pc/.. "$folder/shop/shop" --help >/dev/null
