@@ -7,8 +7,8 @@
 namespace ouro::ring {
 
 Result<Geometry> check(const Geometry& g) {
-  if (g.kind != abi::RingKind::per_cpu && g.kind != abi::RingKind::shared)
-    return errorf(22, "ring: kind is %u, want 1 (per_cpu) or 2 (shared)", static_cast<unsigned>(g.kind));
+  if (g.kind != abi::RingKind::per_cpu && g.kind != abi::RingKind::shared && g.kind != abi::RingKind::exclusive)
+    return errorf(22, "ring: kind is %u, want 1 (per_cpu), 2 (shared) or 3 (exclusive)", static_cast<unsigned>(g.kind));
   if (g.mode != abi::FullMode::discard && g.mode != abi::FullMode::overwrite)
     return errorf(22, "ring: mode is %u, want 1 (discard) or 2 (overwrite)", static_cast<unsigned>(g.mode));
   if (!std::has_single_bit(g.subbuf_count) || g.subbuf_count < abi::kMinSubbufs || g.subbuf_count > abi::kMaxSubbufs)
@@ -34,7 +34,7 @@ void initialise(abi::RingHead& head, const Geometry& g) {
   const std::uint64_t first = g.subbuf_count;
   head.slot[0].store(abi::Slot::make(first, false, 0).word, relaxed);
   for (std::uint32_t i = 1; i < g.subbuf_count; ++i) head.slot[i].store(abi::Slot::make(i, true, i).word, relaxed);
-  if (g.kind == abi::RingKind::per_cpu) {
+  if (g.kind != abi::RingKind::shared) {
     head.writer.write_word.store(make_w(first, 0), relaxed);
     head.image[0].sequence.store(first, relaxed);
   } else {

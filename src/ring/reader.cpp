@@ -8,6 +8,7 @@
 
 #include "ring/internal.hpp"
 #include "ring/owner.hpp"
+#include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -24,6 +25,7 @@ struct Range {  // of a dead writer's record
 
 struct Reader::State {
   abi::RingHead* head;
+  abi::Bell* bell;
   Geometry g;
   std::uint64_t next_sequence = 0;
   std::uint64_t consumed = 0;          // bytes of it that were delivered
@@ -81,10 +83,11 @@ struct Reader::State {
   void settle(const Suspect&);
 };
 
-Reader::Reader(abi::RingHead& head, const Geometry& geometry) : state_(std::make_unique<State>()) {
+Reader::Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.head = &head;
   s.g = geometry;
+  s.bell = bell;
   // The spare is whatever no slot names: also right when an earlier reader died between exchange and release.
   std::vector<bool> named(geometry.subbuf_count + 1);
   std::uint64_t oldest = ~std::uint64_t{0};
@@ -353,6 +356,7 @@ void Reader::release() {
       s.slot_of(s.next_sequence)
           .compare_exchange_strong(expected, abi::Slot::make(s.next_sequence, true, s.out_physical).word,
                                    std::memory_order_release, relaxed);  // ord(release:B)
+      if (s.bell != nullptr) wake_writers(*s.bell);
     }
     s.advance();
   }

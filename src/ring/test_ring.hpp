@@ -13,7 +13,7 @@
 
 namespace ouro::ring {
 
-struct Record {
+struct TestRecord {
   std::uint32_t writer, number;
   std::uint64_t stamp;
   std::size_t size;  // of the body
@@ -42,7 +42,7 @@ inline void write_text(Route& route, const Channel& channel, const std::vector<s
   std::memcpy(words, body.data(), 12);
   std::memcpy(words + 2, body.data() + size - 1, 1);
   const std::vector<char> text(reinterpret_cast<const char*>(body.data()) + 12, reinterpret_cast<const char*>(body.data()) + size - 1);
-  if (detail::shoot_text<12, 1>(route, detail::kOnlyTag, 7, words, text.data(), text.size())) return;
+  if (detail::shoot_bytes<12, 1, true, true>(route, detail::kOnlyTag, 7, words, text.data(), text.size())) return;
   refresh(route, channel, detail::kOnlyTag);
   write_slow(channel, 7, body.data(), size);
 }
@@ -67,12 +67,12 @@ class TestRing {
   }
 
   // Everything that can be read now, of all rings, ring by ring.
-  std::vector<Record> drain(bool include_current = true) {
-    std::vector<Record> all;
+  std::vector<TestRecord> drain(bool include_current = true) {
+    std::vector<TestRecord> all;
     for (std::uint32_t i = 0; i < readers_.size(); ++i) drain(i, include_current, all);
     return all;
   }
-  void drain(std::uint32_t i, bool include_current, std::vector<Record>& all) {
+  void drain(std::uint32_t i, bool include_current, std::vector<TestRecord>& all) {
     Packet packet;
     for (;;) {
       const Reader::Answer answer = readers_[i].next(packet, include_current);
@@ -99,7 +99,7 @@ class TestRing {
   std::uint64_t packets = 0;
 
  private:
-  void decode(std::uint32_t i, const Packet& packet, std::vector<Record>& all) {
+  void decode(std::uint32_t i, const Packet& packet, std::vector<TestRecord>& all) {
     ++packets;
     EXPECT_GE(packet.begin_stamp, end_[i]) << "packets of a ring overlap in time";
     EXPECT_GE(packet.end_stamp, packet.begin_stamp);

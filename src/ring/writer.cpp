@@ -2,12 +2,16 @@
 // ord(switch:B) name memory orderings; docs/ring-protocol.md lists who pairs with whom.
 #include <ouro/ring/writer.hpp>
 
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+
+#include <ouro/clock/tsc.hpp>
 
 #include "ring/internal.hpp"
 #include "ring/writer_internal.hpp"
@@ -58,7 +62,60 @@ bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept {
   return true;
 }
 
-#if OURO_HAS_RSEQ
+namespace {
+
+void wake(abi::Word32& word, int how_many) noexcept {
+  const int saved = errno;
+  syscall(SYS_futex, &word, FUTEX_WAKE, how_many, nullptr, nullptr, 0);  // of other processes too: not FUTEX_PRIVATE
+  errno = saved;
+}
+
+}  // namespace
+
+// One of many readers that sleep is woken: they share the work, so a second would find nothing.
+void ring_bell(const Channel& channel, std::uint64_t closed) noexcept {
+  if (channel.bell == nullptr || closed % channel.wake_every != 0) return;
+  // Sequentially consistent, as in sleep_on(): either the sleepers see the count, or we see them.
+  channel.bell->closed.fetch_add(1, std::memory_order_seq_cst);  // ord(bell:A) pairs with bell:B
+  if (channel.bell->readers.load(std::memory_order_seq_cst) != 0) wake(channel.bell->closed, 1);
+  if (channel.event_fd >= 0) {
+    const int saved = errno;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = ::write(channel.event_fd, &one, sizeof one);  // full: readers have enough to do
+    errno = saved;
+  }
+}
+
+bool sleep_on(abi::Word32& word, abi::Word32& sleepers, std::uint32_t seen, std::uint64_t patience_ns) noexcept {
+  const int saved = errno;
+  const timespec patience{static_cast<time_t>(patience_ns / 1'000'000'000), static_cast<long>(patience_ns % 1'000'000'000)};
+  sleepers.fetch_add(1, std::memory_order_seq_cst);
+  if (word.load(std::memory_order_seq_cst) == seen)  // ord(bell:B) pairs with bell:A
+    syscall(SYS_futex, &word, FUTEX_WAIT, seen, &patience, nullptr, 0);
+  sleepers.fetch_sub(1, std::memory_order_relaxed);
+  errno = saved;
+  return word.load(std::memory_order_acquire) != seen;
+}
+
+void wake_writers(abi::Bell& bell) noexcept {
+  bell.released.fetch_add(1, std::memory_order_seq_cst);
+  if (bell.writers.load(std::memory_order_seq_cst) != 0) wake(bell.released, 1 << 30);
+}
+
+// Remembers when the wait began.
+bool wait_for_room(const Channel& channel, std::uint32_t seen, std::uint64_t& begun) noexcept {
+  if (channel.bell == nullptr || channel.patience_ns == 0) return false;
+  const std::uint64_t now = clock::read_monotonic();
+  if (begun == 0) begun = now;
+  if (now - begun >= channel.patience_ns) return false;
+  sleep_on(channel.bell->released, channel.bell->writers, seen, channel.patience_ns - (now - begun));
+  return true;
+}
+
+std::uint32_t count_released(const Channel& channel) noexcept {
+  return channel.bell != nullptr ? channel.bell->released.load(std::memory_order_acquire) : 0;
+}
+
 namespace {
 
 // After so many interruptions in a row something other than the scheduler is at work (a debugger that steps, an
@@ -81,8 +138,21 @@ static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 1
               offsetof(Exchange, slot) == 32 && offsetof(Exchange, slot_value) == 40 && offsetof(Exchange, stamp) == 48 &&
               offsetof(Exchange, to) == 56 && offsetof(Exchange, from) == 72 && offsetof(Exchange, words) == 88);
 
+// The same where nobody else writes: nothing can come in between.
+bool exchange_alone(const Exchange& x) noexcept {
+  abi::WriterLine& writer = x.ring->writer;
+  if (writer.write_word.load(std::memory_order_relaxed) != x.expected || x.slot->load(std::memory_order_relaxed) != x.slot_value)
+    return false;
+  for (int i = 0; i < 2; ++i)
+    if (x.words[i] != 0) std::memcpy(x.to[i], x.from[i], 8 * x.words[i]);
+  writer.last_stamp.store(x.stamp, std::memory_order_relaxed);
+  writer.write_word.store(x.next, std::memory_order_release);  // ord(commit:B)
+  return true;
+}
+
+#if OURO_HAS_RSEQ
 // True: all of it happened. False: nothing visible did (last_stamp may have moved forward, which is harmless).
-[[gnu::noinline]] bool exchange(const Exchange& x) noexcept {
+[[gnu::noinline]] bool exchange_in_section(const Exchange& x) noexcept {
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
 #define OURO_COPY_IMAGE(to, from, words, loop, done) \
   "movq " to "(%[x]), %%rcx\n\t"                     \
@@ -128,6 +198,13 @@ failed:
   ouro::detail::rseq_clear(*area);
   return false;
 #undef OURO_COPY_IMAGE
+}
+#else
+bool exchange_in_section(const Exchange&) noexcept { return false; }
+#endif
+
+bool exchange(const Channel& channel, const Exchange& x) noexcept {
+  return channel.exclusive ? exchange_alone(x) : exchange_in_section(x);
 }
 
 enum class Switch : std::uint8_t { again, full, busy };
@@ -187,30 +264,32 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& r
                                        closing.records_before.load(std::memory_order_relaxed) + records_of(w),
                                        stamp, 0, 0, 0, 0};
   static_assert(offsetof(abi::SubbufImage, close_word) == 24 && offsetof(abi::SubbufImage, commits) == 48);
-  exchange({.cpu = cpu,
-            .ring = &ring,
-            .expected = w,
-            .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
-            .slot = &ring.slot[(sequence + 1) & (channel.subbuf_count - 1)],
-            .slot_value = claimed.word,
-            .stamp = stamp,
-            .to = {&closing.close_word, &ring.image[claimed.physical()].sequence},
-            .from = {close_image, open_image},
-            .words = {3, 7}});
+  if (exchange(channel, {.cpu = cpu,
+                         .ring = &ring,
+                         .expected = w,
+                         .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
+                         .slot = &ring.slot[(sequence + 1) & (channel.subbuf_count - 1)],
+                         .slot_value = claimed.word,
+                         .stamp = stamp,
+                         .to = {&closing.close_word, &ring.image[claimed.physical()].sequence},
+                         .from = {close_image, open_image},
+                         .words = {3, 7}}))
+    ring_bell(channel, sequence + 1);
   return Switch::again;
 }
 
 // One attempt's view of where a record of up to `bytes` would go; switches where needed.
-enum class Place : std::uint8_t { found, again, lost, elsewhere };
+enum class Place : std::uint8_t { found, again, waited, lost, elsewhere };
 struct Target {
   std::uint32_t cpu;
   abi::RingHead* ring;
   std::uint64_t w;
   std::uint64_t stamp;
+  std::uint64_t waiting_since;  // 0: not yet
 };
 
 Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
-  target.cpu = current_cpu();
+  target.cpu = channel.exclusive ? 0 : current_cpu();
   if (target.cpu >= channel.cpus) return Place::elsewhere;
   abi::RingHead& ring = *(target.ring = channel.ring[target.cpu]);
   if (!make_writable(channel, ring)) {
@@ -223,9 +302,13 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
   }
   target.w = ring.writer.write_word.load(std::memory_order_acquire);
   if (crosses(offset_of(target.w), bytes, channel.subbuf_size) || open_of(target.w) >= open_limit) {
+    const std::uint32_t released = count_released(channel);
     switch (switch_subbuf(channel, target.cpu, ring, target.w)) {
       case Switch::again: return Place::again;
-      case Switch::full: count_loss(ring, abi::Loss::full); return Place::lost;
+      case Switch::full:
+        if (wait_for_room(channel, released, target.waiting_since)) return Place::waited;
+        count_loss(ring, abi::Loss::full);
+        return Place::lost;
       case Switch::busy: count_loss(ring, abi::Loss::busy); return Place::lost;
     }
   }
@@ -236,10 +319,14 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
 
 Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
   alignas(16) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];
+  Target target{};
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    Target target{};
     const Place place = find_place(channel, kExtendedHeader + ((size + 7) & ~std::size_t{7}), abi::kOpenMask + 1, target);
     if (place == Place::again) continue;
+    if (place == Place::waited) {
+      tries = 0;
+      continue;
+    }
     if (place == Place::lost) return Written::lost;
     if (place == Place::elsewhere) break;
     abi::RingHead& ring = *target.ring;
@@ -248,16 +335,16 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
     const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
     std::memcpy(image + header, body, size);
     const std::uint64_t same = 0;
-    if (exchange({.cpu = target.cpu,
-                  .ring = &ring,
-                  .expected = target.w,
-                  .next = target.w + abi::kOneRecord + header + size,
-                  .slot = reinterpret_cast<const abi::Word*>(&same),
-                  .slot_value = 0,
-                  .stamp = target.stamp,
-                  .to = {data_of(ring) + offset_of(target.w), nullptr},
-                  .from = {image, nullptr},
-                  .words = {(header + size + 7) / 8, 0}})) {
+    if (exchange(channel, {.cpu = target.cpu,
+                           .ring = &ring,
+                           .expected = target.w,
+                           .next = target.w + abi::kOneRecord + header + size,
+                           .slot = reinterpret_cast<const abi::Word*>(&same),
+                           .slot_value = 0,
+                           .stamp = target.stamp,
+                           .to = {data_of(ring) + offset_of(target.w), nullptr},
+                           .from = {image, nullptr},
+                           .words = {(header + size + 7) / 8, 0}})) {
       // Only now: had we died before the record was there, a later deadline would make compact stamps ambiguous.
       // An older stamp stored late does no harm, only one more extended header.
       if (extended) ring.writer.stamp_deadline.store(target.stamp + (std::uint64_t{1} << kStampBits), std::memory_order_relaxed);
@@ -271,10 +358,14 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
 
 Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
   const std::uint64_t total = kExtendedHeader + body_size;
+  Target target{};
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    Target target{};
     const Place place = find_place(channel, total, abi::kOpenMask, target);
     if (place == Place::again) continue;
+    if (place == Place::waited) {
+      tries = 0;
+      continue;
+    }
     if (place == Place::lost) return {};
     if (place == Place::elsewhere) break;
     abi::RingHead& ring = *target.ring;
@@ -291,16 +382,16 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
     alignas(16) std::byte header[kExtendedHeader];
     put_header(header, id, target.stamp, true);
     const std::uint64_t same = 0;
-    if (exchange({.cpu = target.cpu,
-                  .ring = &ring,
-                  .expected = target.w,
-                  .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
-                  .slot = reinterpret_cast<const abi::Word*>(&same),
-                  .slot_value = 0,
-                  .stamp = target.stamp,
-                  .to = {data_of(ring) + offset_of(target.w), nullptr},
-                  .from = {header, nullptr},
-                  .words = {kExtendedHeader / 8, 0}}))
+    if (exchange(channel, {.cpu = target.cpu,
+                           .ring = &ring,
+                           .expected = target.w,
+                           .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
+                           .slot = reinterpret_cast<const abi::Word*>(&same),
+                           .slot_value = 0,
+                           .stamp = target.stamp,
+                           .to = {data_of(ring) + offset_of(target.w), nullptr},
+                           .from = {header, nullptr},
+                           .words = {kExtendedHeader / 8, 0}}))
       return {data_of(ring) + offset_of(target.w) + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total),
               target.w, target.stamp};
     free_pending(*pending);
@@ -317,6 +408,7 @@ void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   free_pending(*r.pending);
 }
 
+#if OURO_HAS_RSEQ
 void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
   if (!channel.per_cpu) return;
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
@@ -349,25 +441,19 @@ void refresh(Route&, const Channel&, std::uint32_t) noexcept {}
 #endif  // OURO_HAS_RSEQ
 
 Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
-#if OURO_HAS_RSEQ
-  if (channel.per_cpu) return write_per_cpu(channel, id, body, size, owner);
-#endif
+  if (channel.per_cpu || channel.exclusive) return write_per_cpu(channel, id, body, size, owner);
   return write_shared(channel, id, body, size, owner);
 }
 
 Reservation reserve(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
   if (owner == 0) owner = this_owner();
-#if OURO_HAS_RSEQ
-  if (channel.per_cpu) return reserve_per_cpu(channel, id, body_size, owner);
-#endif
+  if (channel.per_cpu || channel.exclusive) return reserve_per_cpu(channel, id, body_size, owner);
   return reserve_shared(channel, id, body_size, owner);
 }
 
 void commit(const Reservation& r) noexcept {
   const std::uint64_t subbuf_size = r.ring->writer.mask.load(std::memory_order_relaxed) + 1;
-#if OURO_HAS_RSEQ
-  if (r.ring->shape.kind == static_cast<std::uint32_t>(abi::RingKind::per_cpu)) return commit_per_cpu(r, subbuf_size);
-#endif
+  if (r.ring->shape.kind != static_cast<std::uint32_t>(abi::RingKind::shared)) return commit_per_cpu(r, subbuf_size);
   commit_shared(r, subbuf_size);
 }
 

@@ -25,8 +25,19 @@ void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept;
 void free_pending(abi::Pending& entry) noexcept;
 bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept;
 
+void ring_bell(const Channel& channel, std::uint64_t closed) noexcept;
+// Until `word` is no longer `seen`, for so long at most. False: it still is.
+bool sleep_on(abi::Word32& word, abi::Word32& sleepers, std::uint32_t seen, std::uint64_t patience_ns) noexcept;
+void wake_writers(abi::Bell& bell) noexcept;
+std::uint32_t count_released(const Channel& channel) noexcept;
+// Discard, no room: waits for a reader as the channel's patience has it. `seen`: count_released() before room was looked for;
+// `begun`: 0 at first. False: patience is over.
+bool wait_for_room(const Channel& channel, std::uint32_t seen, std::uint64_t& begun) noexcept;
+
 #if OURO_HAS_RSEQ
 inline std::uint32_t current_cpu() noexcept { return ouro::detail::rseq_cpu(*ouro::detail::rseq_area()); }
+#else
+inline std::uint32_t current_cpu() noexcept { return ~std::uint32_t{0}; }
 #endif
 
 Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept;

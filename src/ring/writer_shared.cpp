@@ -79,8 +79,9 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
   raise_to(closing.close_word, w);
   closing.lost_before.store(counted_losses(ring), std::memory_order_relaxed);
   std::uint64_t expected = w;
-  ring.writer.write_word.compare_exchange_strong(expected, make_shared_w(next, seen.physical() * channel.subbuf_size),
-                                                 std::memory_order_acq_rel, std::memory_order_relaxed);
+  if (ring.writer.write_word.compare_exchange_strong(expected, make_shared_w(next, seen.physical() * channel.subbuf_size),
+                                                     std::memory_order_acq_rel, std::memory_order_relaxed))
+    ring_bell(channel, next);
   return Switch::again;
 }
 
@@ -104,12 +105,18 @@ Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t
   abi::Pending* pending = claim_pending(ring, owner);
   if (pending == nullptr) return lose(abi::Loss::busy);
   abi::Word& write_word = ring.writer.write_word;
+  std::uint64_t waiting_since = 0;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     // Acquire; pairs with shared:switch, which opened this sub-buffer.
     std::uint64_t w = write_word.load(std::memory_order_acquire);
     if (crosses(offset_of(w), total, channel.subbuf_size)) {
+      const std::uint32_t released = count_released(channel);
       const Switch answer = switch_shared(channel, ring, w);
       if (answer == Switch::again) continue;
+      if (answer == Switch::full && wait_for_room(channel, released, waiting_since)) {
+        tries = 0;
+        continue;
+      }
       free_pending(*pending);
       return lose(answer == Switch::full ? abi::Loss::full : abi::Loss::busy);
     }

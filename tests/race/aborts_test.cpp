@@ -95,14 +95,14 @@ TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
   const Image exe = image();
   Tracee tracee(ring.channel());
   std::uint32_t next = 0, reached = 0;
-  for (const ring::Record& record : ring.drain()) ASSERT_EQ(record.number, next++);
+  for (const ring::TestRecord& record : ring.drain()) ASSERT_EQ(record.number, next++);
   for (const Descriptor* d : descriptors())
     for (const Instruction& i : disassemble(exe.base, d->start, d->start + d->length)) {
       // At each place in a sub-buffer, its end included.
       for (int turn = 0; turn < 9; ++turn) {
         reached += tracee.turn_with_breakpoint(*d, i.address);
         ASSERT_TRUE(tracee.is_well()) << std::hex << i.address - exe.base << ": " << i.text;
-        for (const ring::Record& record : ring.drain())
+        for (const ring::TestRecord& record : ring.drain())
           ASSERT_EQ(record.number, next++) << std::hex << i.address - exe.base << ": " << i.text;
         ASSERT_EQ(next % 8, 0u) << "a record is missing: " << std::hex << i.address - exe.base << ": " << i.text;
       }

@@ -7,11 +7,12 @@
 //     hot      const    slow     reader   u64 each    64 bytes each    two-phase    n + 1 physical sub-buffers
 //     line              path     only                                  writes       of S bytes (one is the spare)
 //
-// Two kinds of ring have this shape, never both in one ring: a remote atomic operation does not exclude the
+// Three kinds of ring have this shape, never two in one ring: a remote atomic operation does not exclude the
 // plain stores of a per-CPU writer.
 //
-//   per_cpu   only threads that run on the ring's CPU write, inside restartable sequences (rseq)
-//   shared    anybody writes, with compare-exchange
+//   per_cpu    only threads that run on the ring's CPU write, inside restartable sequences (rseq)
+//   shared     anybody writes, with compare-exchange
+//   exclusive  one writer at a time, as the client promises, with plain stores; otherwise like per_cpu
 //
 // The write word W names the place of the next record (docs/ring-protocol.md is the algorithm):
 //
@@ -42,6 +43,7 @@ static_assert(std::endian::native == std::endian::little);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared between processes");
 
 using Word = std::atomic<std::uint64_t>;
+using Word32 = std::atomic<std::uint32_t>;
 
 inline constexpr std::size_t kMaxSubbufs = 128;
 inline constexpr std::size_t kMinSubbufs = 2;
@@ -64,7 +66,7 @@ inline constexpr int kSequenceShift = 56;
 // ... and shared.
 inline constexpr int kSharedSequenceShift = 30;
 
-enum class RingKind : std::uint32_t { per_cpu = 1, shared = 2 };
+enum class RingKind : std::uint32_t { per_cpu = 1, shared = 2, exclusive = 3 };
 enum class FullMode : std::uint32_t { discard = 1, overwrite = 2 };
 
 // Why a record was not written. Each cause has a counter of its own, exact once writers rest.
@@ -98,6 +100,15 @@ struct alignas(64) ShapeLine {  // written by the creator, then constant
 struct alignas(64) LossLine {
   Word lost[kLossCauses];
   Word reserved[8 - kLossCauses];
+};
+
+// One per channel whose readers or writers sleep: words to sleep on (futex(2)), and who does. In memory that all of them map.
+struct alignas(64) Bell {
+  Word32 closed;            // counts sub-buffers closed, in steps of the channel's wake_every
+  Word32 readers;           // that sleep on it
+  Word32 released;          // counts sub-buffers given back
+  Word32 writers;           // that sleep on it
+  Word32 reserved[12];
 };
 
 struct alignas(64) ReaderLine {  // what the reader consumed: for others to look at, and for the reader after it
@@ -144,7 +155,7 @@ struct RingHead {
   Pending pending[kMaxPending];
 };
 
-static_assert(sizeof(WriterLine) == 64 && sizeof(ShapeLine) == 64 && sizeof(LossLine) == 64 && sizeof(ReaderLine) == 64);
+static_assert(sizeof(Bell) == 64 && sizeof(WriterLine) == 64 && sizeof(ShapeLine) == 64 && sizeof(LossLine) == 64 && sizeof(ReaderLine) == 64);
 static_assert(sizeof(SubbufImage) == 64 && sizeof(Pending) == 64);
 static_assert(offsetof(RingHead, slot) == 256 && offsetof(RingHead, image) == 2048 && offsetof(RingHead, pending) == 12288);
 static_assert(sizeof(RingHead) == kRingDataOffset);

@@ -28,8 +28,6 @@ enum class ClockKind : std::uint32_t { tsc = 1, monotonic = 2 };
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
 
-using Word32 = std::atomic<std::uint32_t>;
-
 struct SessionHeader {
   Word magic;  // stored last by the creator (release)
   std::uint32_t version;

@@ -215,7 +215,7 @@ template <class... P>
   packer.template put<0, kTidSize>(ouro_thread.tid);
   pack_around_text<kTidSize, 8 * kHeadWords + 1>(packer, values...);
   const StringValue& text = text_of(values...);
-  return ring::detail::shoot_text<kHead, kTail>(ouro_thread.route, way.word, way.id, packer.word, text.text, text.length);
+  return ring::detail::shoot_bytes<kHead, kTail, true, true>(ouro_thread.route, way.word, way.id, packer.word, text.text, text.length);
 }
 
 // By way of a body on the stack. `kTried`: the inline path has been.

@@ -1,8 +1,9 @@
-// ouro/ring/local.hpp -- a channel in memory of one's own, shared with children that fork() makes: for those who use
-// the ring without a tracer, and for tests and benchmarks.
+// ouro/ring/local.hpp -- a channel in memory of one's own, shared with children that fork() makes or, by a descriptor or a
+// file, with others: for those who use the ring without a tracer, and for tests and benchmarks.
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include <ouro/result.hpp>
 #include <ouro/ring/reader.hpp>
@@ -10,15 +11,38 @@
 
 namespace ouro::ring {
 
+enum class Sync : std::uint8_t {
+  per_cpu,    // a ring per CPU, restartable sequences; where they are missing, as `shared`
+  shared,     // a ring per CPU that anybody may write to, atomic operations
+  exclusive,  // one ring; the client promises that one thread writes at a time, and no signal handler beside it
+};
+
+enum class Memory : std::uint8_t {
+  anonymous,  // this process and its children
+  memfd,      // the same, and whoever is given the descriptor (LocalChannel::fd)
+  file,       // at `path`: outlives the process
+  huge,       // anonymous, in huge pages of the system's default size; these must have been set aside (hugetlbpage)
+};
+
 class LocalChannel {
  public:
   struct Options {
+    Sync sync = Sync::per_cpu;
     abi::FullMode mode = abi::FullMode::discard;
     std::uint32_t subbuf_count = 16;
     std::uint64_t subbuf_size = 256 * 1024;
-    bool tsc = true;        // else CLOCK_MONOTONIC, which means shared rings
+    bool tsc = true;        // false, where the kernel does not keep time by it: CLOCK_MONOTONIC, and for per_cpu shared rings
     bool stamped = true;    // else records have no header: see write_unstamped
-    bool use_rseq = true;   // as far as there is any
+    Memory memory = Memory::anonymous;
+    std::string path{};     // of Memory::file
+    // A ring's memory is reserved when its CPU first writes, on that CPU and so on its NUMA node. Or:
+    bool prefault = false;  // now, all of it
+    bool lock = false;      // now, and it is never swapped out (mlock(2))
+    // Sleeping readers and writers; see abi::Bell. Costs a writer nothing but at a sub-buffer's end.
+    bool bell = false;
+    std::uint32_t wake_every = 1;
+    bool event_fd = false;
+    std::uint64_t patience_ns = 0;  // see Channel
   };
   static Result<LocalChannel> create(const Options& options);
   LocalChannel(LocalChannel&&) noexcept;
@@ -26,10 +50,17 @@ class LocalChannel {
   ~LocalChannel();  // unmaps: nobody may be writing any more
 
   const Channel& channel() const;
-  // Readers for ring i: the per-CPU rings first, then the shared ones.
+  // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;
   abi::RingHead& head(std::uint32_t i);
   Geometry geometry(std::uint32_t i) const;
+  Reader reader(std::uint32_t i);  // one at a time; its release() wakes writers that wait for room
+  int fd() const;                  // of the memory (memfd, file); -1: none. The rings begin at 4096
+
+  // For readers that sleep, with Options::bell: take the count, read what there is, and if that was nothing, sleep until
+  // the count has changed, for so long at most. One sleeper wakes for each `wake_every` sub-buffers. False: nothing came.
+  std::uint32_t bell_count() const;
+  bool sleep(std::uint32_t seen, std::uint64_t patience_ns);
 
  private:
   struct State;

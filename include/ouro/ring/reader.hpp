@@ -53,8 +53,8 @@ struct Packet {
 class Reader {
  public:
   // `head` and the data behind it must stay mapped, readable and writable. Continues where an earlier reader of the
-  // same ring stopped.
-  Reader(abi::RingHead& head, const Geometry& geometry);
+  // same ring stopped. `bell`, if not null, is rung for writers that wait for room.
+  Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell = nullptr);
   ~Reader();
   Reader(Reader&&) noexcept;
   Reader& operator=(Reader&&) noexcept;

@@ -27,8 +27,9 @@ inline constexpr std::size_t kMaxSingleShotBody = 1024;
 
 // A process's view of a channel: its rings, where they are mapped here. Made once, then constant.
 struct alignas(64) Channel {
-  std::uint32_t cpus = 0;           // entries in `ring`; every CPU the machine may ever have
+  std::uint32_t cpus = 0;           // entries in `ring`; every CPU the machine may ever have. Exclusive: 1
   bool per_cpu = false;             // rseq and the TSC are there: sections may be used
+  bool exclusive = false;           // one writer at a time, by promise
   bool tsc = false;                 // the clock; else CLOCK_MONOTONIC
   bool stamped = true;              // else records have no header: write_unstamped only
   abi::FullMode mode{};             // this and the next two: of every ring, checked when the channel was mapped
@@ -37,6 +38,11 @@ struct alignas(64) Channel {
   // Reserves the memory of a ring's data, so that no store into it can fault: 0, or an errno. Async-signal-safe.
   int (*reserve)(const Channel&, abi::RingHead&) = nullptr;
   void* client = nullptr;          // for `reserve`
+  abi::Bell* bell = nullptr;       // null: nobody sleeps, and the next three do not count
+  std::uint64_t patience_ns = 0;   // discard: how long the slow path waits for room before a record is lost. Needs the bell, and
+                                   // no writing in signal handlers: they might interrupt the reader
+  std::uint32_t wake_every = 1;    // sub-buffers: how many are closed before one sleeping reader is woken
+  int event_fd = -1;               // an eventfd(2) that gets 1 added as often, for readers with an event loop; -1: none
   abi::RingHead** shared = nullptr;   // `cpus` rings of kind shared
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -257,37 +263,39 @@ declined:
   return false;
 }
 
-// A body of kHead bytes, `length` bytes of text without a NUL, and kTail bytes: head and tail in whole words, one behind the
-// other in `words`. What the words hold beyond head and tail is stored as well and overwritten by what follows. False also if
-// there is a NUL in the text: it would end it for whoever reads the record. `id` < 1023.
-//   rax place of the text   xmm1 the least of all its bytes, in 16 columns
-template <std::size_t kHead, std::size_t kTail>
-[[gnu::always_inline]] inline bool shoot_text(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* words,
-                                              const char* text, std::size_t length) noexcept {
+// A body of kHead bytes, `length` bytes from somewhere, and kTail bytes: head and tail in whole words, one behind the other in
+// `words`. What the words hold beyond head and tail is stored as well; it is overwritten by what follows, and room for it is
+// checked. kText: false also if there is a NUL among the bytes, for it would end the text for whoever reads the record.
+//   rax place of the bytes   xmm1 the least of all of them, in 16 columns
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped>
+[[gnu::always_inline]] inline bool shoot_bytes(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* words,
+                                               const void* bytes, std::size_t length) noexcept {
+  constexpr std::size_t kHeader = kStamped ? kCompactHeader : 0;
   constexpr std::size_t kHeadWords = (kHead + 7) / 8, kTailWords = (kTail + 7) / 8;
-  static_assert(kHead >= 4 && kTail >= 1 && kHeadWords + kTailWords <= 8);
+  constexpr std::size_t kBeyondHead = 8 * (kHeadWords > kTailWords + kHead / 8 ? kHeadWords - kHead / 8 : kTailWords);
+  static_assert(kHead + kTail >= 4 && kHeadWords + kTailWords <= 8);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])", "31")
-           OURO_COPY_WORDS("head_words", "0", "16388(%%r10,%%rcx)")
-           "leaq 16388+%c[head](%%r10,%%rcx), %%rax\n\t"
+           OURO_COPY_WORDS("head_words", "0", "16384+%c[header](%%r10,%%rcx)")
+           "leaq 16384+%c[header]+%c[head](%%r10,%%rcx), %%rax\n\t"
            "pcmpeqb %%xmm1, %%xmm1\n\t"
            "cmpq $16, %[length]\n\t"
            "jb 76f\n\t"
-           "movups -16(%[text],%[length]), %%xmm0\n\t"  // the last 16, then all others from the first on
+           "movups -16(%[bytes],%[length]), %%xmm0\n\t"  // the last 16, then all others from the first on
            "movups %%xmm0, -16(%%rax,%[length])\n\t"
            "movl $16, %%edx\n"
            "75:\n\t"
            "pminub %%xmm0, %%xmm1\n\t"
            "cmpq %[length], %%rdx\n\t"
            "jae 79f\n\t"
-           "movups -16(%[text],%%rdx), %%xmm0\n\t"
+           "movups -16(%[bytes],%%rdx), %%xmm0\n\t"
            "movups %%xmm0, -16(%%rax,%%rdx)\n\t"
            "addq $16, %%rdx\n\t"
            "jmp 75b\n"
            "76:\n\t"
            "testb $8, %b[length]\n\t"
            "jz 77f\n\t"
-           "movq (%[text]), %%xmm0\n\t"  // 8 to 15: the first and the last 8
-           "movq -8(%[text],%[length]), %%xmm2\n\t"
+           "movq (%[bytes]), %%xmm0\n\t"  // 8 to 15: the first and the last 8
+           "movq -8(%[bytes],%[length]), %%xmm2\n\t"
            "movq %%xmm0, (%%rax)\n\t"
            "movq %%xmm2, -8(%%rax,%[length])\n\t"
            "punpcklqdq %%xmm2, %%xmm0\n\t"
@@ -298,26 +306,34 @@ template <std::size_t kHead, std::size_t kTail>
            "78:\n\t"
            "cmpq %[length], %%rdx\n\t"
            "jae 79f\n\t"
-           "movzbl (%[text],%%rdx), %%r11d\n\t"
+           "movzbl (%[bytes],%%rdx), %%r11d\n\t"
            "movb %%r11b, (%%rax,%%rdx)\n\t"
            "incl %%edx\n\t"
+           ".if %c[text]\n\t"
            "testl %%r11d, %%r11d\n\t"
-           "jne 78b\n\t"
-           "jmp %l[declined]\n"
+           "je %l[declined]\n\t"
+           ".endif\n\t"
+           "jmp 78b\n"
            "79:\n\t"
+           ".if %c[text]\n\t"
            "pxor %%xmm0, %%xmm0\n\t"
            "pcmpeqb %%xmm1, %%xmm0\n\t"
            "pmovmskb %%xmm0, %%edx\n\t"
            "testl %%edx, %%edx\n\t"
            "jne %l[declined]\n\t"
+           ".endif\n\t"
            "addq %[length], %%rax\n\t"
            OURO_COPY_WORDS("tail_words", "%c[head_words]", "0(%%rax)")
            "movq (%%r10), %%r11\n\t"
            "leaq %c[advance](%%r11,%[length]), %%r11\n\t"
-           OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kCompactHeader + kHead + 8 * kTailWords),
-               [advance] "i"(abi::kOneRecord + kCompactHeader + kHead + kTail), [head] "i"(kHead), [head_words] "i"(kHeadWords),
-               [tail_words] "i"(kTailWords), [body] "r"(words), [text] "r"(text), [length] "r"(length)
+           ".if %c[header]\n\t"
+           OURO_WRITE_STAMP
+           ".endif\n\t"
+           OURO_WRITE_COMMIT
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kHeader + kHead + kBeyondHead),
+               [advance] "i"(abi::kOneRecord + kHeader + kHead + kTail), [header] "i"(kHeader), [head] "i"(kHead),
+               [head_words] "i"(kHeadWords), [tail_words] "i"(kTailWords), [text] "i"(kText ? 1 : 0), [body] "r"(words),
+               [bytes] "r"(bytes), [length] "r"(length)
            : OURO_WRITE_CLOBBERS, "xmm0", "xmm1", "xmm2" : declined);
   return true;
 declined:
@@ -350,14 +366,38 @@ inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) n
   return false;
 }
 inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, const void*, std::size_t) noexcept { return false; }
-template <std::size_t kHead, std::size_t kTail>
-inline bool shoot_text(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*, const char*, std::size_t) noexcept {
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped>
+inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*, const void*, std::size_t) noexcept {
   return false;
 }
 
 #endif
 
 inline constexpr std::uint32_t kOnlyTag = 1;
+
+// The inline write of a channel with one writer at a time: plain stores, the same books. fill(place) puts `size` bytes.
+// False: nothing was written.
+template <class Fill>
+[[gnu::always_inline]] inline bool put_exclusive(const Channel& channel, std::uint32_t id, std::size_t size, Fill fill) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  abi::RingHead& ring = *channel.ring[0];
+  const std::uint64_t w = ring.writer.write_word.load(relaxed);
+  const std::size_t header = channel.stamped ? kCompactHeader : 0;
+  if (((w + header + size) ^ w) > ring.writer.mask.load(relaxed)) [[unlikely]]
+    return false;
+  std::byte* const at = reinterpret_cast<std::byte*>(&ring) + abi::kRingDataOffset + (w & abi::kOffsetMask);
+  if (channel.stamped) {
+    const std::uint64_t stamp = channel.now();
+    if (stamp >= ring.writer.stamp_deadline.load(relaxed)) [[unlikely]]
+      return false;
+    ring.writer.last_stamp.store(stamp, relaxed);
+    const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
+    std::memcpy(at, &word, kCompactHeader);
+  }
+  fill(at + header);
+  ring.writer.write_word.store(w + abi::kOneRecord + header + size, std::memory_order_release);  // ord(commit:B)
+  return true;
+}
 
 }  // namespace detail
 

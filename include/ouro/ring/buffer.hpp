@@ -1,0 +1,146 @@
+// ouro/ring/buffer.hpp -- a ring buffer whose policy is a constant: nobody pays for what the policy leaves out.
+//
+//   using Samples = ouro::ring::Buffer<ouro::ring::Policy{.full = ouro::ring::Full::overwrite}>;
+//   auto samples = Samples::create({.subbuf_size = 128 * 1024});
+//   samples->write(kTemperature, reading);                          // any thread, any signal handler
+//   for (ouro::ring::Record r; records.next(r);) ...                // Records records(samples->channel());
+//
+// Which policy to take, and what it costs: docs/ring-policies.md. Ready-made ones: ouro/ring/clients.hpp.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <ouro/ring/local.hpp>
+#include <ouro/ring/records.hpp>
+
+namespace ouro::ring {
+
+enum class Full : std::uint8_t {
+  discard,    // the newest record is lost, and counted
+  overwrite,  // the oldest sub-buffer is lost, and counted
+  block,      // the writer waits for a reader, for `patience_ns` at most; then as `discard`
+};
+
+enum class Stamp : std::uint8_t {
+  clock,  // each record has its time: rdtsc, or CLOCK_MONOTONIC
+  none,   // none has: two thirds of the price
+};
+
+struct Policy {
+  Sync sync = Sync::per_cpu;
+  Full full = Full::discard;
+  Stamp stamp = Stamp::clock;
+  std::uint64_t patience_ns = 1'000'000'000;  // of Full::block
+};
+
+struct Shape {
+  std::uint32_t subbuf_count = 16;         // a power of two, 2 to 128
+  std::uint64_t subbuf_size = 256 * 1024;  // bytes; a power of two, 4 KiB to 4 MiB. Per ring there is one sub-buffer more
+  Memory memory = Memory::anonymous;
+  std::string path{};
+  bool tsc = true;
+  bool prefault = false, lock = false;     // as in LocalChannel::Options, also the next
+  bool bell = false;
+  std::uint32_t wake_every = 1;
+  bool event_fd = false;
+};
+
+namespace detail {
+
+template <class T>
+concept Holds = requires(const T& v) {
+  v.size();
+  requires std::is_trivially_copyable_v<std::remove_cvref_t<decltype(*v.data())>>;
+};
+
+std::uint32_t next_tag() noexcept;  // for a new buffer
+// What does not depend on the policy, and is rare. `route` may be null.
+Written write_record(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept;
+Written write_pieces(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id,
+                     std::span<const std::span<const std::byte>> pieces) noexcept;
+
+}  // namespace detail
+
+template <Policy kPolicy = Policy{}>
+class Buffer {
+ public:
+  static Result<Buffer> create(const Shape& shape = {}) {
+    Result<LocalChannel> made = LocalChannel::create({.sync = kPolicy.sync,
+                                                      .mode = kPolicy.full == Full::overwrite ? abi::FullMode::overwrite : abi::FullMode::discard,
+                                                      .subbuf_count = shape.subbuf_count,
+                                                      .subbuf_size = shape.subbuf_size,
+                                                      .tsc = shape.tsc,
+                                                      .stamped = kPolicy.stamp == Stamp::clock,
+                                                      .memory = shape.memory,
+                                                      .path = shape.path,
+                                                      .prefault = shape.prefault,
+                                                      .lock = shape.lock,
+                                                      .bell = shape.bell || kPolicy.full == Full::block,
+                                                      .wake_every = shape.wake_every,
+                                                      .event_fd = shape.event_fd,
+                                                      .patience_ns = kPolicy.full == Full::block ? kPolicy.patience_ns : 0});
+    if (!made) return made.error();
+    return Buffer(std::move(*made));
+  }
+
+  // One record. `id` is the client's (0 to 1022; without a stamp it is not kept). The bytes are copied. Async-signal-safe but for
+  // Full::block, never allocates. Lost: counted by cause, see Records::lost.
+  [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
+    if (put(id, bytes, size)) [[likely]]
+      return Written::yes;
+    return detail::write_record(channel_.channel(), &route_, tag_, id, bytes, size);
+  }
+  // A value as its bytes; of strings, vectors, spans and the like, what they hold.
+  template <class T>
+    requires std::is_trivially_copyable_v<T> && (!std::is_pointer_v<T>) && (!detail::Holds<T>)
+  [[gnu::always_inline]] Written write(std::uint32_t id, const T& value) noexcept {
+    return write(id, &value, sizeof value);
+  }
+  template <detail::Holds T>
+  [[gnu::always_inline]] Written write(std::uint32_t id, const T& values) noexcept {
+    return write(id, values.data(), values.size() * sizeof *values.data());
+  }
+  // The same gathered from several pieces.
+  Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept {
+    return detail::write_pieces(channel_.channel(), &route_, tag_, id, pieces);
+  }
+
+  LocalChannel& channel() noexcept { return channel_; }
+
+ private:
+  explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), tag_(detail::next_tag()) {}
+
+  static constexpr bool kStamped = kPolicy.stamp == Stamp::clock;
+  static constexpr std::size_t kSizeField = 4;
+
+  // The inline path. False: nothing was written.
+  [[gnu::always_inline]] bool put(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
+    const auto length = static_cast<std::uint32_t>(size);
+    if constexpr (kPolicy.sync == Sync::exclusive) {
+      if (size > kMaxInline) return false;
+      return detail::put_exclusive(channel_.channel(), id, kSizeField + size, [&](std::byte* at) {
+        std::memcpy(at, &length, kSizeField);
+        std::memcpy(at + kSizeField, bytes, size);
+      });
+    } else if constexpr (kPolicy.sync == Sync::per_cpu) {
+      if (size > kMaxInline) return false;
+      const std::uint64_t head[1] = {length};
+      return detail::shoot_bytes<kSizeField, 0, false, kStamped>(route_, tag_, id, head, bytes, size);
+    } else {
+      return false;
+    }
+  }
+  static constexpr std::size_t kMaxInline = kMaxSingleShotBody - kSizeField;
+
+  // One per thread, for all buffers of this policy: a thread that writes to two of them in turns looks its ring up each time.
+  static thread_local constinit inline Route route_ __attribute__((tls_model("initial-exec"))){};
+
+  LocalChannel channel_;
+  std::uint32_t tag_;
+};
+
+}  // namespace ouro::ring

@@ -1,0 +1,258 @@
+// Buffers of every policy give back what was written; what else a policy promises, it keeps.
+#include <ouro/ring/buffer.hpp>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ring/test_ring.hpp"
+
+namespace ouro::ring {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string text_of_size(std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(size + 3 * i);
+  return text;
+}
+
+template <class B>
+class AnyBuffer : public testing::Test {};
+template <Sync kSync, Stamp kStamp>
+using Of = Buffer<Policy{.sync = kSync, .stamp = kStamp}>;
+using Policies = testing::Types<Of<Sync::per_cpu, Stamp::clock>, Of<Sync::per_cpu, Stamp::none>, Of<Sync::shared, Stamp::clock>,
+                                Of<Sync::shared, Stamp::none>, Of<Sync::exclusive, Stamp::clock>, Of<Sync::exclusive, Stamp::none>>;
+TYPED_TEST_SUITE(AnyBuffer, Policies);
+
+TYPED_TEST(AnyBuffer, GivesBackRecordsOfAllSizesInOrder) {
+  pin_to(0);
+  auto buffer = TypeParam::create({.subbuf_count = 4, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  Records records(buffer->channel(), Records::Order::by_ring);
+  std::uint32_t id = 0;
+  for (std::size_t size = 0; size <= 1020; size += 1 + size / 50) {
+    const std::string text = text_of_size(size);
+    ASSERT_EQ(buffer->write(id % 1000, text), Written::yes);
+    Record r;
+    ASSERT_TRUE(records.next(r)) << size;
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), text);
+    if (buffer->channel().channel().stamped) {
+      EXPECT_EQ(r.id, id % 1000);
+    }
+    EXPECT_FALSE(records.next(r));
+    ++id;
+  }
+  EXPECT_EQ(records.lost(), 0u);
+}
+
+TYPED_TEST(AnyBuffer, GathersOneRecordFromPieces) {
+  auto buffer = TypeParam::create();
+  ASSERT_TRUE(buffer);
+  const std::string a = "one ", b, c = "record";
+  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(a)), std::as_bytes(std::span(b)), std::as_bytes(std::span(c))};
+  EXPECT_EQ(buffer->gather(1, pieces), Written::yes);
+  Records records(buffer->channel(), Records::Order::by_ring);
+  Record r;
+  ASSERT_TRUE(records.next(r));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), "one record");
+}
+
+TYPED_TEST(AnyBuffer, ARecordThatNeverFitsIsLostAndCounted) {
+  auto buffer = TypeParam::create({.subbuf_count = 4, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  const std::string large(5000, 'x');
+  EXPECT_EQ(buffer->write(1, large), Written::lost);
+  Records records(buffer->channel());
+  EXPECT_EQ(records.lost(abi::Loss::too_large), 1u);
+}
+
+TEST(StampedBuffer, TakesRecordsOfMoreThanAKilobyteInTwoPhases) {
+  auto buffer = Buffer<>::create();
+  ASSERT_TRUE(buffer);
+  const std::string large = text_of_size(100'000);
+  EXPECT_EQ(buffer->write(1, large), Written::yes);
+  Records records(buffer->channel(), Records::Order::by_ring);
+  Record r;
+  ASSERT_TRUE(records.next(r));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), large);
+}
+
+TEST(TwoBuffersOfOnePolicy, DoNotMixTheirRecords) {
+  auto a = Buffer<>::create(), b = Buffer<>::create();
+  ASSERT_TRUE(a && b);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    a->write(1, i);
+    b->write(2, i);
+  }
+  for (auto* buffer : {&*a, &*b}) {
+    Records records(buffer->channel(), Records::Order::by_ring);
+    std::uint32_t count = 0;
+    for (Record r; records.next(r); ++count) EXPECT_EQ(r.id, buffer == &*a ? 1u : 2u);
+    EXPECT_EQ(count, 100u);
+  }
+}
+
+// ---- blocking
+
+TEST(BlockingBuffer, LosesNothingWhileSomebodyReads) {
+  auto buffer = Buffer<Policy{.full = Full::block, .patience_ns = 60'000'000'000}>::create({.subbuf_count = 2, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  constexpr std::uint64_t kCount = 50'000;
+  std::thread writer([&] {
+    for (std::uint64_t i = 0; i < kCount; ++i) buffer->write(1, i);
+  });
+  Records records(buffer->channel(), Records::Order::by_ring);
+  std::uint64_t next = 0;
+  for (Record r; next < kCount;) {
+    if (!records.next(r)) continue;
+    std::uint64_t value = 0;
+    std::memcpy(&value, r.bytes.data(), 8);
+    if (value != next) break;  // it may run on several CPUs' rings, but one at a time
+    ++next;
+  }
+  writer.join();
+  EXPECT_EQ(records.lost(), 0u);
+}
+
+TEST(BlockingBuffer, GivesUpAfterItsPatience) {
+  pin_to(0);
+  auto buffer = Buffer<Policy{.full = Full::block, .patience_ns = 20'000'000}>::create({.subbuf_count = 2, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  std::uint64_t written = 0;
+  while (buffer->write(1, written) == Written::yes) ASSERT_LT(++written, 10'000u);
+  Records records(buffer->channel());
+  EXPECT_EQ(records.lost(abi::Loss::full), 1u);
+}
+
+// ---- sleeping
+
+TEST(Bell, WakesOneOfTheReadersThatSleepForEachClosedSubBuffer) {
+  pin_to(0);
+  auto buffer = Buffer<>::create({.subbuf_count = 16, .subbuf_size = 4096, .bell = true});
+  ASSERT_TRUE(buffer);
+  std::atomic<int> asleep{0}, woken{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i)
+    readers.emplace_back([&] {
+      const std::uint32_t seen = buffer->channel().bell_count();
+      ++asleep;
+      if (buffer->channel().sleep(seen, 20'000'000'000)) ++woken;
+    });
+  const abi::Bell& bell = *buffer->channel().channel().bell;
+  while (bell.readers.load() != 3) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(20ms);  // between counting itself and the kernel's queue there is a step
+  for (int closed = 1; closed <= 3; ++closed) {
+    const std::uint32_t before = buffer->channel().bell_count();
+    while (buffer->channel().bell_count() == before) buffer->write(1, text_of_size(500));
+    while (woken.load() < closed) std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(20ms);
+    EXPECT_EQ(woken.load(), closed) << "more than one reader woke";
+  }
+  for (std::thread& reader : readers) reader.join();
+}
+
+TEST(Bell, IsRungOncePerSoManySubBuffers) {
+  pin_to(0);
+  auto buffer = Buffer<Policy{.full = Full::overwrite}>::create({.subbuf_count = 16, .subbuf_size = 4096, .bell = true, .wake_every = 4});
+  ASSERT_TRUE(buffer);
+  for (int i = 0; i < 16 * 9; ++i) buffer->write(1, text_of_size(500));  // 7 or 8 to a sub-buffer
+  const std::uint32_t rung = buffer->channel().bell_count();
+  EXPECT_GE(rung, 4u);
+  EXPECT_LE(rung, 5u);
+}
+
+TEST(Bell, AnEventDescriptorTellsAnEventLoop) {
+  pin_to(0);
+  auto buffer = Buffer<>::create({.subbuf_count = 4, .subbuf_size = 4096, .event_fd = true});
+  ASSERT_TRUE(buffer);
+  pollfd fd{buffer->channel().channel().event_fd, POLLIN, 0};
+  EXPECT_EQ(poll(&fd, 1, 0), 0);
+  for (int i = 0; i < 12; ++i) buffer->write(1, text_of_size(500));
+  EXPECT_EQ(poll(&fd, 1, 0), 1);
+}
+
+// ---- order
+
+TEST(Records, OfAllRingsComeInTheOrderOfTheirStamps) {
+  auto buffer = Buffer<>::create();
+  ASSERT_TRUE(buffer);
+  constexpr std::uint64_t kEach = 40'000;
+  std::atomic<int> running{4};
+  std::vector<std::thread> writers;
+  for (std::uint32_t w = 0; w < 4; ++w)
+    writers.emplace_back([&, w] {
+      for (std::uint64_t i = 0; i < kEach; ++i) buffer->write(w, i);
+      --running;
+    });
+  Records records(buffer->channel());
+  std::uint64_t count = 0, last = 0, next[4]{};
+  for (bool done = false; !done;) {
+    if (running.load() == 0) {
+      done = true;
+      records.writers_are_done();
+    }
+    for (Record r; records.next(r); ++count) {
+      ASSERT_GE(r.stamp, last);
+      last = r.stamp;
+      std::uint64_t value = 0;
+      std::memcpy(&value, r.bytes.data(), 8);
+      ASSERT_LT(r.id, 4u);
+      ASSERT_GE(value, next[r.id]);
+      next[r.id] = value + 1;
+    }
+  }
+  for (std::thread& writer : writers) writer.join();
+  for (Record r; records.next(r);) ++count;
+  EXPECT_EQ(count + records.lost(), 4 * kEach);
+  EXPECT_FALSE(records.corrupt());
+}
+
+// ---- memory
+
+TEST(Memory, CanBeADescriptorOrAFileAndThenIsMappedByOthers) {
+  const std::string path = (std::filesystem::temp_directory_path() / ("ouro-ring-" + std::to_string(getpid()))).string();
+  for (const Memory memory : {Memory::memfd, Memory::file}) {
+    auto buffer = Buffer<>::create({.memory = memory, .path = path});
+    ASSERT_TRUE(buffer);
+    struct stat status{};
+    ASSERT_EQ(fstat(buffer->channel().fd(), &status), 0);
+    EXPECT_GT(status.st_size, 16 * 256 * 1024);
+    EXPECT_EQ(buffer->write(1, 7), Written::yes);
+  }
+  EXPECT_TRUE(std::filesystem::remove(path));
+  auto refused = Buffer<>::create({.memory = Memory::file, .path = "/nowhere/ring"});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("/nowhere/ring"), std::string::npos);
+}
+
+TEST(Memory, IsReservedAsACpuFirstWritesOrAtOnceOnRequest) {
+  pin_to(0);
+  for (const bool prefault : {false, true}) {
+    auto buffer = Buffer<>::create({.memory = Memory::memfd, .prefault = prefault});
+    ASSERT_TRUE(buffer);
+    const auto used = [&] {
+      struct stat status{};
+      fstat(buffer->channel().fd(), &status);
+      return status.st_blocks * 512;
+    };
+    if (!prefault) {
+      EXPECT_LT(used(), 1 << 20);
+      buffer->write(1, 7);
+      EXPECT_LT(used(), 6 << 20) << "one ring, not all";
+    }
+    EXPECT_GT(used(), 4 << 20);
+  }
+}
+
+}  // namespace
+}  // namespace ouro::ring

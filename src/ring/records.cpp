@@ -1,0 +1,128 @@
+#include <ouro/ring/records.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace ouro::ring {
+namespace {
+
+// Longer than any writer takes from reading its stamp to its commit: if it is interrupted in between, it starts over.
+constexpr std::uint64_t kInFlight = 1'000'000;  // ticks
+
+}  // namespace
+
+Records::Records(LocalChannel& channel, Order order, bool include_current)
+    : channel_(&channel.channel()), order_(order), include_current_(include_current) {
+  rings_.reserve(channel.ring_count());
+  for (std::uint32_t i = 0; i < channel.ring_count(); ++i) rings_.push_back({channel.reader(i), channel_->stamped || channel.geometry(i).kind == abi::RingKind::shared});
+}
+
+// One record out of the packet in hand. False: it ends here, or is none.
+bool Records::parse(Cursor& c, std::uint32_t ring) {
+  const std::span<const std::byte> rest = c.packet.bytes.subspan(c.at);
+  std::size_t at = 0;
+  const auto take = [&](void* to, std::size_t n) {
+    if (rest.size() - at < n) return false;
+    std::memcpy(to, rest.data() + at, n);
+    at += n;
+    return true;
+  };
+  std::uint32_t id = 0, size = 0;
+  if (c.has_headers) {
+    std::uint32_t head = 0;
+    if (!take(&head, 4)) return false;
+    id = head & kExtendedId;
+    if (id == kExtendedId) {
+      if (!take(&id, 4) || !take(&c.now, 8)) return false;
+    } else {
+      constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
+      const std::uint64_t stamp = (c.now & ~kMask) | head >> (32 - kStampBits);
+      c.now = stamp < c.now ? stamp + kMask + 1 : stamp;
+    }
+  }
+  if (!take(&size, 4) || rest.size() - at < size) return false;
+  c.record = {ring, id, c.now, rest.subspan(at, size)};
+  c.at += at + size;
+  return true;
+}
+
+// The ring's next record, from the packet in hand or the next one.
+bool Records::advance(Cursor& c, std::uint32_t ring) {
+  c.has = false;
+  while (!c.broken) {
+    if (c.holds && c.at < c.packet.bytes.size()) {
+      if (parse(c, ring)) return c.has = true;
+      c.broken = corrupt_ = true;
+      break;
+    }
+    if (c.holds) c.reader.release();
+    c.holds = false;
+    const Reader::Answer answer = c.reader.next(c.packet, include_current_);
+    if (answer == Reader::Answer::corrupt) c.broken = corrupt_ = true;
+    if (answer == Reader::Answer::waiting) {
+      c.reader.bury_dead();
+      horizon_ = std::min(horizon_, c.now);  // what it waits for may be this old
+    }
+    if (answer != Reader::Answer::packet) break;
+    c.holds = true;
+    c.at = 0;
+    c.now = c.packet.begin_stamp;
+  }
+  return false;
+}
+
+// Looks at all rings that had nothing, after noting the time: whatever they get later is younger.
+void Records::refill() {
+  const std::uint64_t now = channel_->now();
+  horizon_ = now > kInFlight ? now - kInFlight : 0;
+  if (!channel_->stamped || final_) horizon_ = ~std::uint64_t{0};
+  for (std::uint32_t i = 0; i < rings_.size(); ++i) {
+    if (rings_[i].has || !advance(rings_[i], i)) continue;
+    heap_.push_back(i);
+    std::push_heap(heap_.begin(), heap_.end(), [this](auto a, auto b) { return later(a, b); });
+  }
+}
+
+bool Records::next(Record& out) {
+  if (order_ == Order::by_ring) {
+    for (std::uint32_t tried = 0; tried <= rings_.size(); ++tried, ring_ = (ring_ + 1) % static_cast<std::uint32_t>(rings_.size())) {
+      if (!advance(rings_[ring_], ring_)) continue;
+      out = rings_[ring_].record;
+      ++delivered_;
+      return true;
+    }
+    return false;
+  }
+  const auto order = [this](std::uint32_t a, std::uint32_t b) { return later(a, b); };
+  for (int round = 0; round < 2; ++round) {
+    if (top_is_out_) {  // now its bytes may go: the next record of that ring takes its place, or the ring leaves the heap
+      top_is_out_ = false;
+      std::pop_heap(heap_.begin(), heap_.end(), order);
+      const std::uint32_t ring = heap_.back();
+      if (advance(rings_[ring], ring)) std::push_heap(heap_.begin(), heap_.end(), order);
+      else heap_.pop_back();
+    }
+    if (!heap_.empty() && rings_[heap_.front()].record.stamp <= horizon_) {
+      out = rings_[heap_.front()].record;
+      top_is_out_ = true;
+      ++delivered_;
+      return true;
+    }
+    if (round == 0) refill();
+  }
+  return false;
+}
+
+std::uint64_t Records::lost() const {
+  std::uint64_t sum = 0;
+  for (const Cursor& c : rings_) sum += c.reader.lost_total();
+  return sum;
+}
+
+std::uint64_t Records::lost(abi::Loss cause) const {
+  std::uint64_t sum = 0;
+  for (const Cursor& c : rings_) sum += c.reader.lost(cause);
+  return sum;
+}
+
+}  // namespace ouro::ring
