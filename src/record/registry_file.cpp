@@ -126,7 +126,8 @@ void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
   for (std::uint32_t i = 0; i < abi::kFilterWords; ++i) {
     std::uint32_t seen = filter[i].load(relaxed);
     for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
-      if (filter[i].compare_exchange_weak(seen, seen ^ change, relaxed)) break;
+      // Without any bit there must be no rest of names either.
+      if (filter[i].compare_exchange_weak(seen, (seen & 0xffff) == bit ? 0 : seen ^ change, relaxed)) break;
   }
   // Release: whoever claims the slot next finds its bits cleared.
   slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);

@@ -126,7 +126,7 @@ Result<LocalChannel> LocalChannel::create(const Options& options) {
 
 const Channel& LocalChannel::channel() const { return *state_->channel; }
 std::uint32_t LocalChannel::ring_count() const { return state_->rings; }
-abi::RingHead& LocalChannel::head(std::uint32_t i) { return *state_->channel->ring[i]; }
+abi::RingHead& LocalChannel::head(std::uint32_t i) const { return *state_->channel->ring[i]; }
 int LocalChannel::fd() const { return state_->fd; }
 
 Geometry LocalChannel::geometry(std::uint32_t i) const {

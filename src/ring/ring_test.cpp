@@ -258,7 +258,7 @@ TEST(RingGeometry, RefusesWhatTheWriteWordCannotHold) {
 // True as soon as the text is written; slow records in between find the route, move the deadline and, in the end, switch.
 bool write_text(TestRing& ring, Route& route, const std::uint64_t* words, const std::string& text, int tries) {
   const std::vector<char> exactly(text.begin(), text.end());  // so that ASan sees what lies beside it
-  const auto shoot = [&] { return detail::shoot_bytes<8, 1, true, true>(route, detail::kOnlyTag, 7, words, exactly.data(), exactly.size()); };
+  const auto shoot = [&] { return detail::shoot_bytes<8, 1, true, true, false>(route, detail::kOnlyTag, 7, detail::no_context, words, exactly.data(), exactly.size()); };
   for (; tries > 0; --tries) {
     if (shoot()) return true;
     refresh(route, ring.channel(), detail::kOnlyTag);

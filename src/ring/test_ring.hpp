@@ -42,7 +42,7 @@ inline void write_text(Route& route, const Channel& channel, const std::vector<s
   std::memcpy(words, body.data(), 12);
   std::memcpy(words + 2, body.data() + size - 1, 1);
   const std::vector<char> text(reinterpret_cast<const char*>(body.data()) + 12, reinterpret_cast<const char*>(body.data()) + size - 1);
-  if (detail::shoot_bytes<12, 1, true, true>(route, detail::kOnlyTag, 7, words, text.data(), text.size())) return;
+  if (detail::shoot_bytes<12, 1, true, true, false>(route, detail::kOnlyTag, 7, detail::no_context, words, text.data(), text.size())) return;
   refresh(route, channel, detail::kOnlyTag);
   write_slow(channel, 7, body.data(), size);
 }

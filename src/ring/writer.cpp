@@ -413,7 +413,7 @@ void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
   if (!channel.per_cpu) return;
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
   const std::uint32_t cpu = ouro::detail::rseq_cpu(*area);
-  if (cpu >= channel.cpus || (route.tag == tag && route.cpu == cpu)) return;
+  if (cpu >= channel.cpus || (route.tag == tag && route.cpu == cpu && route.rseq == area)) return;
   // Without its tag nobody uses the route; with it, it must be whole. A handler that comes in between refreshes it as a
   // whole too, so its tag means that there is nothing left to do.
   *const_cast<volatile std::uint32_t*>(&route.tag) = 0;
@@ -430,7 +430,7 @@ void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
            "movl %[tag], (%%r10)\n\t"
            OURO_RSEQ_END
            OURO_RSEQ_ABORT("left")
-           : : [rseq] "m"(route.rseq), [route] "r"(&route), [ring] "r"(channel.ring[cpu]), [cpu] "r"(cpu), [tag] "r"(tag)
+           : : [rseq] "m"(area), [route] "r"(&route), [ring] "r"(channel.ring[cpu]), [cpu] "r"(cpu), [tag] "r"(tag)
            : "rax", "rdx", "r10", "cc", "memory" : left);
   return;
 left:

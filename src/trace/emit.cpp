@@ -39,9 +39,10 @@ void know_oneself(detail::ThreadState& thread) noexcept {
 void remember(detail::Site& site, detail::ThreadState& thread, const SessionView& view, std::uint32_t word, std::uint32_t id) noexcept {
   const std::uint32_t index = site.filter_index;
   if ((word & 0xffff) != std::uint32_t{1} << view.slot || tracer.filter()[index].load(std::memory_order_relaxed) != word) return;
+  if (!view.channel->per_cpu) return;  // no inline path
   ring::refresh(thread.route, *view.channel, word);
   if (id >= ring::kExtendedId || tracer.is_shared[index].load(std::memory_order_relaxed)) return;
-  tracer.any_target.store(true, std::memory_order_relaxed);
+  tracer.any_target.store(true, std::memory_order_seq_cst);
   // Sequentially consistent, as in share(): either we see that the word is shared, or it sees our target.
   site.target.store(std::uint64_t{id} << 32 | word, std::memory_order_seq_cst);
   if (tracer.is_shared[index].load(std::memory_order_seq_cst)) site.target.store(0, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -135,8 +136,13 @@ bool map_filter(void* page) noexcept {
 // A forked child is a process of its own to those who list and attach: its registry replaces its parent's at the
 // same address, so that all pointers into it stay good.
 void in_forked_child() noexcept {
+  // The route's ring and rseq area stay what they are: a handler may be in an event at any of these stores.
   detail::ThreadState& thread = detail::ouro_thread;
-  thread = {};
+  thread.tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
+  thread.pid = static_cast<std::uint32_t>(getpid());
+  thread.announced = 0;
+  thread.epoch = 0;
+  *const_cast<volatile std::uint32_t*>(&thread.route.tag) = 0;
   if (tracer.registry == nullptr) return;
   const int saved = errno;
   std::uint64_t id[2];
@@ -224,7 +230,7 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
 // From now on the filter word does not tell these events apart: none of them has a target.
 void share(std::uint32_t filter_index) noexcept {
   tracer.is_shared[filter_index].store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
-  if (!tracer.any_target.load(std::memory_order_relaxed)) return;
+  if (!tracer.any_target.load(std::memory_order_seq_cst)) return;
   for (std::uint32_t i = 0; i < tracer.module_count; ++i)
     for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p)
       if ((*p)->filter_index == filter_index) const_cast<detail::Site*>(*p)->target.store(0, std::memory_order_seq_cst);
@@ -254,6 +260,12 @@ void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
     const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(std::memory_order_relaxed), k);
     while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
     }
+    // Has the session left meanwhile? Then it may have looked here before we wrote.
+    if (view_of(k) == view) continue;
+    for (seen = row.enabled.load(); (seen & std::uint64_t{1} << k) != 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change);) {
+    }
+    for (old = word.load(); (old & std::uint32_t{1} << k) != 0 && !word.compare_exchange_weak(old, old ^ bit);) {
+    }
   }
 }
 
@@ -280,6 +292,16 @@ detail::Module* find_module(const void* filter) noexcept {
   for (std::uint32_t i = 0; i < tracer.module_count; ++i)
     if (tracer.module[i].filter == filter) return &tracer.module[i];
   return nullptr;
+}
+
+void leave_rows(const detail::Module& module) noexcept {
+  for (const detail::Site* const* p = module.begin; p != module.end; ++p) {
+    auto& site = const_cast<detail::Site&>(**p);
+    if (!site.counted) continue;  // listed more than once
+    site.counted = false;         // its events may still come, from destructors and other threads, and are written
+    const std::uint32_t i = site.row.load(std::memory_order_relaxed);
+    if (--tracer.users[i] == 0) tracer.rows()[i].state.store(kRetired, std::memory_order_relaxed);
+  }
 }
 
 bool remember(const detail::Module& module) noexcept {
@@ -311,25 +333,23 @@ void ouro_module_begin(const Module* module) noexcept {
     if (first || (have_memory(abi::kRegistryRowsOffset, rows_end) && have_memory(blobs, blobs + need.blobs))) {
       // The sites first: once the filter is there, events go and look.
       for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
-      if (remember(*module) && !map_filter(module->filter)) find_module(module->filter)->filter = nullptr;
+      // Without room or memory for it the filter stays zero, and its events off.
+      if (remember(*module) && !map_filter(module->filter)) {
+        leave_rows(*module);
+        *find_module(module->filter) = {};
+      }
     }
   }
   errno = saved;
 }
 
 void ouro_module_end(const Module* module) noexcept {
-  if (tracer.registry == nullptr || tracer.pid != getpid()) return;
   Module* const known = find_module(module->filter);
-  if (known == nullptr) return;
+  if (tracer.registry == nullptr || known == nullptr) return;
   const int saved = errno;
-  for (const Site* const* p = module->begin; p != module->end; ++p) {
-    auto& site = const_cast<Site&>(**p);
-    if (!site.counted) continue;  // listed more than once
-    site.counted = false;         // its events may still come, from destructors and other threads, and are written
-    const std::uint32_t i = site.row.load(std::memory_order_relaxed);
-    if (--tracer.users[i] == 0) tracer.rows()[i].state.store(kRetired, std::memory_order_relaxed);
-  }
-  *known = {};
+  *known = {};  // also where the registry is not ours but a parent's, who has no such module to take out
+  if (tracer.pid != getpid()) return;
+  leave_rows(*module);
   const bool left = std::any_of(tracer.module, tracer.module + tracer.module_count, [](const Module& m) { return m.filter != nullptr; });
   // The mapping stays: other threads may still be writing.
   if (!left) {

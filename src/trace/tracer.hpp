@@ -44,7 +44,7 @@ struct Tracer {
   // Rows whose events hash to the same filter word, as lists; rows have their index plus 1, 0 ends a list.
   std::uint16_t first_row[abi::kFilterWords];
   std::uint16_t next_row[abi::kRegistryRows];
-  std::uint16_t users[abi::kRegistryRows];                 // modules' sites that have this row
+  std::uint32_t users[abi::kRegistryRows];  // modules' sites that have this row
   std::atomic<bool> is_shared[abi::kFilterWords];          // by several events: their sites get no target
   std::atomic<bool> any_target;
   std::atomic<SessionView*> view[abi::kSessionSlots];

@@ -82,17 +82,17 @@ namespace ouro::detail {
 
 // What the kernel keeps for each thread (linux/rseq.h). `cpu` is valid at the moment of the load only, so sections check it
 // again; from RseqArea::kNone on, the thread is not registered.
-struct alignas(32) RseqArea {
+struct RseqArea {
   static constexpr std::uint32_t kNone = 0x80000000;
   std::uint32_t cpu_start = kNone;
   std::uint32_t cpu = kNone;
   std::uint64_t descriptor = 0;
-  std::uint64_t reserved[2]{};
 };
 static_assert(offsetof(RseqArea, cpu) == 4 && offsetof(RseqArea, descriptor) == 8);
 
-// Stands in for a thread's area until that is asked for: sections that begin on it end at their check of the CPU.
-__attribute__((visibility("hidden"))) inline constinit RseqArea no_rseq{};
+// Stands in for a thread's area until that is asked for: sections that begin on it end at their check of the tag or, should
+// a handler find the route in between, of the CPU. All threads share it: what is stored there means nothing.
+__attribute__((visibility("hidden"))) inline constinit RseqArea no_rseq alignas(64){};
 
 inline RseqArea* rseq_area() noexcept {
   if (&__rseq_size == nullptr || __rseq_size == 0) return &no_rseq;
@@ -103,7 +103,9 @@ inline RseqArea* rseq_area() noexcept {
 inline std::uint32_t rseq_cpu(const RseqArea& area) noexcept { return *const_cast<const volatile std::uint32_t*>(&area.cpu); }
 
 // For ways out of a section that do not run through its end.
-inline void rseq_clear(RseqArea& area) noexcept { *const_cast<volatile std::uint64_t*>(&area.descriptor) = 0; }
+inline void rseq_clear(RseqArea& area) noexcept {
+  if (&area != &no_rseq) *const_cast<volatile std::uint64_t*>(&area.descriptor) = 0;
+}
 
 }  // namespace ouro::detail
 #else

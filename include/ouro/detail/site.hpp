@@ -212,20 +212,19 @@ template <class... P>
   constexpr std::size_t kTail = (kTidSize + ... + P::kSize) - kHead + 1;  // the string's NUL is its first byte
   constexpr std::size_t kHeadWords = (kHead + 7) / 8;
   WordPacker<kHeadWords + (kTail + 7) / 8> packer;
-  packer.template put<0, kTidSize>(ouro_thread.tid);
   pack_around_text<kTidSize, 8 * kHeadWords + 1>(packer, values...);
   const StringValue& text = text_of(values...);
-  return ring::detail::shoot_bytes<kHead, kTail, true, true>(ouro_thread.route, way.word, way.id, packer.word, text.text, text.length);
+  return ring::detail::shoot_bytes<kHead, kTail, true, true, true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, packer.word,
+                                                                   text.text, text.length);
 }
 
 // By way of a body on the stack. `kTried`: the inline path has been.
 template <bool kTried, class... P>
 [[gnu::noinline, gnu::visibility("hidden")]] void emit_body(const Site& site, Way way, std::size_t size, const P&... values) noexcept {
   alignas(16) std::byte body[kInlineBody + 16];
-  std::memcpy(body, &ouro_thread.tid, kTidSize);
   std::byte* to = body + kTidSize;
   ((to = values.put(to)), ...);
-  if (!kTried && way.is_inline && ring::detail::shoot_sized(ouro_thread.route, way.word, way.id, body, size)) [[likely]]
+  if (!kTried && way.is_inline && ring::detail::shoot_sized<true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, body, size)) [[likely]]
     return;
   ouro_trace_slow(&site, body, size);
 }
@@ -244,9 +243,8 @@ template <class... P>
   } else if constexpr (kFixed<P...>) {
     constexpr std::size_t kSize = (kTidSize + ... + P::kSize);
     WordPacker<(kSize + 7) / 8> packer;
-    packer.template put<0, kTidSize>(ouro_thread.tid);
     pack<kTidSize>(packer, values...);
-    if (way.is_inline && ring::detail::shoot_fixed<kSize>(ouro_thread.route, way.word, way.id, packer.word)) [[likely]]
+    if (way.is_inline && ring::detail::shoot_fixed<kSize, true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, packer.word)) [[likely]]
       return;
     ouro_trace_slow(&site, packer.word, kSize);
   } else {

@@ -110,6 +110,7 @@ class Buffer {
   }
 
   LocalChannel& channel() noexcept { return channel_; }
+  const LocalChannel& channel() const noexcept { return channel_; }
 
  private:
   explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), tag_(detail::next_tag()) {}
@@ -129,7 +130,7 @@ class Buffer {
     } else if constexpr (kPolicy.sync == Sync::per_cpu) {
       if (size > kMaxInline) return false;
       const std::uint64_t head[1] = {length};
-      return detail::shoot_bytes<kSizeField, 0, false, kStamped>(route_, tag_, id, head, bytes, size);
+      return detail::shoot_bytes<kSizeField, 0, false, kStamped, false>(route_, tag_, id, detail::no_context, head, bytes, size);
     } else {
       return false;
     }

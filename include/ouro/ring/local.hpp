@@ -52,7 +52,7 @@ class LocalChannel {
   const Channel& channel() const;
   // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;
-  abi::RingHead& head(std::uint32_t i);
+  abi::RingHead& head(std::uint32_t i) const;
   Geometry geometry(std::uint32_t i) const;
   Reader reader(std::uint32_t i);  // one at a time; its release() wakes writers that wait for room
   int fd() const;                  // of the memory (memfd, file); -1: none. The rings begin at 4096

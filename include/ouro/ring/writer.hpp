@@ -100,6 +100,11 @@ struct Route {
 
 namespace detail {
 
+// A record's body may begin with 4 bytes that are the thread's, not the record's: they are read inside the section, where the
+// route that was found good vouches for them.
+using Context = const std::uint32_t;
+inline constinit Context no_context = 0;  // stands for none
+
 #if OURO_INLINE_SECTIONS
 
 inline constexpr std::size_t kDataOffset = abi::kRingDataOffset;
@@ -119,9 +124,9 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   OURO_RSEQ_DESCRIPTOR                           \
   OURO_RSEQ_EXIT("declined")                     \
   OURO_RSEQ_BEGIN(skip)                          \
-  "movq %[ring], %%r10\n\t"                      \
   "cmpl %[known], %[tag]\n\t"                    \
   "jne %l[declined]\n\t"                         \
+  "movq %[ring], %%r10\n\t"                      \
   "movq (%%r10), %%r11\n\t"                      \
   "movl 4(%%rdx), %%eax\n\t"                     \
   "cmpl %[cpu], %%eax\n\t"                       \
@@ -132,6 +137,13 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   "ja %l[declined]\n\t"                          \
   "movl %%r11d, %%ecx\n\t"                       \
   "andl $0x3fffffff, %%ecx\n\t"
+// The context is read here, not before: a handler that comes in between may be the first to find it out. Over what the body has
+// in its place.
+#define OURO_PUT_CONTEXT                         \
+  ".if %c[has_context]\n\t"                      \
+  "movl %[context], %%eax\n\t"                   \
+  "movl %%eax, 16388(%%r10,%%rcx)\n\t"           \
+  ".endif\n\t"
 #define OURO_WRITE_STAMP                         \
   "rdtsc\n\t"                                    \
   "shlq $32, %%rdx\n\t"                          \
@@ -177,18 +189,18 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
 
 // A body of up to 4 scalars behind 4 bytes of context, each stored as it is: sizes 1, 2, 4, 8, or 0 for none. `id` < 1023.
 template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
-[[gnu::always_inline]] inline bool shoot_fields(const Route& route, std::uint32_t tag, std::uint32_t id, std::uint32_t context,
+[[gnu::always_inline]] inline bool shoot_fields(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                 std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
   constexpr std::size_t kAt = kCompactHeader + 4, kSize = kAt + kA + kB + kC + kD;
   asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "31")
-           "movl %[context], 16388(%%r10,%%rcx)\n\t"
+           OURO_PUT_CONTEXT
            OURO_PUT_FIELD("a", "oa", "sa") OURO_PUT_FIELD("b", "ob", "sb")
            OURO_PUT_FIELD("c", "oc", "sc") OURO_PUT_FIELD("d", "od", "sd")
            "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [size] "i"(kSize), [advance] "i"(abi::kOneRecord + kSize), [context] "r"(context),
-               [a] "r"(kA != 0 ? a : context), [b] "r"(kB != 0 ? b : context), [c] "r"(kC != 0 ? c : context),
-               [d] "r"(kD != 0 ? d : context), [oa] "i"(kAt), [ob] "i"(kAt + kA), [oc] "i"(kAt + kA + kB),
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [size] "i"(kSize), [advance] "i"(abi::kOneRecord + kSize), [context] "m"(context),
+               [has_context] "i"(1), [a] "r"(kA != 0 ? a : tag), [b] "r"(kB != 0 ? b : tag), [c] "r"(kC != 0 ? c : tag),
+               [d] "r"(kD != 0 ? d : tag), [oa] "i"(kAt), [ob] "i"(kAt + kA), [oc] "i"(kAt + kA + kB),
                [od] "i"(kAt + kA + kB + kC), [sa] "i"(kA), [sb] "i"(kB), [sc] "i"(kC), [sd] "i"(kD)
            : OURO_WRITE_CLOBBERS : declined);
   return true;
@@ -199,8 +211,9 @@ declined:
 
 // A body of kSize bytes in kWords = ceil(kSize / 8) words in memory. Whole words are stored: what stands beyond the
 // record is overwritten by the next one, and room for it is checked. `id` < 1023.
-template <std::size_t kSize>
-[[gnu::always_inline]] inline bool shoot_fixed(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* body) noexcept {
+template <std::size_t kSize, bool kContext>
+[[gnu::always_inline]] inline bool shoot_fixed(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
+                                               const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kWords >= 1 && kWords <= 8);
   constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
@@ -208,9 +221,11 @@ template <std::size_t kSize>
   static_assert(kAdvance <= 0x7fffffff);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
            OURO_COPY_WORDS("words", "0", "16388(%%r10,%%rcx)")
+           OURO_PUT_CONTEXT
            "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kRoom), [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body)
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kRoom), [advance] "i"(kAdvance), [words] "i"(kWords), [body] "r"(body),
+               [context] "m"(context), [has_context] "i"(kContext ? 1 : 0)
            : OURO_WRITE_CLOBBERS : declined);
   return true;
 declined:
@@ -240,8 +255,9 @@ declined:
 }
 
 // A body of `size` bytes, readable up to the next multiple of 16, copied in steps of 16. `id` < 1023.
-[[gnu::always_inline]] inline bool shoot_sized(const Route& route, std::uint32_t tag, std::uint32_t id, const void* body,
-                                               std::size_t size) noexcept {
+template <bool kContext>
+[[gnu::always_inline]] inline bool shoot_sized(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
+                                               const void* body, std::size_t size) noexcept {
   const std::size_t rounded = (size + 15) & ~std::size_t{15};
   const std::uint64_t advance = abi::kOneRecord + kCompactHeader + size;
   asm goto(OURO_WRITE_HEAD("4(%%r11,%[rounded])", "31")
@@ -253,9 +269,11 @@ declined:
            "addq $16, %%rdx\n\t"
            "cmpq %[rounded], %%rdx\n\t"
            "jb 75b\n\t"
+           OURO_PUT_CONTEXT
            "addq %[advance], %%r11\n\t"
            OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [rounded] "r"(rounded), [advance] "r"(advance), [body] "r"(body)
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [rounded] "r"(rounded), [advance] "r"(advance), [body] "r"(body),
+               [context] "m"(context), [has_context] "i"(kContext ? 1 : 0)
            : OURO_WRITE_CLOBBERS, "xmm0" : declined);
   return true;
 declined:
@@ -267,15 +285,17 @@ declined:
 // `words`. What the words hold beyond head and tail is stored as well; it is overwritten by what follows, and room for it is
 // checked. kText: false also if there is a NUL among the bytes, for it would end the text for whoever reads the record.
 //   rax place of the bytes   xmm1 the least of all of them, in 16 columns
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped>
-[[gnu::always_inline]] inline bool shoot_bytes(const Route& route, std::uint32_t tag, std::uint32_t id, const std::uint64_t* words,
-                                               const void* bytes, std::size_t length) noexcept {
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext>
+[[gnu::always_inline]] inline bool shoot_bytes(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
+                                               const std::uint64_t* words, const void* bytes, std::size_t length) noexcept {
   constexpr std::size_t kHeader = kStamped ? kCompactHeader : 0;
   constexpr std::size_t kHeadWords = (kHead + 7) / 8, kTailWords = (kTail + 7) / 8;
   constexpr std::size_t kBeyondHead = 8 * (kHeadWords > kTailWords + kHead / 8 ? kHeadWords - kHead / 8 : kTailWords);
+  static_assert(kStamped || !kContext);
   static_assert(kHead + kTail >= 4 && kHeadWords + kTailWords <= 8);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])", "31")
            OURO_COPY_WORDS("head_words", "0", "16384+%c[header](%%r10,%%rcx)")
+           OURO_PUT_CONTEXT
            "leaq 16384+%c[header]+%c[head](%%r10,%%rcx), %%rax\n\t"
            "pcmpeqb %%xmm1, %%xmm1\n\t"
            "cmpq $16, %[length]\n\t"
@@ -333,7 +353,7 @@ template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped>
            : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kHeader + kHead + kBeyondHead),
                [advance] "i"(abi::kOneRecord + kHeader + kHead + kTail), [header] "i"(kHeader), [head] "i"(kHead),
                [head_words] "i"(kHeadWords), [tail_words] "i"(kTailWords), [text] "i"(kText ? 1 : 0), [body] "r"(words),
-               [bytes] "r"(bytes), [length] "r"(length)
+               [bytes] "r"(bytes), [length] "r"(length), [context] "m"(context), [has_context] "i"(kContext ? 1 : 0)
            : OURO_WRITE_CLOBBERS, "xmm0", "xmm1", "xmm2" : declined);
   return true;
 declined:
@@ -342,6 +362,7 @@ declined:
 }
 
 #undef OURO_WRITE_HEAD
+#undef OURO_PUT_CONTEXT
 #undef OURO_WRITE_STAMP
 #undef OURO_WRITE_COMMIT
 #undef OURO_WRITE_ROUTE
@@ -353,21 +374,24 @@ declined:
 #else
 
 template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
-inline bool shoot_fields(const Route&, std::uint32_t, std::uint32_t, std::uint32_t, std::uint64_t, std::uint64_t, std::uint64_t,
+inline bool shoot_fields(const Route&, std::uint32_t, std::uint32_t, Context&, std::uint64_t, std::uint64_t, std::uint64_t,
                          std::uint64_t) noexcept {
   return false;
 }
-template <std::size_t kSize>
-inline bool shoot_fixed(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*) noexcept {
+template <std::size_t kSize, bool kContext>
+inline bool shoot_fixed(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*) noexcept {
   return false;
 }
 template <std::size_t kSize>
 inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) noexcept {
   return false;
 }
-inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, const void*, std::size_t) noexcept { return false; }
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped>
-inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, const std::uint64_t*, const void*, std::size_t) noexcept {
+template <bool kContext>
+inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, Context&, const void*, std::size_t) noexcept {
+  return false;
+}
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext>
+inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*, const void*, std::size_t) noexcept {
   return false;
 }
 
@@ -406,7 +430,7 @@ template <class Fill>
 // A record of kSize bytes (4 to 64) in whole words. `id` < 1023.
 template <std::size_t kSize>
 [[gnu::always_inline]] inline void write_fixed(Route& route, const Channel& channel, std::uint32_t id, const std::uint64_t* body) noexcept {
-  if (detail::shoot_fixed<kSize>(route, detail::kOnlyTag, id, body)) [[likely]]
+  if (detail::shoot_fixed<kSize, false>(route, detail::kOnlyTag, id, detail::no_context, body)) [[likely]]
     return;
   refresh(route, channel, detail::kOnlyTag);
   write_slow(channel, id, body, kSize);
@@ -427,7 +451,7 @@ template <std::size_t kSize>
 // A record of 4 to kMaxSingleShotBody bytes; `body` must be readable up to the next multiple of 16. `id` < 1023.
 [[gnu::always_inline]] inline void write_sized(Route& route, const Channel& channel, std::uint32_t id, const void* body,
                                                std::size_t size) noexcept {
-  if (detail::shoot_sized(route, detail::kOnlyTag, id, body, size)) [[likely]]
+  if (detail::shoot_sized<false>(route, detail::kOnlyTag, id, detail::no_context, body, size)) [[likely]]
     return;
   refresh(route, channel, detail::kOnlyTag);
   write_slow(channel, id, body, size);

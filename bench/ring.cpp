@@ -1,0 +1,234 @@
+// bench/ring.cpp -- the ring by itself, along the tables of the 2010 announcement of the generic ring buffer: records of 4 bytes,
+// 1 MiB a CPU in sub-buffers of 4, 128 and 512 KiB, written and discarded, with and without a reader, a clock, company.
+//
+//   ring            one JSON object a line; "ratio" is to the floor named beside it, measured in the same round; medians
+//
+// Run it on an idle machine; `ouro bench` measures the tracer's events.
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <ouro/ring/clients.hpp>
+
+namespace {
+
+using namespace ouro::ring;
+
+constexpr int kRounds = 60;
+constexpr std::uint32_t kBurst = 20'000;
+volatile std::uint32_t burst_size = kBurst;
+
+void pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+double ns_per_tick() {
+  const auto now = [] { return static_cast<double>(ouro::clock::read_monotonic()); };
+  const double t0 = now();
+  const auto c0 = ouro::clock::read_tsc();
+  while (now() - t0 < 50e6) {
+  }
+  return (now() - t0) / static_cast<double>(ouro::clock::read_tsc() - c0);
+}
+
+// Ticks per call.
+template <class Body>
+[[gnu::noinline]] double burst(Body body) {
+  const std::uint32_t n = burst_size;
+  const auto begin = ouro::clock::read_tsc();
+  for (std::uint32_t i = 0; i < n; ++i) body(i);
+  return static_cast<double>(ouro::clock::read_tsc() - begin) / n;
+}
+
+double floor_clock() {
+  return burst([](std::uint32_t) {
+    const auto t = ouro::clock::read_tsc();
+    asm volatile("" : : "r"(t));
+  });
+}
+double floor_xadd() {
+  static std::atomic<std::uint64_t> counter;
+  return burst([](std::uint32_t) { counter.fetch_add(1, std::memory_order_relaxed); });
+}
+
+double median(std::vector<double>& v) {
+  std::sort(v.begin(), v.end());
+  return v[v.size() / 2];
+}
+
+double tick_ns;
+
+struct Series {
+  std::vector<double> ticks, ratio;
+  void add(double cost, double floor) {
+    ticks.push_back(cost);
+    ratio.push_back(cost / floor);
+  }
+  void print(const char* what, std::uint64_t subbuf, const char* floor, const std::string& more = "") {
+    std::printf("{\"what\": \"%s\", \"subbuf_kib\": %llu, \"ns\": %.3f, \"ratio\": %.3f, \"floor\": \"%s\"%s}\n", what,
+                static_cast<unsigned long long>(subbuf >> 10), median(ticks) * tick_ns, median(ratio), floor, more.c_str());
+    std::fflush(stdout);
+  }
+};
+
+template <class B>
+void drain(B& buffer) {
+  Packet packet;
+  for (std::uint32_t i = 0; i < buffer.channel().ring_count(); ++i) {
+    Reader reader = buffer.channel().reader(i);
+    while (reader.next(packet, true) == Reader::Answer::packet) reader.release();
+  }
+}
+
+template <Policy kPolicy>
+ouro::Result<Buffer<kPolicy>> make(std::uint64_t subbuf) {
+  // 1 MiB a CPU, as far as 128 sub-buffers go.
+  const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>((1 << 20) / subbuf, 128));
+  return Buffer<kPolicy>::create({.subbuf_count = count, .subbuf_size = subbuf, .prefault = true});
+}
+
+// What a record costs its writer. `drained`: between bursts, which then fit.
+template <Policy kPolicy>
+void cost(const char* what, std::uint64_t subbuf, bool drained, double (*floor)() = floor_clock, const char* floor_name = "rdtsc") {
+  auto buffer = make<kPolicy>(subbuf);
+  if (!buffer) return;
+  Series series;
+  for (int round = 0; round < kRounds; ++round) {
+    if (drained) drain(*buffer);
+    const double base = floor();
+    series.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), base);
+  }
+  series.print(what, subbuf, floor_name);
+}
+
+// A record that finds its ring full.
+void discarded(std::uint64_t subbuf) {
+  auto buffer = make<Policy{}>(subbuf);
+  if (!buffer) return;
+  Series written, lost;
+  for (int round = 0; round < kRounds; ++round) {
+    drain(*buffer);
+    const double base = floor_clock();
+    const double cost = burst([&](std::uint32_t i) { buffer->write(7, i); });
+    while (buffer->write(7, 0u) == Written::yes) {
+    }
+    written.add(cost, base);
+    lost.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), cost);
+  }
+  lost.print("discarded", subbuf, "written");
+}
+
+// A reader on another CPU that takes all there is, all the time.
+void with_reader(std::uint64_t subbuf) {
+  if (std::thread::hardware_concurrency() < 2) return;
+  auto buffer = make<Policy{}>(subbuf);
+  if (!buffer) return;
+  Series alone, read;
+  std::atomic<bool> reads{false}, ends{false};
+  std::atomic<std::uint64_t> bytes{0};
+  std::thread reader([&] {
+    pin(1);
+    std::vector<Reader> readers;
+    for (std::uint32_t i = 0; i < buffer->channel().ring_count(); ++i) readers.push_back(buffer->channel().reader(i));
+    std::vector<std::byte> copy(subbuf);
+    Packet packet;
+    while (!ends.load(std::memory_order_relaxed)) {
+      if (!reads.load(std::memory_order_relaxed)) continue;
+      for (Reader& r : readers)
+        while (r.next(packet, false) == Reader::Answer::packet) {
+          std::memcpy(copy.data(), packet.bytes.data(), packet.bytes.size());
+          bytes.fetch_add(packet.bytes.size(), std::memory_order_relaxed);
+          r.release();
+        }
+      usleep(50);  // looking all the time would cost the writer its cache line
+    }
+  });
+  for (int round = 0; round < kRounds; ++round) {
+    reads = true;
+    usleep(2000);
+    const double base = floor_clock();
+    read.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), base);
+    usleep(2000);
+    reads = false;
+    const double base2 = floor_clock();
+    alone.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), base2);
+  }
+  ends = true;
+  reader.join();
+  char more[64];
+  std::snprintf(more, sizeof more, ", \"over_no_reader\": %.3f", median(read.ratio) / median(alone.ratio));
+  read.print("reader_drains", subbuf, "rdtsc", more);
+}
+
+// CPU time of a record with so many threads writing at once, one per CPU.
+void together(std::uint64_t subbuf, unsigned threads) {
+  auto buffer = make<Policy{.full = Full::overwrite}>(subbuf);
+  if (!buffer) return;
+  std::vector<Series> series(threads);
+  std::atomic<unsigned> ready{0};
+  std::vector<std::thread> writers;
+  for (unsigned t = 0; t < threads; ++t)
+    writers.emplace_back([&, t] {
+      pin(static_cast<int>(t));
+      for (int round = 0; round < kRounds; ++round) {
+        ready.fetch_add(1);
+        while (ready.load() < threads * (static_cast<unsigned>(round) + 1)) {
+        }
+        const double base = floor_clock();
+        series[t].add(burst([&](std::uint32_t i) { buffer->write(7, i); }), base);
+      }
+    });
+  for (std::thread& writer : writers) writer.join();
+  for (unsigned t = 1; t < threads; ++t) {
+    series[0].ticks.insert(series[0].ticks.end(), series[t].ticks.begin(), series[t].ticks.end());
+    series[0].ratio.insert(series[0].ratio.end(), series[t].ratio.begin(), series[t].ratio.end());
+  }
+  series[0].print("writers", subbuf, "rdtsc", ", \"threads\": " + std::to_string(threads));
+}
+
+void fifo_turn() {
+  auto pipe = fifo<std::uint64_t>::create(2 * kBurst);
+  if (!pipe) return;
+  Series series;
+  for (int round = 0; round < kRounds; ++round) {
+    std::uint64_t value = 0, sum = 0;
+    const double base = floor_xadd();
+    const double in = burst([&](std::uint32_t i) { pipe->push(i); });
+    series.add(in + burst([&](std::uint32_t) {
+                 pipe->pop(value);
+                 sum += value;
+               }),
+               base);
+    asm volatile("" : : "r"(sum));
+  }
+  series.print("fifo_push_and_pop", 0, "lock xadd");
+}
+
+}  // namespace
+
+int main() {
+  pin(0);
+  tick_ns = ns_per_tick();
+  for (const std::uint64_t subbuf : {4096, 128 * 1024, 512 * 1024}) {
+    cost<Policy{.full = Full::overwrite}>("overwrite", subbuf, false);
+    cost<Policy{}>("discard", subbuf, true);
+    cost<Policy{.full = Full::overwrite, .stamp = Stamp::none}>("overwrite_without_clock", subbuf, false, floor_xadd, "lock xadd");
+    cost<Policy{.sync = Sync::exclusive, .full = Full::overwrite}>("exclusive_overwrite", subbuf, false);
+    cost<Policy{.sync = Sync::shared, .full = Full::overwrite}>("shared_overwrite", subbuf, false);
+    discarded(subbuf);
+    with_reader(subbuf);
+    for (unsigned threads = 1; threads <= std::thread::hardware_concurrency(); threads *= 2) together(subbuf, threads);
+  }
+  fifo_turn();
+}
