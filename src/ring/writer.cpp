@@ -317,7 +317,25 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
   return Place::found;
 }
 
+// The short way to drop a record: a program that writes faster than its reader reads drops most of them. True: it was dropped
+// and counted. It is the ring's state at one moment that decides, as in the long way.
+bool drop_if_full(const Channel& channel, std::size_t bytes) noexcept {
+  if (channel.mode != abi::FullMode::discard || channel.patience_ns != 0) return false;
+  const std::uint32_t cpu = channel.exclusive ? 0 : current_cpu();
+  if (cpu >= channel.cpus) return false;
+  abi::RingHead& ring = *channel.ring[cpu];
+  const std::uint64_t w = ring.writer.write_word.load(std::memory_order_acquire);
+  const std::uint64_t physical = offset_of(w) / channel.subbuf_size;
+  if (!crosses(offset_of(w), bytes, channel.subbuf_size) || bytes >= channel.subbuf_size || physical > channel.subbuf_count) return false;
+  const std::uint64_t next = ring.image[physical].sequence.load(std::memory_order_relaxed) + 1;
+  const abi::Slot slot{ring.slot[next & (channel.subbuf_count - 1)].load(std::memory_order_relaxed)};
+  if (slot.taken() || slot.sequence() + channel.subbuf_count != next) return false;
+  count_loss(ring, abi::Loss::full);
+  return true;
+}
+
 Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
+  if (drop_if_full(channel, size)) return Written::lost;
   alignas(16) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];
   Target target{};
   for (int tries = 0; tries < kMaxTries; ++tries) {

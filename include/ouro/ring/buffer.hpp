@@ -7,6 +7,7 @@
 //
 // Which policy to take, and what it costs: docs/ring-policies.md. Ready-made ones: ouro/ring/clients.hpp.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -98,7 +99,22 @@ class Buffer {
   template <class T>
     requires std::is_trivially_copyable_v<T> && (!std::is_pointer_v<T>) && (!detail::Holds<T>)
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& value) noexcept {
-    return write(id, &value, sizeof value);
+    if constexpr (kPolicy.sync == Sync::per_cpu && kStamped && sizeof(T) <= 56) {  // by way of registers
+      // Word by word: no stores of parts that a load of the whole would wait for.
+      constexpr std::size_t kWords = (kSizeField + sizeof(T) + 7) / 8;
+      std::uint64_t body[kWords], rest = sizeof(T);
+      for (std::size_t i = 0; i < kWords; ++i) {
+        std::uint64_t word = 0;
+        if (8 * i < sizeof(T)) std::memcpy(&word, reinterpret_cast<const std::byte*>(&value) + 8 * i, std::min<std::size_t>(8, sizeof(T) - 8 * i));
+        body[i] = rest | word << 32;
+        rest = word >> 32;
+      }
+      if (detail::shoot_fixed<kSizeField + sizeof(T), false>(route_, tag_, id, detail::no_context, body)) [[likely]]
+        return Written::yes;
+      return detail::write_record(channel_.channel(), &route_, tag_, id, &value, sizeof value);
+    } else {
+      return write(id, &value, sizeof value);
+    }
   }
   template <detail::Holds T>
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& values) noexcept {
