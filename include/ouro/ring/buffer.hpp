@@ -129,7 +129,7 @@ class Buffer {
   const LocalChannel& channel() const noexcept { return channel_; }
 
  private:
-  explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), tag_(detail::next_tag()) {}
+  explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(detail::next_tag()), tsc_(channel_.channel().tsc) {}
 
   static constexpr bool kStamped = kPolicy.stamp == Stamp::clock;
   static constexpr std::size_t kSizeField = 4;
@@ -139,7 +139,7 @@ class Buffer {
     const auto length = static_cast<std::uint32_t>(size);
     if constexpr (kPolicy.sync == Sync::exclusive) {
       if (size > kMaxInline) return false;
-      return detail::put_exclusive(channel_.channel(), id, kSizeField + size, [&](std::byte* at) {
+      return detail::put_exclusive<kStamped>(*ring_, tsc_, id, kSizeField + size, [&](std::byte* at) {
         std::memcpy(at, &length, kSizeField);
         std::memcpy(at + kSizeField, bytes, size);
       });
@@ -157,7 +157,9 @@ class Buffer {
   static thread_local constinit inline Route route_ __attribute__((tls_model("initial-exec"))){};
 
   LocalChannel channel_;
+  abi::RingHead* ring_;  // of Sync::exclusive
   std::uint32_t tag_;
+  bool tsc_;
 };
 
 }  // namespace ouro::ring

@@ -40,7 +40,7 @@ class fifo {
   }
   // False: full.
   [[gnu::always_inline]] bool push(const T& value) noexcept {
-    if (detail::put_exclusive(channel_.channel(), 0, sizeof(T), [&](std::byte* at) { std::memcpy(at, &value, sizeof(T)); })) [[likely]]
+    if (detail::put_exclusive<false>(*ring_, false, 0, sizeof(T), [&](std::byte* at) { std::memcpy(at, &value, sizeof(T)); })) [[likely]]
       return true;
     return write_slow(channel_.channel(), 0, &value, sizeof(T)) == Written::yes;
   }
@@ -58,8 +58,9 @@ class fifo {
   }
 
  private:
-  explicit fifo(LocalChannel channel) : channel_(std::move(channel)), reader_(channel_.reader(0)) {}
+  explicit fifo(LocalChannel channel) : channel_(std::move(channel)), ring_(&channel_.head(0)), reader_(channel_.reader(0)) {}
   LocalChannel channel_;
+  abi::RingHead* ring_;
   Reader reader_;
   Packet packet_{};
   std::size_t at_ = 0;

@@ -399,26 +399,32 @@ inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, co
 
 inline constexpr std::uint32_t kOnlyTag = 1;
 
+inline clock::Ticks now([[maybe_unused]] bool tsc) noexcept {
+#if defined(__x86_64__)
+  if (tsc) return clock::read_tsc();
+#endif
+  return clock::read_monotonic();
+}
+
 // The inline write of a channel with one writer at a time: plain stores, the same books. fill(place) puts `size` bytes.
 // False: nothing was written.
-template <class Fill>
-[[gnu::always_inline]] inline bool put_exclusive(const Channel& channel, std::uint32_t id, std::size_t size, Fill fill) noexcept {
+template <bool kStamped, class Fill>
+[[gnu::always_inline]] inline bool put_exclusive(abi::RingHead& ring, bool tsc, std::uint32_t id, std::size_t size, Fill fill) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;
-  abi::RingHead& ring = *channel.ring[0];
+  constexpr std::size_t header = kStamped ? kCompactHeader : 0;
   const std::uint64_t w = ring.writer.write_word.load(relaxed);
-  const std::size_t header = channel.stamped ? kCompactHeader : 0;
   if (((w + header + size) ^ w) > ring.writer.mask.load(relaxed)) [[unlikely]]
     return false;
   std::byte* const at = reinterpret_cast<std::byte*>(&ring) + abi::kRingDataOffset + (w & abi::kOffsetMask);
-  if (channel.stamped) {
-    const std::uint64_t stamp = channel.now();
+  fill(at + header);
+  if constexpr (kStamped) {  // behind the body: what stands after the clock costs more
+    const std::uint64_t stamp = now(tsc);
+    const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
+    std::memcpy(at, &word, kCompactHeader);
     if (stamp >= ring.writer.stamp_deadline.load(relaxed)) [[unlikely]]
       return false;
     ring.writer.last_stamp.store(stamp, relaxed);
-    const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
-    std::memcpy(at, &word, kCompactHeader);
   }
-  fill(at + header);
   ring.writer.write_word.store(w + abi::kOneRecord + header + size, std::memory_order_release);  // ord(commit:B)
   return true;
 }

@@ -1,0 +1,14 @@
+# The examples of the ring library do what they say.
+source "$OURO_SOURCE/tests/e2e/lib.sh"
+examples=$OURO_BUILD/examples/ring
+
+[[ $(timeout 30 "$examples/events") =~ ^events:\ ([0-9]+)\ read,\ ([0-9]+)\ lost ]] || fail "events says something else"
+expect_equal "read + lost" "$((BASH_REMATCH[1] + BASH_REMATCH[2]))" 400000
+[[ $(timeout 30 "$examples/recorder") =~ ^recorder:\ the\ last\ ([0-9]+)\ steps,\ from\ ([0-9]+)\ to\ 1414\ at\ 1000.405\;\ ([0-9]+)\ before ]] ||
+  fail "recorder says something else"
+expect_equal "steps in all" "$((BASH_REMATCH[1] + BASH_REMATCH[3]))" 1415
+expect_equal "pipe" "$(timeout 30 "$examples/pipe")" "pipe: 1000000 values, sum 499999500000"
+status=0
+timeout 30 "$examples/crash" 2>"$folder/last_words" || status=$?
+expect_equal "crash's status" "$status" 134
+expect_match "crash's last line" "$(tail -1 "$folder/last_words")" ': this will not end well$'
