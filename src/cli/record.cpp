@@ -309,6 +309,8 @@ const char* hint_for(abi::Loss cause) {
     case abi::Loss::dead_writer: return "their thread was killed while it wrote them";
     case abi::Loss::lapped:
       return "overwritten by newer ones before they were read (hint: a larger --buffer-size keeps more)";
+    case abi::Loss::table_full:
+      return "the session's table had no room for their kinds of event (hint: fewer kinds, with -e)";
   }
   return "";
 }
@@ -328,11 +330,6 @@ void report(const record::Summary& summary, const record::SessionOptions& sessio
         "/dev/shm, or another OURO_RUNTIME_DIR)",
         number(summary.rings_refused), human_bytes(free_space(runtime.path)).c_str(), runtime.path,
         human_bytes((session.subbuf_count + std::uint64_t{1}) * session.subbuf_size).c_str());
-  if (summary.events_lost != 0)
-    say("warning: %llu times the table of %u events had no room for another one: its records are lost and counted as "
-        "busy (hint: fewer "
-        "events, with -e)",
-        number(summary.events_lost), session.event_capacity);
   if (summary.threads_lost + summary.processes_lost != 0)
     say("warning: the names of %llu threads and %llu processes are not known: their tables were full, or they were killed while they said them",
         number(summary.threads_lost), number(summary.processes_lost));

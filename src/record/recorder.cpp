@@ -206,7 +206,6 @@ Summary Recorder::finish() {
     std::this_thread::sleep_for(kShortestBaseline - age);
   write_metadata();
   const abi::SessionHeader& header = session_->header();
-  out.events_lost = header.events_lost.load(std::memory_order_relaxed);
   out.threads_lost = header.threads_lost.load(std::memory_order_relaxed) + state_.threads_skipped();
   out.processes_lost = header.processes_lost.load(std::memory_order_relaxed);
   out.rings_refused = header.rings_refused.load(std::memory_order_relaxed);

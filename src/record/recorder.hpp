@@ -28,7 +28,6 @@ struct Summary {
   std::array<std::uint64_t, abi::kLossCauses> lost{};  // by abi::Loss
   std::uint64_t unwritten = 0;                         // events that the file system did not take
   std::uint64_t streams = 0, bytes = 0, processes = 0;
-  std::uint64_t events_lost = 0;                       // event classes without a row
   std::uint64_t threads_lost = 0, processes_lost = 0;  // names that found no row
   std::uint64_t rings_refused = 0;                     // CPU buffers without memory
   std::uint64_t rings_poisoned = 0;

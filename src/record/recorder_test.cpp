@@ -280,5 +280,21 @@ TEST_F(RecorderTest, ACpuWithoutMemoryLosesItsEventsAndSaysSo) {
   EXPECT_NE(babeltrace2().find("no_memory"), std::string::npos);
 }
 
+// Program basic has four kinds of event, of which it writes equally many.
+TEST_F(RecorderTest, EventsThatFindNoRowInTheTableAreLostByACauseOfTheirOwn) {
+  SessionOptions options = small_session();
+  options.event_capacity = 3;  // begin() takes one
+  begin(options);
+  const auto build = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  EXPECT_EQ(TestTrace::run("OURO_RUNTIME_DIR=" + std::string(folder_.runtime().path) + " OURO_SESSION=" +
+                           session_->file() + " " + (build / "programs/basic").string() + " 50"),
+            "50 turns\n");
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 100u);
+  EXPECT_EQ(summary.lost[static_cast<std::size_t>(abi::Loss::table_full)], 100u);
+  EXPECT_EQ(summary.lost_total(), 100u);
+  EXPECT_NE(babeltrace2().find("cause = \"table_full\", count = 100"), std::string::npos) << babeltrace2();
+}
+
 }  // namespace
 }  // namespace ouro::record

@@ -15,8 +15,8 @@
 namespace ouro::record {
 
 // Names of abi::Loss as the trace and the command say them.
-inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {"full",      "too_large",   "busy",
-                                                                         "no_memory", "dead_writer", "lapped"};
+inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {
+    "full", "too_large", "busy", "no_memory", "dead_writer", "lapped", "table_full"};
 
 class RingDrain {
  public:

@@ -75,7 +75,7 @@ void for_sessions(detail::Site& site, Write write) noexcept {
 std::uint64_t owner(const detail::ThreadState& thread) { return std::uint64_t{thread.tid} << 32 | thread.pid; }
 
 void count_without_id(SessionView& view) noexcept {
-  view.channel->shared[0]->losses.lost[static_cast<std::size_t>(abi::Loss::busy)].fetch_add(1, std::memory_order_relaxed);
+  view.channel->shared[0]->losses.lost[static_cast<std::size_t>(abi::Loss::table_full)].fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace

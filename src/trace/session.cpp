@@ -219,7 +219,6 @@ std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t siz
     row.state.store(abi::row_ready, std::memory_order_release);
     return i;
   }
-  view.header->events_lost.fetch_add(1, relaxed);
   return kNoId;
 }
 

@@ -77,8 +77,9 @@ enum class Loss : std::uint32_t {
   no_memory,     // the memory of this CPU's ring could not be reserved
   dead_writer,   // opened in two phases, its owner died (counted by the reader)
   lapped,        // overwrite: written, then overwritten unread (per_cpu: computed by the reader, not stored)
+  table_full,    // its kind of event found no room in the session's event table (counted in shared ring 0)
 };
-inline constexpr std::size_t kLossCauses = 6;
+inline constexpr std::size_t kLossCauses = 7;
 
 struct alignas(64) WriterLine {
   Word write_word;      // W

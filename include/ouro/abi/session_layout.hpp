@@ -54,7 +54,7 @@ struct SessionHeader {
   Word threads_head;   // rows claimed since the beginning; row = head % capacity
   Word threads_tail;   // rows the recorder has read
   Word threads_lost;   // threads whose name found no row
-  Word events_lost;    // event classes that found no row or no room for their schema
+  Word reserved;
   Word processes_lost;
   Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
 };
