@@ -54,7 +54,7 @@ class Print : public testing::Test {
     format::append_process(state, 5, 100, 1, "shop", "./shop");
     format::append_thread(state, 5, 100, 100, "shop");
     format::append_thread(state, 6, 100, 101, "worker");
-    format::append_lost(state, 4'000'000'000, 0, "full", 7);
+    format::append_lost(state, 4'000'000'000, 0, abi::RingKind::per_cpu, "full", 7);
     trace_.packet("ouro_state", {.stream_id = 1, .timestamp_begin = 5, .timestamp_end = 4'000'000'000}, state);
     Bytes records;
     records.extended(0, 1'000'000'000, 100).put(std::uint32_t{9});

@@ -148,9 +148,9 @@ TEST_F(StatsCommand, EventsAreCountedWithRateBytesAndTime) {
 
 TEST_F(StatsCommand, LossesAreToldPerStreamAndByCause) {
   std::vector<std::byte> state;
-  format::append_lost(state, 1, 0, "full", 3);
-  format::append_lost(state, 1, 1, "full", 2);
-  format::append_lost(state, 1, 1, "too_large", 4);
+  format::append_lost(state, 1, 0, abi::RingKind::per_cpu, "full", 3);
+  format::append_lost(state, 1, 1, abi::RingKind::per_cpu, "full", 2);
+  format::append_lost(state, 1, 1, abi::RingKind::shared, "too_large", 4);
   trace_.packet("ouro_state", {.stream_id = 1, .timestamp_end = 1}, state);
   at(1, kPoint);
   const auto out = json(3);

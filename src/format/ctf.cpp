@@ -247,6 +247,13 @@ void add_streams(std::string& out) {
 
 Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
 
+Field ring_kind(const char* name) {
+  const auto label = [](abi::RingKind kind, const char* text) { return Label{static_cast<std::int64_t>(kind), text}; };
+  Field out = scalar(name, FieldType::u8);
+  out.labels = {label(abi::RingKind::per_cpu, "per_cpu"), label(abi::RingKind::shared, "shared")};
+  return out;
+}
+
 EventClass state_class(StateEvent id) {
   EventClass out;
   out.level = abi::Level::info;
@@ -263,7 +270,8 @@ EventClass state_class(StateEvent id) {
     case StateEvent::lost:
       out.name = "ouro:lost";
       out.level = abi::Level::warning;
-      out.fields = {scalar("cpu", FieldType::u32), scalar("cause", FieldType::string), scalar("count", FieldType::u64)};
+      out.fields = {scalar("cpu", FieldType::u32), ring_kind("ring"), scalar("cause", FieldType::string),
+                    scalar("count", FieldType::u64)};
       break;
   }
   return out;
@@ -352,10 +360,11 @@ void append_thread(std::vector<std::byte>& out, std::uint64_t stamp, std::int32_
   put(out, name);
 }
 
-void append_lost(std::vector<std::byte>& out, std::uint64_t stamp, std::uint32_t cpu, const std::string& cause,
-                 std::uint64_t count) {
+void append_lost(std::vector<std::byte>& out, std::uint64_t stamp, std::uint32_t cpu, abi::RingKind ring,
+                 const std::string& cause, std::uint64_t count) {
   put_header(out, StateEvent::lost, stamp);
   put(out, cpu);
+  put(out, static_cast<std::uint8_t>(ring));
   put(out, cause);
   put(out, count);
 }

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <ouro/abi/ring_layout.hpp>
+
 #include "format/event_class.hpp"
 
 namespace ouro::format {
@@ -59,10 +61,11 @@ enum class StateEvent : std::uint16_t { process = 0, thread = 1, lost = 2 };
 // Appends one event's bytes to a packet's contents.
 //   ouro:process {i32 pid, i32 parent_pid, string name, string cmdline}
 //   ouro:thread  {i32 pid, i32 tid, string name}
-//   ouro:lost    {u32 cpu, string cause, u64 count}
+//   ouro:lost    {u32 cpu, enum u8 ring, string cause, u64 count}
 void append_process(std::vector<std::byte>&, std::uint64_t stamp, std::int32_t pid, std::int32_t parent_pid,
                     const std::string& name, const std::string& cmdline);
 void append_thread(std::vector<std::byte>&, std::uint64_t stamp, std::int32_t pid, std::int32_t tid, const std::string& name);
-void append_lost(std::vector<std::byte>&, std::uint64_t stamp, std::uint32_t cpu, const std::string& cause, std::uint64_t count);
+void append_lost(std::vector<std::byte>&, std::uint64_t stamp, std::uint32_t cpu, abi::RingKind ring, const std::string& cause,
+                 std::uint64_t count);
 
 }  // namespace ouro::format

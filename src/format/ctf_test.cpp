@@ -132,7 +132,8 @@ TEST(Ctf, BothStreamsInSeveralPacketsWithLosses) {
   std::vector<std::byte> state;
   append_process(state, 50, 4711, 1, "shop", "./shop --port 0");
   append_thread(state, 60, 4711, 4712, "worker \"1\"");
-  append_lost(state, 310, 0, "full", 5);
+  append_lost(state, 310, 0, abi::RingKind::per_cpu, "full", 5);
+  append_lost(state, 310, 1, abi::RingKind::shared, "busy", 2);
   trace.packet("ouro_state", {.stream_id = 1, .timestamp_begin = 50, .timestamp_end = 310}, state);
 
   const std::string text = trace.babeltrace2("--clock-cycles --no-delta --fields=loglevel");
@@ -140,7 +141,9 @@ TEST(Ctf, BothStreamsInSeveralPacketsWithLosses) {
       text,
       {"ouro:process: { cpu_id = 0 }, { pid = 4711, parent_pid = 1, name = \"shop\", cmdline = \"./shop --port 0\" }",
        "ouro:thread: { cpu_id = 0 }, { pid = 4711, tid = 4712, name = \"worker \\\"1\\\"\" }",
-       "ouro:lost: { cpu_id = 0 }, { cpu = 0, cause = \"full\", count = 5 }", "WARNING: Tracer discarded 5 events",
+       "ouro:lost: { cpu_id = 0 }, { cpu = 0, ring = ( \"per_cpu\" : container = 1 ), cause = \"full\", count = 5 }",
+       "ouro:lost: { cpu_id = 0 }, { cpu = 1, ring = ( \"shared\" : container = 2 ), cause = \"busy\", count = 2 }",
+       "WARNING: Tracer discarded 5 events",
        "TRACE_NOTICE (5)"});
   EXPECT_EQ(text.find("exit status"), std::string::npos) << text;
 }

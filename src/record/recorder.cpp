@@ -188,7 +188,7 @@ Summary Recorder::finish() {
     out.unwritten += ring.unwritten();
     out.bytes += ring.file().bytes();
     out.streams += ring.file().packets() != 0;
-    if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), "unwritten", ring.unwritten());
+    if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), ring.kind(), "unwritten", ring.unwritten());
     if (!ring.poison().empty()) {  // its counters say nothing
       ++out.rings_poisoned;
       continue;
@@ -196,7 +196,7 @@ Summary Recorder::finish() {
     for (std::size_t i = 0; i < abi::kLossCauses; ++i) {
       const std::uint64_t lost = ring.lost(static_cast<abi::Loss>(i));
       out.lost[i] += lost;
-      if (lost != 0) state_.add_lost(ring.cpu(), kLossNames[i], lost);
+      if (lost != 0) state_.add_lost(ring.cpu(), ring.kind(), kLossNames[i], lost);
     }
   }
   update_tables(true);

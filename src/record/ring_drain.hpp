@@ -36,6 +36,7 @@ class RingDrain {
 
   std::uint32_t index() const { return index_; }
   std::uint32_t cpu() const { return geometry_.cpu; }
+  abi::RingKind kind() const { return geometry_.kind; }
   std::string name() const { return file_.name(); }
   // Not empty: why the ring was given up.
   const std::string& poison() const { return poison_; }

@@ -124,10 +124,10 @@ void StateStream::refresh_names() {
   }
 }
 
-void StateStream::add_lost(std::uint32_t cpu, const std::string& cause, std::uint64_t count) {
+void StateStream::add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count) {
   const std::uint64_t stamp = clock::now(session_->options().clock);
   std::vector<std::byte> bytes;
-  format::append_lost(bytes, stamp, cpu, cause, count);
+  format::append_lost(bytes, stamp, cpu, ring, cause, count);
   add_event(stamp, std::move(bytes));
 }
 

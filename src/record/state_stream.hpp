@@ -27,7 +27,7 @@ class StateStream {
   void update(std::uint64_t now_ns);
   // Looks up names that may have changed; some of them, so that a round stays short.
   void refresh_names();
-  void add_lost(std::uint32_t cpu, const std::string& cause, std::uint64_t count);
+  void add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count);
   // Writes what has come together as one packet; nothing if there is nothing.
   Status flush(const TraceFolder& folder);
   Status close() { return file_.close(); }
