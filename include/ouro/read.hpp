@@ -148,6 +148,7 @@ struct Thread {
 struct Stream {
   std::string file;
   std::uint64_t id = 0;
+  bool is_state = false;  // the recorder's own: no event of a program is in it
   int cpu = -1;
   std::uint64_t bytes = 0;  // of the whole file
   std::uint64_t packets = 0;
@@ -198,6 +199,7 @@ class Trace {
 
   const std::vector<EventClass>& classes() const;
   const std::vector<Stream>& streams() const;
+  std::size_t event_streams() const;  // how many of them are programs': what `ouro record` counts
   const std::vector<Clock>& clocks() const;
   const std::vector<Thread>& threads() const;     // every one that the trace names; names it had one after another
   const std::vector<Process>& processes() const;  // appear one after another

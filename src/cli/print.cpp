@@ -235,7 +235,7 @@ int print_trace(const Options& options) {
   const int status = say_damage("print", *trace);
   say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(printer.lines()),
       static_cast<unsigned long long>(events), static_cast<unsigned long long>(losses.total(*trace)),
-      trace->streams().size());
+      trace->event_streams());
   for (const auto& [cause, count] : losses.by_cause())
     if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
   return status;

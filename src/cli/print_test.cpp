@@ -77,7 +77,7 @@ TEST_F(Print, ALineSaysWhenWhereWhoAndWhat) {
             "00:00:03.500000000  +2.499998500 2   shop/worker 101            shop:note       "
             "text=\"two\\nlines, \\\"quoted\\\" \\x1b[2J\\xff gr\xc3\xbc\xc3\x9f\"\n"
             "00:00:03.500000001  +0.000000001 2   shop 100                   shop:pay_end\n");
-  EXPECT_EQ(outcome.err, "ouro: printed 4 of 4 events, 7 lost, 2 streams\nouro: lost: 7 events: full\n");
+  EXPECT_EQ(outcome.err, "ouro: printed 4 of 4 events, 7 lost, 1 streams\nouro: lost: 7 events: full\n");
 }
 
 TEST_F(Print, RelativeTimesBeginWithTheFirstEvent) {

@@ -137,7 +137,7 @@ void print_head(const std::string& folder, const read::Trace& trace, const Stats
   std::uint64_t bytes = 0;
   for (const read::Stream& stream : trace.streams()) bytes += stream.bytes;
   std::printf("%s: %" PRIu64 " events, %" PRIu64 " lost, %zu streams, %s%s\n", printable(folder).c_str(),
-              stats.events(), stats.losses().total(trace), trace.streams().size(), human_bytes(bytes).c_str(),
+              stats.events(), stats.losses().total(trace), trace.event_streams(), human_bytes(bytes).c_str(),
               trace.complete() ? "" : ", damaged");
   if (stats.events() != 0)
     std::printf("%s to %s: %s\n", local_time(stats.first_ns()).c_str(), local_time(stats.last_ns()).c_str(),
@@ -259,6 +259,7 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
   }
   for (const read::Stream& s : trace.streams())
     streams.push_back({{"file", s.file},
+                       {"is_state", s.is_state},
                        {"cpu", s.cpu >= 0 ? Json(s.cpu) : Json(nullptr)},
                        {"events", s.events},
                        {"packets", s.packets},

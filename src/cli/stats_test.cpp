@@ -159,6 +159,8 @@ TEST_F(StatsCommand, LossesAreToldPerStreamAndByCause) {
   EXPECT_EQ(out["lost"]["by_cause"]["too_large"], 4);
   EXPECT_EQ(out["streams"][1]["file"], "stream_cpu0");
   EXPECT_EQ(out["streams"][1]["lost"], 3);
+  EXPECT_EQ(out["streams"][0]["is_state"], true);
+  EXPECT_EQ(out["streams"][1]["is_state"], false);
 }
 
 TEST_F(StatsCommand, ThreadsComeWithTheirProcess) {
@@ -177,6 +179,9 @@ TEST_F(StatsCommand, ThreadsComeWithTheirProcess) {
 }
 
 TEST_F(StatsCommand, TheTextSaysTheSame) {
+  std::vector<std::byte> state;
+  format::append_thread(state, 1, 10, 1, "worker");
+  trace_.packet("ouro_state", {.stream_id = 1, .timestamp_end = 1}, state);
   at(1000, kABegin).at(2500, kAEnd).at(3000, kPoint);
   json(0);
   const Outcome outcome = stats({trace_.folder()});

@@ -176,6 +176,9 @@ class Builder {
       layout.drop(kept);
       if (Status ok = event(layout, event_block, stream); !ok) return ok.error();
     }
+    stream.is_state = !stream.events.empty() &&
+                      std::all_of(stream.events.begin(), stream.events.end(),
+                                  [&](const auto& id_and_index) { return out_.events[id_and_index.second].is_state; });
     out_.streams.push_back(std::move(stream));
     return Ok{};
   }

@@ -33,6 +33,7 @@ struct CompactHeader {
 struct StreamClass {
   std::uint64_t id = 0;
   Field packet_context, event_header, event_context;  // type null if there is none
+  bool is_state = false;  // has events, and all are the recorder's
   CompactHeader compact;
   std::optional<std::size_t> clock;                       // index of the clock that stamps its events
   std::unordered_map<std::uint64_t, std::size_t> events;  // id -> index of the class

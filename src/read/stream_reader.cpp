@@ -196,6 +196,7 @@ void StreamReader::account(const Packet& packet) {
   }
   ++info_->packets;
   info_->id = packet.stream_id;
+  info_->is_state = packet.stream->is_state;
   if (packet.cpu && *packet.cpu <= INT32_MAX) info_->cpu = static_cast<int>(*packet.cpu);
 }
 

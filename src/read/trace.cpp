@@ -222,6 +222,10 @@ void Trace::rewind() {
 
 const std::vector<EventClass>& Trace::classes() const { return state_->metadata.events; }
 const std::vector<Stream>& Trace::streams() const { return state_->streams; }
+std::size_t Trace::event_streams() const {
+  return static_cast<std::size_t>(
+      std::count_if(streams().begin(), streams().end(), [](const Stream& stream) { return !stream.is_state; }));
+}
 const std::vector<Clock>& Trace::clocks() const { return state_->metadata.clocks; }
 const std::vector<Thread>& Trace::threads() const { return state_->names.threads(); }
 const std::vector<Process>& Trace::processes() const { return state_->names.processes(); }

@@ -22,6 +22,8 @@ expect_all monotonic 1000
 record mixed -- sh -c '"$1" 700 & GLIBC_TUNABLES=glibc.pthread.rseq=0 "$1" 300 & wait' sh "$programs/basic"
 expect_all mixed 1000
 expect_equal "rings of both kinds of process" "$(rings_of mixed)" "stream_cpu stream_shared "
+streams() { sed -nE '1s/.* ([0-9]+) streams.*/\1/p'; }
+expect_equal "streams that stats counts" "$("$OURO_BIN" stats "$folder/mixed" | streams)" "$(streams <"$folder/mixed.summary")"
 
 GLIBC_TUNABLES=glibc.pthread.rseq=0 record overwrite --overwrite -- "$programs/basic" 1000
 expect_all overwrite 1000
