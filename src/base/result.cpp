@@ -2,24 +2,16 @@
 
 #include <cerrno>
 #include <cstdarg>
-#include <cstdio>
 #include <cstring>
 
+#include "base/textf.hpp"
+
 namespace ouro {
-namespace {
-
-std::string vformat(const char* format, va_list args) {
-  char text[1024];
-  const int n = std::vsnprintf(text, sizeof text, format, args);
-  return n < 0 ? std::string(format) : std::string(text);
-}
-
-}  // namespace
 
 Error errorf(int code, const char* format, ...) {
   va_list args;
   va_start(args, format);
-  Error error{code, vformat(format, args)};
+  Error error{code, base::vtextf(format, args)};
   va_end(args);
   return error;
 }
@@ -28,7 +20,7 @@ Error error_from_errno(const char* format, ...) {
   const int code = errno;
   va_list args;
   va_start(args, format);
-  Error error{code, vformat(format, args)};
+  Error error{code, base::vtextf(format, args)};
   va_end(args);
   error.text += ": ";
   error.text += std::strerror(code);

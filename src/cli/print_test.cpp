@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/test_command.hpp"
 #include "format/test_trace.hpp"
 
 namespace ouro::cli {
@@ -17,25 +19,9 @@ using abi::FieldType;
 using format::test::Bytes;
 using format::test::description;
 using format::test::TestTrace;
+using test::Outcome;
 
-struct Outcome {
-  int status = 0;
-  std::string out, err;
-};
-
-Outcome print(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "print");
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.status = print_command(static_cast<int>(argv.size()), argv.data());
-  outcome.err = testing::internal::GetCapturedStderr();
-  std::fflush(stdout);
-  outcome.out = testing::internal::GetCapturedStdout();
-  return outcome;
-}
+Outcome print(std::vector<std::string> arguments) { return test::run(print_command, "print", std::move(arguments)); }
 
 format::Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
 

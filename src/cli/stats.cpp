@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cinttypes>
-#include <cstdarg>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 
 #include <ouro/read.hpp>
 
+#include "base/textf.hpp"
 #include "cli/commands.hpp"
 #include "cli/print_losses.hpp"
 #include "cli/say.hpp"
@@ -18,6 +18,8 @@
 
 namespace ouro::cli {
 namespace {
+
+using base::textf;
 
 constexpr const char* kHelp = R"(ouro stats shows a trace in figures.
 
@@ -44,15 +46,6 @@ constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
 constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
 constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
 constexpr std::size_t kThreadsShown = 20;
-
-[[gnu::format(printf, 1, 2)]] std::string textf(const char* format, ...) {
-  char text[256];
-  va_list args;
-  va_start(args, format);
-  std::vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  return text;
-}
 
 // Texts come from traced programs: nothing that a terminal obeys leaves here.
 std::string printable(std::string text) {

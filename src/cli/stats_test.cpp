@@ -3,9 +3,11 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/test_command.hpp"
 #include "format/test_trace.hpp"
 
 namespace ouro::cli {
@@ -17,24 +19,9 @@ using abi::FieldType;
 using format::test::Bytes;
 using format::test::description;
 using format::test::TestTrace;
+using test::Outcome;
 
-struct Outcome {
-  int status = 0;
-  std::string out, err;
-};
-
-Outcome stats(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "stats");
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.status = stats_command(static_cast<int>(argv.size()), argv.data());
-  outcome.err = testing::internal::GetCapturedStderr();
-  outcome.out = testing::internal::GetCapturedStdout();
-  return outcome;
-}
+Outcome stats(std::vector<std::string> arguments) { return test::run(stats_command, "stats", std::move(arguments)); }
 
 format::EventClass event_class(const char* name, EventKind kind, std::vector<format::Field> fields = {}) {
   return {name, kind, abi::Level::info, "a.cpp", 1, std::move(fields)};

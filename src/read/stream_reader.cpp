@@ -3,23 +3,16 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
+
+#include "base/textf.hpp"
 
 namespace ouro::read {
 namespace {
 
-constexpr std::uint32_t kMagic = 0xc1fc1fc1;
+using base::textf;
 
-[[gnu::format(printf, 1, 2)]] std::string textf(const char* format, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, format);
-  std::vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  return text;
-}
+constexpr std::uint32_t kMagic = 0xc1fc1fc1;
 
 // Rounded up, for any number of bits.
 std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }

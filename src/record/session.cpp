@@ -10,10 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
+#include "base/cpus.hpp"
 #include "record/registry_file.hpp"
 
 namespace ouro::record {
@@ -27,27 +26,8 @@ bool fill_random(void* to, std::size_t size) { return ::getrandom(to, size, 0) =
 
 }  // namespace
 
-std::uint32_t parse_possible_cpus(const std::string& text) {
-  std::uint32_t highest = 0, number = 0;
-  bool any = false;
-  for (const char c : text) {
-    if (c >= '0' && c <= '9') {
-      number = std::min<std::uint32_t>(number * 10 + static_cast<std::uint32_t>(c - '0'), 1 << 20);
-      highest = std::max(highest, number);
-      any = true;
-    } else if (c == '-' || c == ',') {
-      number = 0;
-    } else {
-      break;
-    }
-  }
-  return any ? highest + 1 : 0;
-}
-
 std::uint32_t possible_cpus() {
-  std::ifstream in("/sys/devices/system/cpu/possible");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (const std::uint32_t n = parse_possible_cpus(text); n != 0) return n;
+  if (const std::uint32_t n = base::possible_cpus(); n != 0) return n;
   return static_cast<std::uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_CONF), 1L));
 }
 

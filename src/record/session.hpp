@@ -34,8 +34,7 @@ struct SessionOptions {
   std::uint64_t schemas_size = 2 << 20;
 };
 
-// The number of CPUs this machine may ever have, from text like "0-3,8-11"; 0 if it is none.
-std::uint32_t parse_possible_cpus(const std::string& text);
+// How many CPUs this machine may ever have; those it has now if the kernel does not tell.
 std::uint32_t possible_cpus();
 
 // A random one.

@@ -214,13 +214,5 @@ TEST(FindRegistries, AreNamedByPidAndNumberAndOrderedByPid) {
   EXPECT_EQ(find_registries(folder.runtime().path), wanted);
 }
 
-TEST(PossibleCpus, AreCountedToTheHighest) {
-  EXPECT_EQ(parse_possible_cpus("0\n"), 1u);
-  EXPECT_EQ(parse_possible_cpus("0-3\n"), 4u);
-  EXPECT_EQ(parse_possible_cpus("0-3,8-11\n"), 12u);
-  EXPECT_EQ(parse_possible_cpus(""), 0u);
-  EXPECT_EQ(parse_possible_cpus("\n"), 0u);
-}
-
 }  // namespace
 }  // namespace ouro::record

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/cpus.hpp"
 #include "base/glob.hpp"
 #include "base/proc.hpp"
 #include "trace/text.hpp"
@@ -63,25 +64,10 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
          fits(view.patterns_offset, view.patterns_size, file_size);
 }
 
-// The highest CPU number this machine may ever use, plus one; 0 if that cannot be told.
-std::uint32_t possible_cpus() noexcept {
-  const int fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  char text[256];
-  const ssize_t n = read(fd, text, sizeof text);
-  close(fd);
-  std::uint32_t last = 0, number = 0;
-  for (ssize_t i = 0; i < n; ++i) {  // "0-3,8-11\n"
-    if (text[i] >= '0' && text[i] <= '9') last = number = number * 10 + static_cast<std::uint32_t>(text[i] - '0');
-    else number = 0;
-  }
-  return n > 0 ? last + 1 : 0;
-}
-
 bool may_use_sections(const ring::Channel& channel) noexcept {
 #if OURO_HAS_RSEQ
   if (!channel.tsc || &__rseq_size == nullptr || __rseq_size == 0) return false;
-  const std::uint32_t cpus = possible_cpus();
+  const std::uint32_t cpus = base::possible_cpus();
   return cpus != 0 && cpus <= channel.cpus;
 #else
   return false;
