@@ -10,13 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 #if __has_include(<sys/rseq.h>)
@@ -28,6 +28,7 @@
 
 #include "base/fd.hpp"
 #include "base/runtime_dir.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
@@ -119,6 +120,8 @@ Finding clocksource() {
 Finding runtime_folder(const base::RuntimeDir& folder, int error) {
   const std::string path = folder.path;
   if (error == 0) return {"runtime folder", Status::ok, path, "this user's own, mode 0700", ""};
+  if (error == EINVAL || error == ENAMETOOLONG)
+    return {"runtime folder", Status::fail, "OURO_RUNTIME_DIR is '" + path + "'", "a short absolute path", "unset it"};
   return {"runtime folder", Status::fail, path + ": " + std::strerror(error), "this user's own, mode 0700, no link",
           error == EPERM ? "chmod 0700 " + path + ", or set OURO_RUNTIME_DIR"
                          : "set OURO_RUNTIME_DIR to a folder that can be made"};
@@ -237,20 +240,9 @@ void print_json(const std::vector<Finding>& findings) {
 
 int doctor_command(int argc, char** argv) {
   CLI::App app("ouro doctor");
-  app.set_help_flag();
-  bool help = false, json = false;
-  app.add_flag("-h,--help", help);
+  bool json = false;
   app.add_flag("--json", json);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    say("error: doctor: %s (hint: ouro doctor --help)", error.what());
-    return 2;
-  }
-  if (help) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
   const std::vector<Finding> findings = examine();
   if (json)
     print_json(findings);

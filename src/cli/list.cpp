@@ -1,9 +1,9 @@
 // `ouro list`: what running programs can be asked to trace, read from their registries.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -13,6 +13,7 @@
 
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
 #include "format/event_class.hpp"
@@ -67,6 +68,14 @@ std::optional<Event> event_of(const record::RegistryFile& registry, std::uint32_
       name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0)
     name.erase(name.size() - suffix.size());
   return out;
+}
+
+// Nothing if it is no process's number.
+std::optional<int> parse_pid(const std::string& text) {
+  int pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (error != std::errc() || end != text.data() + text.size() || pid <= 0) return std::nullopt;
+  return pid;
 }
 
 int pid_of(const std::string& path) { return std::atoi(path.c_str() + path.rfind('/') + 1); }
@@ -164,21 +173,16 @@ bool keep_only(const std::vector<int>& pids, std::vector<Process>& processes) {
 
 int list_command(int argc, char** argv) {
   CLI::App app("ouro list");
-  app.set_help_flag();
-  bool help = false, json = false;
-  std::vector<int> pids;
-  app.add_flag("-h,--help", help);
+  bool json = false;
+  std::vector<std::string> arguments;
   app.add_flag("--json", json);
-  app.add_option("pids", pids);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    say("error: list: %s (hint: ouro list --help)", error.what());
-    return 2;
-  }
-  if (help) {
-    std::fputs(kHelp, stdout);
-    return 0;
+  app.add_option("pids", arguments);
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  std::vector<int> pids;
+  for (const std::string& argument : arguments) {
+    const std::optional<int> pid = parse_pid(argument);
+    if (!pid) return usage_error("list", "PID is '" + argument + "', want a number above 0");
+    pids.push_back(*pid);
   }
   base::RuntimeDir folder;
   const int error = base::find_runtime_dir(folder, false);

@@ -8,18 +8,19 @@
 #include <csignal>
 #include <ctime>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ouro/read.hpp>
 
 #include "base/glob.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/print_buffer.hpp"
 #include "cli/print_losses.hpp"
@@ -55,7 +56,7 @@ Examples:
 struct Options {
   std::string folder;
   std::vector<std::string> events;
-  bool relative = false, utc = false, all = false, help = false;
+  bool relative = false, utc = false, all = false;
 };
 
 std::string span_name(const read::EventClass& type) {
@@ -245,28 +246,14 @@ int print_trace(const Options& options) {
 
 int print_command(int argc, char** argv) {
   CLI::App app("ouro print");
-  app.set_help_flag();
   Options options;
-  app.add_flag("-h,--help", options.help);
   app.add_option("-e,--events", options.events)->allow_extra_args(false);
   app.add_flag("--relative", options.relative);
   app.add_flag("--utc", options.utc);
   app.add_flag("--all", options.all);
   app.add_option("folder", options.folder);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    say("error: print: %s (hint: ouro print --help)", error.what());
-    return 2;
-  }
-  if (options.help) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (options.folder.empty()) {
-    say("error: print: no trace given, want the folder that 'ouro record' wrote (hint: ouro print --help)");
-    return 2;
-  }
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  if (options.folder.empty()) return usage_error("print", "no trace given, want the folder that 'ouro record' wrote");
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
   return print_trace(options);
 }

@@ -5,7 +5,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/runtime_dir.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
@@ -79,10 +79,7 @@ struct Options {
   std::vector<std::string> program;
 };
 
-int usage_error(const std::string& text) {
-  say("error: record: %s (hint: ouro record --help)", text.c_str());
-  return 2;
-}
+int usage_error(const std::string& text) { return cli::usage_error("record", text); }
 
 // "4M"; nothing if it is no size.
 std::optional<std::uint64_t> parse_size(const std::string& text) {
@@ -99,43 +96,43 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
 // Fills `options`, or answers with the exit status.
 std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app("ouro record");
-  app.set_help_flag();
   app.prefix_command();  // the first argument that is no option of ours begins the program's
-  bool help = false;
   std::string buffer_size, subbuf_count;
-  app.add_flag("-h,--help", help);
-  app.add_option("-o,--output", options.output);
+  const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
   app.add_option("-e,--event", options.patterns)->expected(1)->take_all();
   app.add_flag("--overwrite", options.overwrite);
-  app.add_option("--buffer-size", buffer_size);
-  app.add_option("--subbuf-count", subbuf_count);
-  app.add_option("--clock", options.clock);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return usage_error(error.what());
-  }
-  if (help) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
+  const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
+  const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
+  const CLI::Option* const has_clock = app.add_option("--clock", options.clock);
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
   options.program = app.remaining();
-  if (!options.program.empty() && options.program.front() == "--") options.program.erase(options.program.begin());
+  // An option behind "--" is a program's name; before it, one that we do not know.
+  const bool is_marked = !options.program.empty() && options.program.front() == "--";
+  if (is_marked) options.program.erase(options.program.begin());
   if (options.program.empty()) return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS]");
-  if (options.program.front().rfind('-', 0) == 0 && std::find(argv, argv + argc, std::string("--")) == argv + argc)
+  if (!is_marked && options.program.front().rfind('-', 0) == 0)
     return usage_error("unknown option '" + options.program.front() + "'");
-  if (!buffer_size.empty()) {
-    options.buffer_size = parse_size(buffer_size);
-    if (!options.buffer_size || *options.buffer_size == 0)
-      return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
-  }
-  if (!subbuf_count.empty()) {
+  if (*has_output && options.output.empty()) return usage_error("--output is '', want a folder's name");
+  for (const std::string& pattern : options.patterns)
+    if (pattern.empty() || pattern == "!")
+      return usage_error("--event is '" + pattern + "', want a name or a pattern, such as 'shop:*'");
+  if (*has_subbuf_count) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
       return usage_error("--subbuf-count is '" + subbuf_count + "', want a number from 2 to 128");
-    options.subbuf_count = static_cast<std::uint32_t>(*count);
+    options.subbuf_count = std::bit_ceil(static_cast<std::uint32_t>(*count));
   }
-  if (!options.clock.empty() && options.clock != "tsc" && options.clock != "monotonic")
+  if (*has_buffer_size) {
+    options.buffer_size = parse_size(buffer_size);
+    if (!options.buffer_size)
+      return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
+    const std::uint64_t least = options.subbuf_count.value_or(abi::kMinSubbufs) * abi::kMinSubbufSize;
+    const std::uint64_t most = options.subbuf_count.value_or(abi::kMaxSubbufs) * abi::kMaxSubbufSize;
+    if (*options.buffer_size > most || std::bit_ceil(*options.buffer_size) < least)
+      return usage_error("--buffer-size is '" + buffer_size + "', want " + binary_size(least) + " to " + binary_size(most) +
+                         (options.subbuf_count ? " for " + std::to_string(*options.subbuf_count) + " parts" : ""));
+  }
+  if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
   if (std::all_of(options.patterns.begin(), options.patterns.end(), [](const std::string& p) { return p[0] == '!'; }))
     options.patterns.insert(options.patterns.begin(), "*");
@@ -165,13 +162,15 @@ std::uint64_t default_buffer_size(const base::RuntimeDir& folder) {
 }
 
 void set_geometry(const Options& options, const base::RuntimeDir& folder, record::SessionOptions& out) {
-  const std::uint64_t size = std::bit_ceil(options.buffer_size ? *options.buffer_size : default_buffer_size(folder));
-  out.subbuf_count = std::bit_ceil(options.subbuf_count.value_or(kDefaultCount));
+  out.subbuf_count = options.subbuf_count.value_or(kDefaultCount);
+  const std::uint64_t size = options.buffer_size
+                                 ? std::bit_ceil(*options.buffer_size)
+                                 : std::max(default_buffer_size(folder), out.subbuf_count * abi::kMinSubbufSize);
   if (!options.subbuf_count) {
     while (out.subbuf_count < abi::kMaxSubbufs && size / out.subbuf_count > abi::kMaxSubbufSize) out.subbuf_count *= 2;
     while (out.subbuf_count > abi::kMinSubbufs && size / out.subbuf_count < abi::kMinSubbufSize) out.subbuf_count /= 2;
   }
-  out.subbuf_size = size / out.subbuf_count;  // record::Session says so if that is none
+  out.subbuf_size = size / out.subbuf_count;
 }
 
 Result<record::SessionOptions> session_options(const Options& options, const base::RuntimeDir& folder) {

@@ -1,16 +1,17 @@
 // `ouro stats`: what a trace says in figures.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ouro/read.hpp>
 
 #include "base/textf.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/print_losses.hpp"
 #include "cli/say.hpp"
@@ -287,26 +288,12 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
 
 int stats_command(int argc, char** argv) {
   CLI::App app("ouro stats");
-  app.set_help_flag();
-  bool help = false, json = false;
+  bool json = false;
   std::string folder;
-  app.add_flag("-h,--help", help);
   app.add_flag("--json", json);
   app.add_option("folder", folder);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    say("error: stats: %s (hint: ouro stats --help)", error.what());
-    return 2;
-  }
-  if (help) {
-    std::fputs(kHelp, stdout);
-    return 0;
-  }
-  if (folder.empty()) {
-    say("error: stats: no trace given, want the folder that 'ouro record' wrote (hint: ouro stats --help)");
-    return 2;
-  }
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  if (folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
   Result<read::Trace> trace = read::Trace::open(folder);
   if (!trace) {
     say("error: stats: %s", trace.error().text.c_str());

@@ -80,7 +80,10 @@ Result<Program> Program::start(const std::vector<std::string>& argv,
   if (n != static_cast<ssize_t>(sizeof error)) return Program(pid);
   ::waitpid(pid, nullptr, 0);
   errno = error;
-  return error_from_errno("program '%s': cannot run it", argv[0].c_str());
+  Error failed = error_from_errno("program '%s': cannot run it", argv[0].c_str());
+  if (error == ENOENT) failed.text += " (hint: a path, such as ./app, or a name that stands in a folder of PATH)";
+  if (error == EACCES) failed.text += " (hint: chmod +x, if it is a program)";
+  return failed;
 }
 
 void Program::reap() {

@@ -55,9 +55,17 @@ Result<TraceFolder> TraceFolder::create(const std::string& path) {
   TraceFolder out;
   out.path_ = path;
   out.made_ = ::mkdir(path.c_str(), 0777) == 0;
-  if (!out.made_ && errno != EEXIST) return error_from_errno("trace '%s': cannot make the folder", path.c_str());
+  if (!out.made_ && errno != EEXIST) {
+    Error error = error_from_errno("trace '%s': cannot make the folder", path.c_str());
+    if (error.code == ENOENT) error.text += " (hint: the folder that it is to be in must be there)";
+    return error;
+  }
   out.fd_ = base::Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!out.fd_) return error_from_errno("trace '%s'", path.c_str());
+  if (!out.fd_) {
+    Error error = error_from_errno("trace '%s'", path.c_str());
+    if (error.code == ENOTDIR) error.text += ", want a new or an empty folder (hint: another -o DIR)";
+    return error;
+  }
   if (!out.made_ && !is_empty(out.fd_.get()))
     return errorf(EEXIST, "trace '%s': the folder is not empty, want a new or an empty one (hint: another -o DIR)",
                   path.c_str());
