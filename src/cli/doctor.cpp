@@ -1,11 +1,7 @@
 // `ouro doctor`: what this machine has, and lacks, for recording. One check, one line, one hint.
-#include <dirent.h>
-#include <fcntl.h>
 #include <sys/auxv.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,7 +22,6 @@
 #define OURO_LIBC_HAS_RSEQ 0
 #endif
 
-#include "base/fd.hpp"
 #include "base/runtime_dir.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
@@ -182,20 +177,12 @@ Finding memory() {
           human_bytes(4 * default_need()) + " for default buffers", enough ? "" : "a smaller --buffer-size"};
 }
 
-// Sessions whose recorder was killed: nobody else gives their memory back.
+// Sessions whose recorder was killed: until somebody removes them, their memory is not given back.
 Finding leftovers(const std::string& folder) {
   std::string names;
-  if (DIR* dir = ::opendir(folder.c_str())) {
-    while (const dirent* entry = ::readdir(dir)) {
-      const std::string name = entry->d_name;
-      if (name.rfind("session-", 0) != 0) continue;
-      const base::Fd fd(::open((folder + "/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-      if (fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) names += (names.empty() ? "" : " ") + folder + "/" + name;
-    }
-    ::closedir(dir);
-  }
+  for (const std::string& name : record::find_left_behind(folder)) names += (names.empty() ? "" : " ") + folder + "/" + name;
   return {"sessions left behind", names.empty() ? Status::ok : Status::warn, names.empty() ? "none" : names, "none",
-          names.empty() ? "" : "rm them: their recorders were killed"};
+          names.empty() ? "" : "their recorders were killed: the next ouro record removes them"};
 }
 
 std::vector<Finding> examine() {

@@ -38,7 +38,8 @@ Usage: ouro record [OPTIONS] [--] PROGRAM [ARGUMENTS]
 Everything that PROGRAM forks and executes is recorded with it, daemons included; recording ends with the last of
 them. Ctrl-C reaches the program through the terminal; SIGTERM and SIGHUP sent to ouro are passed on to it. Two seconds
 later at most the trace is finished, and a program that still runs is left running. A second signal finishes at once.
-The program's stdin, stdout, stderr and signals are its own; what ouro says goes to stderr.
+The program's stdin, stdout, stderr and signals are its own; what ouro says goes to stderr. Sessions of recorders that
+were killed are removed from the runtime folder and from the programs that still write to them.
 
 Options:
   -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
@@ -364,6 +365,7 @@ int run(const Options& options) {
   if (!runtime) return refuse(runtime.error(), 1);
   const Result<record::SessionOptions> wanted = session_options(options, *runtime);
   if (!wanted) return refuse(wanted.error(), 1);
+  record::remove_left_behind(runtime->path);  // before ours: there is more room then
   Result<record::Session> session = record::Session::create(*runtime, *wanted);
   if (!session) return refuse(session.error(), 1);
   expect_bus_errors(session->path());

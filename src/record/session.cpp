@@ -1,5 +1,6 @@
 #include "record/session.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -21,6 +23,52 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 
 std::uint64_t page_up(std::uint64_t n) { return (n + kPage - 1) & ~(kPage - 1); }
+
+// A session's rings as its file says them: nobody vouches for it.
+struct Rings {
+  std::uint64_t offset = 0, stride = 0;
+  std::uint32_t count = 0;
+};
+
+// The rings' data returns to the system, also while programs map it. Their heads stay.
+void punch_out(int fd, const Rings& rings) {
+  for (std::uint32_t i = 0; i < rings.count; ++i)
+    ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(rings.offset + i * rings.stride + abi::kRingDataOffset),
+                static_cast<off_t>(rings.stride - abi::kRingDataOffset));
+}
+
+// A session's file with its lock, shared or exclusive; none if somebody holds it, or if it is no file of ours.
+base::Fd lock_left_behind(const std::string& path, int lock) {
+  base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status;
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
+      ::flock(fd.get(), lock | LOCK_NB) != 0)
+    return {};
+  return fd;
+}
+
+// What is left of a session in its file, once all know that it is over. Rings: none if the header makes no sense.
+struct Remains {
+  std::uint32_t generation = 0;
+  Rings rings;
+};
+Remains close_left_behind(int fd) {
+  abi::SessionHeader header;
+  struct stat status;
+  if (::pread(fd, static_cast<void*>(&header), sizeof header, 0) != static_cast<ssize_t>(sizeof header) ||
+      ::fstat(fd, &status) != 0 || header.magic.load(std::memory_order_relaxed) != abi::kSessionMagic ||
+      header.version != abi::kSessionVersion)
+    return {};
+  const auto closed = static_cast<std::uint32_t>(abi::SessionState::closed);
+  (void)!::pwrite(fd, &closed, sizeof closed, offsetof(abi::SessionHeader, state));
+  Remains out{header.generation, {}};
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (header.cpus < 8192 && header.ring_stride > abi::kRingDataOffset && header.ring_stride <= 2 * abi::kMaxRingData &&
+      header.rings_offset <= size && 2 * header.cpus * header.ring_stride <= size - header.rings_offset)
+    out.rings = {header.rings_offset, header.ring_stride, 2 * header.cpus};
+  return out;
+}
 
 bool fill_random(void* to, std::size_t size) { return ::getrandom(to, size, 0) == static_cast<ssize_t>(size); }
 
@@ -66,15 +114,23 @@ Status Session::make_file(const base::RuntimeDir& folder) {
   if (file_.size() >= sizeof(abi::SessionSlot::file) || file_.find('/') != std::string::npos)
     return errorf(EINVAL, "session: name is '%s', want fewer than %zu characters and no '/'", file_.c_str(),
                   sizeof(abi::SessionSlot::file));
-  fd_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd_) {
-    Error error = error_from_errno("session '%s'", path_.c_str());
-    path_.clear();  // not ours: not to be unlinked
-    return error;
+  // Ends: each further try means that another recorder began in the instant before ours had its lock.
+  for (int tries = 0; tries < 100; ++tries) {
+    fd_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd_) {
+      Error error = error_from_errno("session '%s'", path_.c_str());
+      path_.clear();  // not ours: not to be unlinked
+      return error;
+    }
+    // Not LOCK_NB: whoever looks for sessions left behind holds it for a moment.
+    struct stat status;
+    if (::flock(fd_.get(), LOCK_EX) != 0 || ::fstat(fd_.get(), &status) != 0)
+      return error_from_errno("session '%s': cannot lock it", path_.c_str());
+    if (status.st_nlink != 0) return Ok{};
   }
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0)
-    return error_from_errno("session '%s': cannot lock it", path_.c_str());
-  return Ok{};
+  path_.clear();
+  return errorf(EAGAIN, "session 'session-%s': removed 100 times before it was locked, want it left alone",
+                options_.name.c_str());
 }
 
 void Session::lay_out() {
@@ -181,12 +237,42 @@ Session::~Session() {
   if (base_ != nullptr) {
     close();
     ::munmap(base_, total_size_);
-    for (std::uint32_t i = 0; i < ring_count(); ++i)
-      ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(rings_offset_ + i * ring_stride_ + abi::kRingDataOffset),
-                  static_cast<off_t>(ring_stride_ - abi::kRingDataOffset));
+    punch_out(fd_.get(), {rings_offset_, ring_stride_, ring_count()});
   }
   if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+std::vector<std::string> find_left_behind(const std::string& folder) {
+  std::vector<std::string> out;
+  DIR* dir = ::opendir(folder.c_str());
+  if (dir == nullptr) return out;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string name = entry->d_name;
+    if (name.rfind("session-", 0) == 0 && lock_left_behind(folder + "/" + name, LOCK_SH)) out.push_back(name);
+  }
+  ::closedir(dir);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::uint32_t remove_left_behind(const std::string& folder) {
+  std::vector<std::pair<base::Fd, Rings>> removed;
+  bool was_written_to = false;
+  for (const std::string& name : find_left_behind(folder)) {
+    const std::string path = folder + "/" + name;
+    base::Fd fd = lock_left_behind(path, LOCK_EX);
+    struct stat status;
+    // Between open and lock another one may have removed it; a file of that name would then be somebody's new session.
+    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_nlink == 0) continue;
+    const Remains remains = close_left_behind(fd.get());
+    was_written_to |= leave_registries(folder, name, remains.generation) != 0;
+    ::unlink(path.c_str());
+    removed.emplace_back(std::move(fd), remains.rings);
+  }
+  // Nobody begins a record any more; those who had begun one finish it meanwhile.
+  if (was_written_to) ::usleep(10'000);
+  for (const auto& [fd, rings] : removed) punch_out(fd.get(), rings);
+  return static_cast<std::uint32_t>(removed.size());
 }
 
 std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation) {

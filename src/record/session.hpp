@@ -6,7 +6,12 @@
 //   ~Session  closes; punches out the rings' data, so that its memory returns to the system even while programs
 //             still map it; unlinks
 //
-// The creator holds a lock (flock) on the file while it lives: a session without one was left behind.
+// The creator holds a lock (flock) on the file from before it has contents until it dies: a session without one was left
+// behind. The kernel lets go of the lock whatever the creator died of; its pid, which may be another process's by now, or
+// one of another PID namespace, is not asked.
+//
+//   creator           open, new | lock          | still there? else anew | contents ...
+//   who cleans up               | lock, unlink  |
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -91,6 +96,13 @@ class Session {
   base::Fd fd_;
   std::byte* base_ = nullptr;
 };
+
+// Names of the sessions in the folder that were left behind.
+std::vector<std::string> find_left_behind(const std::string& folder);
+
+// Ends them as their creators would have: programs that still run stop writing to them, their memory returns, their files
+// go. Returns how many there were.
+std::uint32_t remove_left_behind(const std::string& folder);
 
 // Removes a session from all registries of the runtime folder: its bits from the rows and the filter words, and its
 // slot. Returns from how many.

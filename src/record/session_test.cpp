@@ -1,5 +1,11 @@
 #include "record/session.hpp"
 
+#include <sys/wait.h>
+
+#include <atomic>
+#include <cstddef>
+#include <thread>
+
 #include "base/proc.hpp"
 #include "record/registry_file.hpp"
 #include "record/test_session.hpp"
@@ -167,6 +173,101 @@ TEST(LeaveRegistries, NumbersOutsideTheTableAreHeldToIt) {
   registry.header().row_count.store(~0u);
   registry.offer(0, "session-a", 0xaaaa);
   EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 1u);
+}
+
+// Makes a session in a process that dies at once, without a destructor; fills `pages` pages of its first ring.
+std::string leave_behind(const TestFolder& folder, std::size_t pages = 0) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Result<Session> session = Session::create(folder.runtime(), small_session());
+    if (!session) ::_exit(1);
+    std::memset(reinterpret_cast<std::byte*>(&session->ring(0)) + abi::kRingDataOffset, 1, pages * 4096);
+    ::_exit(0);
+  }
+  int status = 1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  return folder.in("session-test");
+}
+
+std::uint32_t generation_of(const std::string& path) {
+  abi::SessionHeader header;
+  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof header);
+  return header.generation;
+}
+
+TEST(LeftBehind, ASessionWhoseCreatorDiedIsFoundAndRemovedFromLivingPrograms) {
+  TestFolder folder;
+  const std::uint32_t generation = generation_of(leave_behind(folder));
+  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  registry.offer(0, "session-test", generation, 5);
+  registry.offer(3, "session-b", 0xbbbb, 9);
+  registry.row(0).enabled.store(enabled(generation ^ 0xbbbb, 0b1001));
+  registry.filter(17).store(abi::filter_change(5, 0) ^ abi::filter_change(9, 3));
+
+  EXPECT_EQ(find_left_behind(folder.runtime().path), std::vector<std::string>{"session-test"});
+  EXPECT_EQ(remove_left_behind(folder.runtime().path), 1u);
+
+  EXPECT_FALSE(std::filesystem::exists(folder.in("session-test")));
+  EXPECT_EQ(registry.row(0).enabled.load(), enabled(0xbbbb, 0b1000));
+  EXPECT_EQ(registry.filter(17).load(), abi::filter_change(9, 3));
+  EXPECT_EQ(registry.state(0), static_cast<std::uint32_t>(abi::SlotState::free));
+  EXPECT_EQ(registry.state(3), static_cast<std::uint32_t>(abi::SlotState::offered));
+  EXPECT_EQ(remove_left_behind(folder.runtime().path), 0u);
+}
+
+TEST(LeftBehind, ItsMemoryReturnsThoughAProgramStillMapsItAndFindsItClosed) {
+  TestFolder folder;
+  const base::Fd kept(::open(leave_behind(folder, 5).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat before {
+  }, after{};
+  ::fstat(kept.get(), &before);
+  EXPECT_EQ(remove_left_behind(folder.runtime().path), 1u);
+  ::fstat(kept.get(), &after);
+  EXPECT_EQ((before.st_blocks - after.st_blocks) * 512, 5 * 4096);
+  abi::SessionHeader header;
+  ASSERT_EQ(::pread(kept.get(), static_cast<void*>(&header), sizeof header, 0), static_cast<ssize_t>(sizeof header));
+  EXPECT_EQ(header.state.load(), static_cast<std::uint32_t>(abi::SessionState::closed));
+}
+
+TEST(LeftBehind, ASessionWhoseCreatorLivesAndFilesThatAreNoneStay) {
+  TestFolder folder;
+  const Result<Session> session = Session::create(folder.runtime(), small_session());
+  ASSERT_TRUE(session);
+  std::ofstream(folder.in("4711.0")) << "";
+  std::filesystem::create_symlink(folder.in("4711.0"), folder.in("session-link"));
+  std::filesystem::create_directory(folder.in("session-folder"));
+  ASSERT_EQ(::mkfifo(folder.in("session-fifo").c_str(), 0600), 0);
+  EXPECT_EQ(remove_left_behind(folder.runtime().path), 0u);
+  for (const char* name : {"session-test", "4711.0", "session-folder", "session-fifo"})
+    EXPECT_TRUE(std::filesystem::exists(folder.in(name))) << name;
+}
+
+TEST(LeftBehind, ASessionThatWasNeverFinishedOrWasWrittenOverIsRemovedToo) {
+  TestFolder folder;
+  std::ofstream(folder.in("session-short")) << "short";
+  std::ofstream(folder.in("session-empty"));
+  const base::Fd fd(::open(leave_behind(folder).c_str(), O_RDWR | O_CLOEXEC));
+  std::uint64_t lies[] = {~std::uint64_t{0}, ~std::uint64_t{0}};
+  ASSERT_EQ(::pwrite(fd.get(), lies, sizeof lies, offsetof(abi::SessionHeader, rings_offset)),
+            static_cast<ssize_t>(sizeof lies));
+  EXPECT_EQ(remove_left_behind(folder.runtime().path), 3u);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.runtime().path));
+}
+
+TEST(LeftBehind, WhoMakesASessionMeanwhileKeepsIt) {
+  TestFolder folder;
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    while (!over.load()) remove_left_behind(folder.runtime().path);
+  });
+  for (int i = 0; i < 3000; ++i) {
+    const Result<Session> session = Session::create(folder.runtime(), small_session());
+    EXPECT_TRUE(session) << session.error().text;
+    EXPECT_TRUE(std::filesystem::exists(folder.in("session-test"))) << "round " << i;
+  }
+  over.store(true);
+  other.join();
 }
 
 TEST(RegistryFile, OnesThatAreNoneAreRefusedWithTheReason) {
