@@ -220,7 +220,7 @@ void fifo_turn() {
 int main() {
   pin(0);
   tick_ns = ns_per_tick();
-  for (const std::uint64_t subbuf : {4096, 128 * 1024, 512 * 1024}) {
+  for (const std::uint64_t subbuf : {std::uint64_t{4} << 10, std::uint64_t{128} << 10, std::uint64_t{512} << 10}) {
     cost<Policy{.full = Full::overwrite}>("overwrite", subbuf, false);
     cost<Policy{}>("discard", subbuf, true);
     cost<Policy{.full = Full::overwrite, .stamp = Stamp::none}>("overwrite_without_clock", subbuf, false, floor_xadd, "lock xadd");

@@ -28,18 +28,30 @@ constexpr const char* kHelp = R"(Measures what an event costs here, beside a bar
 Ratios are to the bare clock read (rdtsc) of the same round; record_without_clock's is to a lock xadd. Medians over
 rounds and code alignments; p10 and p90 say how far they scatter. Other load on the machine spoils them.
 
+'ouro bench ring' measures the ring library by itself, along the tables of docs/ring-policies.md: a JSON object a line.
+
 Examples:
   ouro bench                        both modes, as tables
   ouro bench --mode overwrite --json
+  ouro bench ring                   10 seconds, on an idle machine
 )";
 
-// The program that is measured: beside us in a build folder, or in libexec.
-std::string target_path() {
+// A program that is measured or measures: beside us in a build folder, or in libexec.
+Result<std::string> find_program(const std::string& name) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* place : {"bench/target", "../libexec/ouro/bench-target"})
+  const std::string places[] = {"bench/" + name, "../libexec/ouro/bench-" + name};
+  for (const std::string& place : places)
     if (std::filesystem::exists(self / place, error)) return (self / place).string();
-  return {};
+  return errorf(ENOENT, "bench: a program is missing: neither %s beside ouro nor %s", places[0].c_str(), places[1].c_str());
+}
+
+// Becomes the benchmark of the ring.
+Error run_ring_bench() {
+  const auto program = find_program("ring");
+  if (!program) return program.error();
+  execl(program->c_str(), program->c_str(), static_cast<char*>(nullptr));
+  return error_from_errno("bench: '%s'", program->c_str());
 }
 
 class Drainer {
@@ -87,8 +99,8 @@ struct Pipe {
 }
 
 Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
-  const std::string target = target_path();
-  if (target.empty()) return errorf(ENOENT, "bench: the program to measure is missing: neither bench/target beside ouro nor ../libexec/ouro/bench-target");
+  const auto target = find_program("target");
+  if (!target) return target.error();
   base::RuntimeDir folder;
   if (const int code = base::find_runtime_dir(folder, true); code != 0)
     return errorf(code, "bench: no runtime folder: %s (hint: ouro doctor)", std::strerror(code));
@@ -105,7 +117,7 @@ Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
   const bool drained = mode == abi::FullMode::discard;
   const pid_t child = fork();
   if (child < 0) return error_from_errno("bench: fork");
-  if (child == 0) run_target(target, session->file(), request, reply, output, drained);
+  if (child == 0) run_target(*target, session->file(), request, reply, output, drained);
   request.write_end.reset();
   reply.read_end.reset();
   output.write_end.reset();
@@ -151,13 +163,18 @@ void print_table(const char* mode, const nlohmann::json& r) {
 
 int bench_command(int argc, char** argv) {
   CLI::App app(kHelp, "ouro bench");
-  std::string mode = "both";
+  std::string mode = "both", what;
+  app.add_option("what", what, "'ring' for the ring by itself")->check(CLI::IsMember({"ring"}));
   bool json = false;
   app.add_option("--mode", mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
   std::uint64_t buffer_size = 4 << 20;
   app.add_option("--buffer-size", buffer_size, "per CPU, with a suffix K or M; 16 sub-buffers")->transform(CLI::AsSizeValue(false))->capture_default_str();
   app.add_flag("--json", json, "one JSON object");
   CLI11_PARSE(app, argc, argv);
+  if (what == "ring") {
+    std::fprintf(stderr, "ouro: error: %s\n", run_ring_bench().text.c_str());
+    return 1;
+  }
   nlohmann::json all;
   for (const auto& [name, full_mode] : {std::pair{"discard", abi::FullMode::discard}, {"overwrite", abi::FullMode::overwrite}}) {
     if (mode != "both" && mode != name) continue;
