@@ -64,7 +64,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
          fits(view.patterns_offset, view.patterns_size, file_size);
 }
 
-bool may_use_sections(const ring::Channel& channel) noexcept {
+bool may_use_sections([[maybe_unused]] const ring::Channel& channel) noexcept {
 #if OURO_HAS_RSEQ
   if (!channel.tsc || &__rseq_size == nullptr || __rseq_size == 0) return false;
   const std::uint32_t cpus = base::possible_cpus();
