@@ -89,6 +89,41 @@ TEST(Sections, StoreNothingIntoTheRseqArea) {
     }
 }
 
+[[gnu::noinline, gnu::used]] void one_number(int x) { OURO_EVENT("sections:number", "x", x); }
+
+// An event that is on, from the load of its filter word to the store of the write word, its field's value in a register; the
+// ring's part is the section and the three instructions that begin it. The ring buffers of 2010 took hundreds.
+TEST(Sections, TheRingsPartOfAnEventTakesAtMost32Instructions) {
+  if (!OURO_INLINE_SECTIONS) GTEST_SKIP() << "built without optimisation";
+  const Image exe = image();
+  const auto at = reinterpret_cast<std::uint64_t>(&one_number);
+  std::map<std::uint64_t, std::string> code;
+  for (const Instruction& i : disassemble(exe.base, at, at + 500)) code.emplace(i.address, i.text);
+  int all = 0, inside = 0;
+  bool in_section = false, is_on = false;
+  for (auto i = code.find(at); i != code.end() && all < 200;) {
+    const std::string& text = i->second;
+    const std::string name = text.substr(0, text.find(' '));
+    for (const Descriptor* d : descriptors()) in_section = in_section || i->first == d->start;
+    const bool counts = text.find("nop") == std::string::npos && text.find("xchg   %ax,%ax") == std::string::npos;
+    all += counts;
+    inside += counts && in_section;
+    if (text.find("mov    %r11,(%r10)") == 0) break;
+    // Straight on but for the first branch, behind which the event is on.
+    if (name == "jmp" || (name == "jne" && !is_on)) {
+      std::uint64_t target = 0;
+      std::stringstream(text.substr(name.size())) >> std::hex >> target;
+      i = code.find(target + exe.base);
+    } else {
+      ++i;
+    }
+    is_on = is_on || name[0] == 'j';
+  }
+  EXPECT_GT(inside, 15) << "what was counted?";
+  EXPECT_LE(inside + 3, 32);
+  EXPECT_LE(all, 44);
+}
+
 }  // namespace
 }  // namespace ouro::race
 #endif
