@@ -9,7 +9,7 @@
 
 namespace ouro::ring {
 
-bool owner_is_dead(std::uint64_t owner) {
+bool kernel_says_dead(std::uint64_t owner) {
   if (owner == kBurier) return false;
   char path[64], text[256];
   std::snprintf(path, sizeof path, "/proc/%u/task/%u/stat", static_cast<unsigned>(owner), static_cast<unsigned>(owner >> 32));

@@ -401,7 +401,9 @@ std::vector<Reader::State::Suspect> Reader::State::find_dead() {
               (length & abi::kCommitting) != 0};
     if (x.length < 16 || physical_of(x.where) > g.subbuf_count || crosses(offset_of(x.where), x.length, g.subbuf_size))
       x.length = 0;  // not yet set, or nonsense
-    found.push_back(x);
+    // An owner may end as it should while the kernel is asked, and its entry go to somebody who lives, whose fields these would
+    // be. A dead one keeps its entry.
+    if (entry.state.load(acquire) == owner) found.push_back(x);
   }
   return found;
 }

@@ -3,6 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <optional>
+
+#include "ring/owner.hpp"
 #include "ring/test_ring.hpp"
 
 namespace ouro::ring {
@@ -200,6 +203,36 @@ TEST_P(Ring, AnOwnerThatDiedWhileCommittingCostsNothing) {
     EXPECT_EQ(records[1].size, 700u);
     EXPECT_EQ(ring.lost(), 0u);
   }
+}
+
+// What happens while the kernel is asked whether an entry's owner is dead: it ends as it should, and somebody else takes
+// the entry.
+std::optional<Reservation> ends, follows;
+const Channel* its_channel;
+bool owner_ends_meanwhile(std::uint64_t) {
+  if (!ends) return false;
+  std::memcpy(ends->body, make_body(1, 1, 700).data(), 700);
+  commit(*ends);
+  ends.reset();
+  follows = reserve(*its_channel, 7, 700);
+  std::memcpy(follows->body, make_body(1, 2, 700).data(), 700);
+  follows->pending->length.store(follows->size | abi::kCommitting);
+  return true;
+}
+
+TEST_P(Ring, AnEntryThatChangesHandsWhileItsOwnerIsAskedForIsLeftAlone) {
+  TestRing ring(options(FullMode::discard));
+  its_channel = &ring.channel();
+  ring.write(1, 0, 20);
+  ends = reserve(ring.channel(), 7, 700, 4711);
+  const abi::Pending* entry = ends->pending;
+  owner_is_dead = owner_ends_meanwhile;
+  for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i) EXPECT_EQ(ring.reader(i).bury_dead(), 0u);
+  owner_is_dead = kernel_says_dead;
+  ASSERT_EQ(follows->pending, entry);
+  commit(*follows);
+  EXPECT_EQ(ring.drain().size(), 3u);
+  EXPECT_EQ(ring.lost(), 0u);
 }
 
 TEST_P(Ring, ADeadCommitWaitsForTheLivingOnesOfItsSubBuffer) {
