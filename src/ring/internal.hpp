@@ -62,4 +62,14 @@ inline SharedUse shared_use(const abi::SubbufImage& image) noexcept {
           records_in(commits) - static_cast<std::uint32_t>(base_records)};
 }
 
+// Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try
+// compute the same; an exchange that succeeds proves that this was so. A writer that stalled for a lap on its way here finds
+// the books of a later use, and leaves them.
+inline void open_books(abi::Word& base, std::uint32_t tag, const abi::Word& commits, int shift) noexcept {
+  std::uint64_t seen = base.load(std::memory_order_acquire);
+  if (static_cast<std::int32_t>(tag - tag_of(seen)) <= 0) return;
+  const std::uint64_t total = commits.load(std::memory_order_acquire) >> shift;
+  base.compare_exchange_strong(seen, tagged(tag, total), std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
 }  // namespace ouro::ring

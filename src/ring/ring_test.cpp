@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "ring/internal.hpp"
 #include "ring/owner.hpp"
 #include "ring/test_ring.hpp"
 
@@ -202,6 +203,17 @@ TEST_P(Ring, AnOwnerThatDiedWhileCommittingCostsNothing) {
     ASSERT_EQ(records.size(), 3u) << "counted: " << counted;
     EXPECT_EQ(records[1].size, 700u);
     EXPECT_EQ(ring.lost(), 0u);
+  }
+}
+
+TEST(SharedRing, AWriterThatStalledForALapLeavesTheBooksOfTheLaterUse) {
+  const abi::Word commits{std::uint64_t{70} << 32 | 2100};
+  abi::Word base{tagged(5, 40)};
+  open_books(base, 21, commits, 32);  // the next lap of 16 sub-buffers
+  EXPECT_EQ(base.load(), tagged(21, 70));
+  for (const std::uint32_t late : {21u, 5u}) {
+    open_books(base, late, abi::Word{std::uint64_t{99} << 32}, 32);
+    EXPECT_EQ(base.load(), tagged(21, 70)) << late;
   }
 }
 

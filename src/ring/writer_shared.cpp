@@ -39,15 +39,6 @@ bool is_whole(const abi::SubbufImage& image, std::uint64_t sequence, std::uint64
          use.bytes == (offset_of(end) & (subbuf_size - 1));
 }
 
-// Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try
-// compute the same; an exchange that succeeds proves that this was so.
-void open_books(abi::Word& base, std::uint32_t tag, const abi::Word& commits, int shift) noexcept {
-  std::uint64_t seen = base.load(std::memory_order_acquire);
-  if (tag_of(seen) == tag) return;
-  const std::uint64_t total = commits.load(std::memory_order_acquire) >> shift;
-  base.compare_exchange_strong(seen, tagged(tag, total), std::memory_order_acq_rel, std::memory_order_relaxed);
-}
-
 Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t w) noexcept {
   const std::uint64_t sequence = shared_sequence_of(w);
   const std::uint64_t next = sequence + 1;
