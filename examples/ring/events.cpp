@@ -28,9 +28,8 @@ int main() {
     }
   };
   while (seen + records.lost() < 400'000) {
-    const std::uint32_t bell = events->channel().bell_count();
     read_all();
-    events->channel().sleep(bell, 1'000'000);  // until a sub-buffer is closed, a millisecond at most
+    records.wait(1'000'000);  // until a sub-buffer is closed, a millisecond at most
   }
   std::printf("events: %llu read, %llu lost, sum %llu\n", static_cast<unsigned long long>(seen),
               static_cast<unsigned long long>(records.lost()), static_cast<unsigned long long>(sum));

@@ -23,7 +23,7 @@ std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to *
 Result<int> open_memory(const LocalChannel::Options& options, std::size_t size) {
   int fd = -1;
   if (options.memory == Memory::memfd) fd = memfd_create("ouro-ring", MFD_CLOEXEC);
-  else if (options.memory == Memory::file) fd = open(options.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  else if (options.memory == Memory::file) fd = open(options.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   else return -1;
   const char* name = options.memory == Memory::file ? options.path.c_str() : "memfd";
   if (fd < 0) return error_from_errno("channel: memory '%s'", name);

@@ -12,7 +12,7 @@ constexpr std::uint64_t kInFlight = 1'000'000;  // ticks
 }  // namespace
 
 Records::Records(LocalChannel& channel, Order order, bool include_current)
-    : channel_(&channel.channel()), order_(order), include_current_(include_current) {
+    : memory_(&channel), channel_(&channel.channel()), order_(order), include_current_(include_current) {
   rings_.reserve(channel.ring_count());
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i) rings_.push_back({channel.reader(i), channel_->stamped || channel.geometry(i).kind == abi::RingKind::shared});
 }
@@ -73,6 +73,7 @@ bool Records::advance(Cursor& c, std::uint32_t ring) {
 
 // Looks at all rings that had nothing, after noting the time: whatever they get later is younger.
 void Records::refill() {
+  bell_ = memory_->bell_count();
   const std::uint64_t now = channel_->now();
   horizon_ = now > kInFlight ? now - kInFlight : 0;
   if (!channel_->stamped || final_) horizon_ = ~std::uint64_t{0};
@@ -83,8 +84,14 @@ void Records::refill() {
   }
 }
 
+void Records::wait(std::uint64_t patience_ns) {
+  constexpr std::uint64_t kHeldBack_ns = 500'000;  // about kInFlight
+  memory_->sleep(bell_, heap_.empty() ? patience_ns : std::min(patience_ns, kHeldBack_ns));
+}
+
 bool Records::next(Record& out) {
   if (order_ == Order::by_ring) {
+    if (ring_ == 0) bell_ = memory_->bell_count();
     for (std::uint32_t tried = 0; tried <= rings_.size(); ++tried, ring_ = (ring_ + 1) % static_cast<std::uint32_t>(rings_.size())) {
       if (!advance(rings_[ring_], ring_)) continue;
       out = rings_[ring_].record;

@@ -12,3 +12,9 @@ status=0
 timeout 30 "$examples/crash" 2>"$folder/last_words" || status=$?
 expect_equal "crash's status" "$status" 134
 expect_match "crash's last line" "$(tail -1 "$folder/last_words")" ': this will not end well$'
+
+expect_equal "audit" "$(timeout 30 "$examples/audit" "$folder/trail")" "audit: 200000 transfers, 0 lost, balance 0"
+status=0
+"$examples/audit" "$folder/trail" >"$folder/second" 2>&1 || status=$?
+expect_equal "status where the trail's file exists" "$status" 1
+expect_match "what audit says then" "$(cat "$folder/second")" "$folder/trail.*File exists"

@@ -20,6 +20,8 @@
 
 namespace ouro::ring {
 
+using Loss = abi::Loss;
+
 enum class Full : std::uint8_t {
   discard,    // the newest record is lost, and counted
   overwrite,  // the oldest sub-buffer is lost, and counted
@@ -88,8 +90,9 @@ class Buffer {
     return Buffer(std::move(*made));
   }
 
-  // One record. `id` is the client's (0 to 1022; without a stamp it is not kept). The bytes are copied. Async-signal-safe but for
-  // Full::block, never allocates. Lost: counted by cause, see Records::lost.
+  // One record. `id` is the client's (up to 1022 without detour; without a stamp it is not kept). The bytes are copied: with a stamp as many as
+  // fit in a sub-buffer beside 20 of ours, without 1,020. Async-signal-safe but for Full::block, never allocates. Yes: it is there.
+  // Lost: it is not, will not be, and is counted by cause (Records::lost).
   [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
     if (put(id, bytes, size)) [[likely]]
       return Written::yes;
@@ -109,7 +112,7 @@ class Buffer {
         body[i] = rest | word << 32;
         rest = word >> 32;
       }
-      if (detail::shoot_fixed<kSizeField + sizeof(T), false>(route_, tag_, id, detail::no_context, body)) [[likely]]
+      if (id < kExtendedId && detail::shoot_fixed<kSizeField + sizeof(T), false>(route_, tag_, id, detail::no_context, body)) [[likely]]
         return Written::yes;
       return detail::write_record(channel_.channel(), &route_, tag_, id, &value, sizeof value);
     } else {
@@ -120,7 +123,8 @@ class Buffer {
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& values) noexcept {
     return write(id, values.data(), values.size() * sizeof *values.data());
   }
-  // The same gathered from several pieces.
+  // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one); out of line, at two to three
+  // times the price.
   Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept {
     return detail::write_pieces(channel_.channel(), &route_, tag_, id, pieces);
   }
@@ -138,13 +142,13 @@ class Buffer {
   [[gnu::always_inline]] bool put(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
     const auto length = static_cast<std::uint32_t>(size);
     if constexpr (kPolicy.sync == Sync::exclusive) {
-      if (size > kMaxInline) return false;
+      if (size > kMaxInline || id >= kExtendedId) return false;
       return detail::put_exclusive<kStamped>(*ring_, tsc_, id, kSizeField + size, [&](std::byte* at) {
         std::memcpy(at, &length, kSizeField);
         std::memcpy(at + kSizeField, bytes, size);
       });
     } else if constexpr (kPolicy.sync == Sync::per_cpu) {
-      if (size > kMaxInline) return false;
+      if (size > kMaxInline || id >= kExtendedId) return false;
       const std::uint64_t head[1] = {length};
       return detail::shoot_bytes<kSizeField, 0, false, kStamped, false>(route_, tag_, id, detail::no_context, head, bytes, size);
     } else {

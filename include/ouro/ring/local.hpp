@@ -20,7 +20,7 @@ enum class Sync : std::uint8_t {
 enum class Memory : std::uint8_t {
   anonymous,  // this process and its children
   memfd,      // the same, and whoever is given the descriptor (LocalChannel::fd)
-  file,       // at `path`: outlives the process
+  file,       // at `path`, where nothing may be yet: outlives the process
   huge,       // anonymous, in huge pages of the system's default size; these must have been set aside (hugetlbpage)
 };
 

@@ -24,14 +24,18 @@ class Records {
  public:
   enum class Order : std::uint8_t {
     by_ring,  // all that a ring has, then the next ring's
-    by_time,  // of all rings, the oldest first; what is younger than the call that found it stays for later calls
+    by_time,  // of all rings, the oldest first, a thread's in its order; what is younger than a millionth tick before the call (0.4 ms,
+              // a TSC of 2.6 GHz; a writer may still be at it) stays for later calls
   };
-  // include_current: also from sub-buffers that are being filled.
+  // include_current: also from sub-buffers that are being filled. Without, these come when they are closed, and the last never.
   explicit Records(LocalChannel& channel, Order order = Order::by_time, bool include_current = true);
 
   // False: nothing to read now. Later calls go on from there.
   bool next(Record& out);
-  // Nobody writes any more: by_time, nothing is held back.
+  // After next() was false: sleeps on the channel's bell (Shape::bell) until a sub-buffer is closed, for so long at most; less where
+  // something is held back. Whoever wants to be woken for other reasons gives a short patience.
+  void wait(std::uint64_t patience_ns);
+  // Nobody writes any more: by_time, nothing is held back. At any time before the last calls of next().
   void writers_are_done() { final_ = true; }
 
   std::uint64_t delivered() const { return delivered_; }
@@ -54,7 +58,9 @@ class Records {
   void refill();
   bool later(std::uint32_t a, std::uint32_t b) const { return rings_[a].record.stamp > rings_[b].record.stamp; }
 
+  LocalChannel* memory_;
   const Channel* channel_;
+  std::uint32_t bell_ = 0;           // its count when the rings were last looked at
   std::vector<Cursor> rings_;
   std::vector<std::uint32_t> heap_;  // rings with a record, the oldest on top (by_time)
   Order order_;
