@@ -4,8 +4,6 @@
 //   ring            one JSON object a line; "ratio" is to the floor named beside it, measured in the same round; medians
 //
 // Run it on an idle machine; `ouro bench` measures the tracer's events.
-#include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,53 +16,35 @@
 
 #include <ouro/ring/clients.hpp>
 
+#include "measure.hpp"
+
 namespace {
 
+using namespace ouro::bench;
 using namespace ouro::ring;
 
 constexpr int kRounds = 60;
 constexpr std::uint32_t kBurst = 20'000;
 volatile std::uint32_t burst_size = kBurst;
 
-void pin(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
-double ns_per_tick() {
-  const auto now = [] { return static_cast<double>(ouro::clock::read_monotonic()); };
-  const double t0 = now();
-  const auto c0 = ouro::clock::read_tsc();
-  while (now() - t0 < 50e6) {
-  }
-  return (now() - t0) / static_cast<double>(ouro::clock::read_tsc() - c0);
-}
-
 // Ticks per call.
 template <class Body>
 [[gnu::noinline]] double burst(Body body) {
   const std::uint32_t n = burst_size;
-  const auto begin = ouro::clock::read_tsc();
+  const auto begin = now();
   for (std::uint32_t i = 0; i < n; ++i) body(i);
-  return static_cast<double>(ouro::clock::read_tsc() - begin) / n;
+  return static_cast<double>(now() - begin) / n;
 }
 
 double floor_clock() {
   return burst([](std::uint32_t) {
-    const auto t = ouro::clock::read_tsc();
+    const auto t = now();
     asm volatile("" : : "r"(t));
   });
 }
 double floor_xadd() {
   static std::atomic<std::uint64_t> counter;
   return burst([](std::uint32_t) { counter.fetch_add(1, std::memory_order_relaxed); });
-}
-
-double median(std::vector<double>& v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
 }
 
 double tick_ns;
@@ -116,14 +96,12 @@ void cost(const char* what, std::uint64_t subbuf, bool drained, double (*floor)(
 void discarded(std::uint64_t subbuf) {
   auto buffer = make<Policy{}>(subbuf);
   if (!buffer) return;
-  Series written, lost;
+  Series lost;
   for (int round = 0; round < kRounds; ++round) {
     drain(*buffer);
-    const double base = floor_clock();
     const double cost = burst([&](std::uint32_t i) { buffer->write(7, i); });
     while (buffer->write(7, 0u) == Written::yes) {
     }
-    written.add(cost, base);
     lost.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), cost);
   }
   lost.print("discarded", subbuf, "written");
@@ -136,7 +114,6 @@ void with_reader(std::uint64_t subbuf) {
   if (!buffer) return;
   Series alone, read;
   std::atomic<bool> reads{false}, ends{false};
-  std::atomic<std::uint64_t> bytes{0};
   std::thread reader([&] {
     pin(1);
     std::vector<Reader> readers;
@@ -148,7 +125,6 @@ void with_reader(std::uint64_t subbuf) {
       for (Reader& r : readers)
         while (r.next(packet, false) == Reader::Answer::packet) {
           std::memcpy(copy.data(), packet.bytes.data(), packet.bytes.size());
-          bytes.fetch_add(packet.bytes.size(), std::memory_order_relaxed);
           r.release();
         }
       usleep(50);  // looking all the time would cost the writer its cache line
@@ -219,7 +195,7 @@ void fifo_turn() {
 
 int main() {
   pin(0);
-  tick_ns = ns_per_tick();
+  tick_ns = measure_ns_per_tick();
   for (const std::uint64_t subbuf : {std::uint64_t{4} << 10, std::uint64_t{128} << 10, std::uint64_t{512} << 10}) {
     cost<Policy{.full = Full::overwrite}>("overwrite", subbuf, false);
     cost<Policy{}>("discard", subbuf, true);

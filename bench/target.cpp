@@ -22,21 +22,15 @@
 #include <ouro/ring/local.hpp>
 #include <ouro/trace.hpp>
 
+#include "measure.hpp"
+
 namespace {
 
-using ouro::clock::Ticks;
+using namespace ouro::bench;
 
 volatile std::uint32_t burst_size = 10000;  // not a constant: a long immediate in the loop's branch has costs of its own
 constexpr int kRounds = 25;
 constexpr int kAlignments = 8;
-
-Ticks now() {
-#if defined(__x86_64__)
-  return ouro::clock::read_tsc();
-#else
-  return ouro::clock::read_monotonic();
-#endif
-}
 
 // Puts the loop behind it at another place within a cache line.
 template <int kAlignment>
@@ -67,11 +61,6 @@ void drain() {
   char byte = 0;
   if (request_fd < 0) return;
   if (write(request_fd, &byte, 1) != 1 || read(reply_fd, &byte, 1) != 1) std::exit(1);
-}
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
 }
 
 double ns_per_tick;
@@ -148,15 +137,6 @@ void round_of_all(std::integer_sequence<int, kAlignment...>) {
   (round_of<kAlignment>(), ...);
 }
 
-double measure_ns_per_tick() {
-  const auto monotonic = [] { return static_cast<double>(ouro::clock::read_monotonic()); };
-  const double t0 = monotonic();
-  const Ticks c0 = now();
-  while (monotonic() - t0 < 50e6) {
-  }
-  return (monotonic() - t0) / static_cast<double>(now() - c0);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -164,11 +144,8 @@ int main(int argc, char** argv) {
     request_fd = std::atoi(argv[1]);
     reply_fd = std::atoi(argv[2]);
   }
-  cpu_set_t one;
-  CPU_ZERO(&one);
   const int cpu = sched_getcpu();
-  CPU_SET(cpu < 0 ? 0 : cpu, &one);
-  sched_setaffinity(0, sizeof one, &one);
+  pin(cpu < 0 ? 0 : cpu);
   ns_per_tick = measure_ns_per_tick();
   auto plain = ouro::ring::LocalChannel::create({.mode = ouro::abi::FullMode::overwrite, .stamped = false});
   if (plain && plain->channel().per_cpu) plain_channel = &plain->channel();

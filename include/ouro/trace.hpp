@@ -107,7 +107,7 @@ constexpr void unused(const T&...) noexcept {
       ::ouro::detail::filter_word(OURO_DETAIL_CAT(ouro_site_begin_, number)::filter_index);                              \
   const ::ouro::detail::SpanEnd<OURO_DETAIL_CAT(ouro_site_end_, number)> OURO_DETAIL_CAT(ouro_span_, number)(            \
       OURO_DETAIL_CAT(ouro_word_, number) != 0 &&                                                                        \
-      ::ouro::detail::emit_begin(OURO_DETAIL_CAT(ouro_site_begin_, number)::site,                                        \
+      ::ouro::detail::emit(OURO_DETAIL_CAT(ouro_site_begin_, number)::site,                                        \
                                  OURO_DETAIL_CAT(ouro_word_, number) __VA_OPT__(, ) __VA_ARGS__))
 
 #endif  // OURO_OFF

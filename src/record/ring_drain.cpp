@@ -25,7 +25,7 @@ RingDrain::RingDrain(const Session& session, std::uint32_t index, format::Uuid u
       file_(stream_name(geometry_), uuid, 0, index, geometry_.cpu) {}
 
 // One load of a line that the writer's inline path only reads. Most rings of a machine stay like this.
-bool RingDrain::was_ever_written() const { return head_->writer.mask.load(std::memory_order_relaxed) != 0; }
+bool RingDrain::was_ever_written() { return started_ = started_ || head_->writer.mask.load(std::memory_order_relaxed) != 0; }
 
 bool RingDrain::is_plausible(const ring::Packet& packet) {
   const std::uint64_t latest = clock::now(clock_) + kSlackTicks;
@@ -39,8 +39,7 @@ bool RingDrain::is_plausible(const ring::Packet& packet) {
 
 RingDrain::Round RingDrain::drain(const TraceFolder& folder, bool include_current) {
   Round out;
-  started_ = started_ || was_ever_written();
-  if (!started_ || !poison_.empty()) return out;
+  if (!was_ever_written() || !poison_.empty()) return out;
   for (std::uint32_t i = 0; i <= geometry_.subbuf_count; ++i) {
     ring::Packet packet;
     const ring::Reader::Answer answer = reader_.next(packet, include_current);
@@ -70,8 +69,7 @@ std::optional<Error> RingDrain::write(const TraceFolder& folder, const ring::Pac
 }
 
 void RingDrain::bury_dead() {
-  started_ = started_ || was_ever_written();
-  if (started_ && poison_.empty()) reader_.bury_dead();
+  if (was_ever_written() && poison_.empty()) reader_.bury_dead();
 }
 
 Status RingDrain::finish() {

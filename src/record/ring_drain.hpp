@@ -46,7 +46,7 @@ class RingDrain {
   const StreamFile& file() const { return file_; }
 
  private:
-  bool was_ever_written() const;
+  bool was_ever_written();
   bool is_plausible(const ring::Packet& packet);
   std::optional<Error> write(const TraceFolder& folder, const ring::Packet& packet);
 

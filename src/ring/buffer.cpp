@@ -4,16 +4,11 @@
 
 #include <atomic>
 
+#include "ring/internal.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring::detail {
 namespace {
-
-constexpr std::size_t kSizeField = 4;
-
-void count_too_large(const Channel& channel) noexcept {
-  channel.ring[0]->losses.lost[static_cast<std::size_t>(abi::Loss::too_large)].fetch_add(1, std::memory_order_relaxed);
-}
 
 // Who writes, for rings in which that must be told of every record. 0: not asked yet.
 thread_local constinit std::uint64_t this_thread __attribute__((tls_model("initial-exec"))) = 0;
@@ -33,9 +28,9 @@ std::uint32_t next_tag() noexcept {
   return tag > kOnlyTag ? tag : next_tag();  // not 0, ever
 }
 
-Written write_pieces(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id,
+Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept {
-  if (route != nullptr) refresh(*route, channel, tag);
+  refresh(route, channel, tag);
   std::size_t size = 0;
   for (const auto& piece : pieces) size += piece.size();
   const auto length = static_cast<std::uint32_t>(size);
@@ -52,9 +47,8 @@ Written write_pieces(const Channel& channel, Route* route, std::uint32_t tag, st
     put(body);
     return write_slow(channel, id, body, size + kSizeField, owner());
   }
-  // Without stamps there are no headers, and a record in two phases needs one.
-  if (size >= channel.subbuf_size || !channel.stamped) {
-    count_too_large(channel);
+  if (!channel.stamped) {  // there are no headers then, and a record in two phases needs one
+    count_loss(*channel.ring[0], abi::Loss::too_large);
     return Written::lost;
   }
   const Reservation r = reserve(channel, id, size + kSizeField, owner());
@@ -64,7 +58,7 @@ Written write_pieces(const Channel& channel, Route* route, std::uint32_t tag, st
   return Written::yes;
 }
 
-Written write_record(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept {
+Written write_record(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept {
   const std::span<const std::byte> piece(static_cast<const std::byte*>(bytes), size);
   return write_pieces(channel, route, tag, id, {&piece, 1});
 }

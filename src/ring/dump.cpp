@@ -49,39 +49,18 @@ class Output {
   char buffer_[1024];
 };
 
-struct Part {  // of a physical sub-buffer
-  const std::byte* data;
-  std::size_t size;
-  std::uint64_t stamp;
-};
-
-// The records of one sub-buffer, as far as they make sense.
-std::uint64_t dump_part(Output& out, std::uint32_t cpu, const Part& part) noexcept {
-  constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
-  std::uint64_t lines = 0, now = part.stamp;
-  for (std::size_t at = 0; part.size - at >= 8; ++lines) {
-    std::uint32_t head = 0, size = 0;
-    std::memcpy(&head, part.data + at, 4);
-    at += 4;
-    if ((head & kExtendedId) == kExtendedId) {
-      if (part.size - at < 16) break;
-      std::memcpy(&now, part.data + at + 4, 8);
-      at += 12;
-    } else {
-      const std::uint64_t stamp = (now & ~kMask) | head >> (32 - kStampBits);
-      now = stamp < now ? stamp + kMask + 1 : stamp;
-    }
-    std::memcpy(&size, part.data + at, 4);
-    at += 4;
-    if (size > part.size - at) break;
+// The records of a sub-buffer that began at `now`, as far as they make sense.
+std::uint64_t dump_part(Output& out, std::uint32_t cpu, std::span<const std::byte> bytes, std::uint64_t now) noexcept {
+  std::uint64_t lines = 0;
+  RecordHead head;
+  for (std::size_t at = 0; parse_record(bytes, at, true, now, head); at += head.size, ++lines) {
     out.add("[", 1);
     out.number(cpu);
     out.add("] ", 2);
     out.number(now);
     out.add(": ", 2);
-    out.add(reinterpret_cast<const char*>(part.data) + at, size);
+    out.add(reinterpret_cast<const char*>(bytes.data()) + at, head.size);
     out.add("\n", 1);
-    at += size;
   }
   return lines;
 }
@@ -99,8 +78,8 @@ std::uint64_t dump_ring(Output& out, const abi::RingHead& ring, const Geometry& 
     const abi::SubbufImage& image = ring.image[slot.physical()];
     const std::uint64_t end = s == newest ? w : image.close_word.load(std::memory_order_relaxed);
     if (offset_of(end) / g.subbuf_size != slot.physical()) continue;
-    lines += dump_part(out, g.cpu, {data_of(ring) + slot.physical() * g.subbuf_size, offset_of(end) % g.subbuf_size,
-                                    image.first_stamp.load(std::memory_order_relaxed)});
+    lines += dump_part(out, g.cpu, {data_of(ring) + slot.physical() * g.subbuf_size, offset_of(end) % g.subbuf_size},
+                       image.first_stamp.load(std::memory_order_relaxed));
   }
   return lines;
 }

@@ -1,8 +1,10 @@
 // ring/internal.hpp -- what the writer's slow paths and the reader share: reading a ring's words.
 #pragma once
 #include <cstdint>
+#include <cstring>
+#include <span>
 
-#include <ouro/abi/ring_layout.hpp>
+#include <ouro/ring/writer.hpp>
 
 namespace ouro::ring {
 
@@ -34,6 +36,33 @@ inline const std::byte* data_of(const abi::RingHead& head) {
 // would slip into a sub-buffer that nobody has claimed.
 constexpr bool crosses(std::uint64_t offset, std::uint64_t bytes, std::uint64_t subbuf_size) {
   return (offset ^ (offset + bytes)) >= subbuf_size;
+}
+
+// A record's header, and behind it the u32 size of what it holds, as Buffer writes both. `now`: the stamp before, then the
+// record's. Advances `at` to its bytes. False: `bytes` ends before they do.
+struct RecordHead {
+  std::uint32_t id = 0, size = 0;
+};
+inline bool parse_record(std::span<const std::byte> bytes, std::size_t& at, bool has_header, std::uint64_t& now, RecordHead& out) noexcept {
+  const auto take = [&](void* to, std::size_t n) {
+    if (bytes.size() - at < n) return false;
+    std::memcpy(to, bytes.data() + at, n);
+    at += n;
+    return true;
+  };
+  if (has_header) {
+    std::uint32_t head = 0;
+    if (!take(&head, 4)) return false;
+    out.id = head & kExtendedId;
+    if (out.id == kExtendedId) {
+      if (!take(&out.id, 4) || !take(&now, 8)) return false;
+    } else {
+      constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
+      const std::uint64_t stamp = (now & ~kMask) | head >> (32 - kStampBits);
+      now = stamp < now ? stamp + kMask + 1 : stamp;
+    }
+  }
+  return take(&out.size, 4) && bytes.size() - at >= out.size;
 }
 
 inline void count_loss(abi::RingHead& head, abi::Loss cause, std::uint64_t records = 1) noexcept {

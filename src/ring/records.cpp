@@ -1,7 +1,8 @@
 #include <ouro/ring/records.hpp>
 
 #include <algorithm>
-#include <cstring>
+
+#include "ring/internal.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -14,35 +15,16 @@ constexpr std::uint64_t kInFlight = 1'000'000;  // ticks
 Records::Records(LocalChannel& channel, Order order, bool include_current)
     : memory_(&channel), channel_(&channel.channel()), order_(order), include_current_(include_current) {
   rings_.reserve(channel.ring_count());
-  for (std::uint32_t i = 0; i < channel.ring_count(); ++i) rings_.push_back({channel.reader(i), channel_->stamped || channel.geometry(i).kind == abi::RingKind::shared});
+  for (std::uint32_t i = 0; i < channel.ring_count(); ++i)
+    rings_.push_back({channel.reader(i), channel_->stamped || channel.geometry(i).kind == abi::RingKind::shared});
 }
 
 // One record out of the packet in hand. False: it ends here, or is none.
 bool Records::parse(Cursor& c, std::uint32_t ring) {
-  const std::span<const std::byte> rest = c.packet.bytes.subspan(c.at);
-  std::size_t at = 0;
-  const auto take = [&](void* to, std::size_t n) {
-    if (rest.size() - at < n) return false;
-    std::memcpy(to, rest.data() + at, n);
-    at += n;
-    return true;
-  };
-  std::uint32_t id = 0, size = 0;
-  if (c.has_headers) {
-    std::uint32_t head = 0;
-    if (!take(&head, 4)) return false;
-    id = head & kExtendedId;
-    if (id == kExtendedId) {
-      if (!take(&id, 4) || !take(&c.now, 8)) return false;
-    } else {
-      constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
-      const std::uint64_t stamp = (c.now & ~kMask) | head >> (32 - kStampBits);
-      c.now = stamp < c.now ? stamp + kMask + 1 : stamp;
-    }
-  }
-  if (!take(&size, 4) || rest.size() - at < size) return false;
-  c.record = {ring, id, c.now, rest.subspan(at, size)};
-  c.at += at + size;
+  RecordHead head;
+  if (!parse_record(c.packet.bytes, c.at, c.has_headers, c.now, head)) return false;
+  c.record = {ring, head.id, c.now, c.packet.bytes.subspan(c.at, head.size)};
+  c.at += head.size;
   return true;
 }
 

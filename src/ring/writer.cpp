@@ -168,7 +168,7 @@ bool exchange_alone(const Exchange& x) noexcept {
   done ":\n\t"
   asm goto(OURO_RSEQ_DESCRIPTOR
            OURO_RSEQ_EXIT("failed")
-           OURO_RSEQ_BEGIN("31")
+           OURO_RSEQ_BEGIN
            "movl 4(%%rdx), %%eax\n\t"
            "cmpq (%[x]), %%rax\n\t"
            "jne %l[failed]\n\t"
@@ -439,7 +439,7 @@ void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
   static_assert(offsetof(Route, tag) == 0 && offsetof(Route, cpu) == 4 && offsetof(Route, ring) == 8);
   asm goto(OURO_RSEQ_DESCRIPTOR
            OURO_RSEQ_EXIT("left")
-           OURO_RSEQ_BEGIN("31")
+           OURO_RSEQ_BEGIN
            "movq %[route], %%r10\n\t"
            "cmpl $0, (%%r10)\n\t"
            "jne %l[left]\n\t"

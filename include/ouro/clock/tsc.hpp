@@ -21,4 +21,11 @@ inline Ticks read_monotonic() noexcept {
   return static_cast<Ticks>(t.tv_sec) * 1000000000u + static_cast<Ticks>(t.tv_nsec);
 }
 
+inline Ticks read([[maybe_unused]] bool tsc) noexcept {
+#if defined(__x86_64__)
+  if (tsc) return read_tsc();
+#endif
+  return read_monotonic();
+}
+
 }  // namespace ouro::clock

@@ -40,8 +40,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
 // rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
 //
 // A section whose branches end on or cross a multiple of 32 bytes is up to a fifth slower (Intel's JCC erratum: the line
-// leaves the micro-op cache). So it may begin only at certain distances from one: OURO_RSEQ_BEGIN takes, as an
-// assembler's text, how many bytes may be skipped to reach the next multiple; places closer behind it are good as well.
+// leaves the micro-op cache). So each begins on such a multiple, wherever the code around it lies.
 #define OURO_RSEQ_DESCRIPTOR                            \
   ".pushsection __rseq_cs, \"aw?\"\n\t"                 \
   ".balign 32\n"                                        \
@@ -56,8 +55,8 @@ extern const unsigned int __rseq_size __attribute__((weak));
   ".pushsection __rseq_exit_point_array, \"aw?\"\n\t"   \
   ".quad 71f, %l[" label "]\n\t"                        \
   ".popsection\n\t"
-#define OURO_RSEQ_BEGIN(skip)                           \
-  ".p2align 5,," skip "\n\t"                            \
+#define OURO_RSEQ_BEGIN                                 \
+  ".p2align 5\n\t"                                      \
   "movq %[rseq], %%rdx\n\t"                             \
   "leaq 73b(%%rip), %%rax\n\t"                          \
   "movq %%rax, 8(%%rdx)\n"                              \

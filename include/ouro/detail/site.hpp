@@ -120,12 +120,19 @@ struct WordPacker {
   }
 };
 
-template <std::size_t kOffset, std::size_t kWords>
+// Scalars one behind the other from kOffset on; those behind a string, which is not packed, from kBehind on.
+template <class P>
+inline constexpr bool kIsText = std::is_same_v<P, StringValue>;
+template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords>
 [[gnu::always_inline]] inline void pack(WordPacker<kWords>&) noexcept {}
-template <std::size_t kOffset, std::size_t kWords, class P, class... Rest>
+template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords, class P, class... Rest>
 [[gnu::always_inline]] inline void pack(WordPacker<kWords>& packer, const P& first, const Rest&... rest) noexcept {
-  packer.template put<kOffset, P::kSize>(first.bits());
-  pack<kOffset + P::kSize>(packer, rest...);
+  if constexpr (kIsText<P>) {
+    pack<kBehind, kBehind>(packer, rest...);
+  } else {
+    packer.template put<kOffset, P::kSize>(first.bits());
+    pack<kOffset + P::kSize, kBehind>(packer, rest...);
+  }
 }
 
 template <class... P>
@@ -174,8 +181,6 @@ template <class A, class B, class C, class D, class... None>
 }
 
 // One string and some scalars: the string is copied once, from where it is to the ring.
-template <class P>
-inline constexpr bool kIsText = std::is_same_v<P, StringValue>;
 template <class... P>
 inline constexpr bool kOneText = (0 + ... + kIsText<P>) == 1 && (true && ... && (P::kSize != 0 || kIsText<P>)) &&
                                  (kTidSize + ... + P::kSize) <= 48;
@@ -186,18 +191,6 @@ constexpr std::size_t size_before_text() {
   bool before = true;
   ((before = before && !kIsText<P>, size += before ? P::kSize : 0), ...);
   return size;
-}
-
-template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords>
-[[gnu::always_inline]] inline void pack_around_text(WordPacker<kWords>&) noexcept {}
-template <std::size_t kOffset, std::size_t kBehind, std::size_t kWords, class P, class... Rest>
-[[gnu::always_inline]] inline void pack_around_text(WordPacker<kWords>& packer, const P& first, const Rest&... rest) noexcept {
-  if constexpr (kIsText<P>) {
-    pack_around_text<kBehind, kBehind>(packer, rest...);
-  } else {
-    packer.template put<kOffset, P::kSize>(first.bits());
-    pack_around_text<kOffset + P::kSize, kBehind>(packer, rest...);
-  }
 }
 
 [[gnu::always_inline]] inline const StringValue& text_of(const StringValue& text, const auto&...) noexcept { return text; }
@@ -212,7 +205,7 @@ template <class... P>
   constexpr std::size_t kTail = (kTidSize + ... + P::kSize) - kHead + 1;  // the string's NUL is its first byte
   constexpr std::size_t kHeadWords = (kHead + 7) / 8;
   WordPacker<kHeadWords + (kTail + 7) / 8> packer;
-  pack_around_text<kTidSize, 8 * kHeadWords + 1>(packer, values...);
+  pack<kTidSize, 8 * kHeadWords + 1>(packer, values...);
   const StringValue& text = text_of(values...);
   return ring::detail::shoot_bytes<kHead, kTail, true, true, true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, packer.word,
                                                                    text.text, text.length);
@@ -221,10 +214,13 @@ template <class... P>
 // By way of a body on the stack. `kTried`: the inline path has been.
 template <bool kTried, class... P>
 [[gnu::noinline, gnu::visibility("hidden")]] void emit_body(const Site& site, Way way, std::size_t size, const P&... values) noexcept {
-  alignas(16) std::byte body[kInlineBody + 16];
+  std::uint64_t words[kInlineBody / 8];
+  std::byte* const body = reinterpret_cast<std::byte*>(words);
   std::byte* to = body + kTidSize;
   ((to = values.put(to)), ...);
-  if (!kTried && way.is_inline && ring::detail::shoot_sized<true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, body, size)) [[likely]]
+  if (!kTried && way.is_inline &&
+      ring::detail::shoot_bytes<kTidSize, 0, false, true, true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, words,
+                                                                body + kTidSize, size - kTidSize)) [[likely]]
     return;
   ouro_trace_slow(&site, body, size);
 }
@@ -243,7 +239,7 @@ template <class... P>
   } else if constexpr (kFixed<P...>) {
     constexpr std::size_t kSize = (kTidSize + ... + P::kSize);
     WordPacker<(kSize + 7) / 8> packer;
-    pack<kTidSize>(packer, values...);
+    pack<kTidSize, 0>(packer, values...);
     if (way.is_inline && ring::detail::shoot_fixed<kSize, true>(ouro_thread.route, way.word, way.id, ouro_thread.tid, packer.word)) [[likely]]
       return;
     ouro_trace_slow(&site, packer.word, kSize);
@@ -278,18 +274,9 @@ struct Collect {
   return filter.word[filter_index].load(std::memory_order_relaxed);
 }
 
-// `word`: the event's filter word, not 0.
+// `word`: the event's filter word, not 0. False: the event is off.
 template <class... A>
-[[gnu::always_inline]] inline void emit(const Site& site, std::uint32_t word, const A&... names_and_values) noexcept {
-  const Way way = way_of(site, word);
-  if (way.is_off) [[unlikely]]
-    return;
-  Collect<>::emit(site, way, names_and_values...);
-}
-
-// For spans: was the beginning written?
-template <class... A>
-[[gnu::always_inline]] inline bool emit_begin(const Site& site, std::uint32_t word, const A&... names_and_values) noexcept {
+[[gnu::always_inline]] inline bool emit(const Site& site, std::uint32_t word, const A&... names_and_values) noexcept {
   const Way way = way_of(site, word);
   if (way.is_off) [[unlikely]]
     return false;

@@ -30,7 +30,7 @@ enum class Full : std::uint8_t {
 
 enum class Stamp : std::uint8_t {
   clock,  // each record has its time: rdtsc, or CLOCK_MONOTONIC
-  none,   // none has: two thirds of the price
+  none,   // none has
 };
 
 struct Policy {
@@ -61,9 +61,10 @@ concept Holds = requires(const T& v) {
 };
 
 std::uint32_t next_tag() noexcept;  // for a new buffer
-// What does not depend on the policy, and is rare. `route` may be null.
-Written write_record(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept;
-Written write_pieces(const Channel& channel, Route* route, std::uint32_t tag, std::uint32_t id,
+inline constexpr std::size_t kSizeField = 4;  // before a record's bytes
+// What does not depend on the policy, and is rare.
+Written write_record(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept;
+Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept;
 
 }  // namespace detail
@@ -96,7 +97,7 @@ class Buffer {
   [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
     if (put(id, bytes, size)) [[likely]]
       return Written::yes;
-    return detail::write_record(channel_.channel(), &route_, tag_, id, bytes, size);
+    return detail::write_record(channel_.channel(), route_, tag_, id, bytes, size);
   }
   // A value as its bytes; of strings, vectors, spans and the like, what they hold.
   template <class T>
@@ -114,7 +115,7 @@ class Buffer {
       }
       if (id < kExtendedId && detail::shoot_fixed<kSizeField + sizeof(T), false>(route_, tag_, id, detail::no_context, body)) [[likely]]
         return Written::yes;
-      return detail::write_record(channel_.channel(), &route_, tag_, id, &value, sizeof value);
+      return detail::write_record(channel_.channel(), route_, tag_, id, &value, sizeof value);
     } else {
       return write(id, &value, sizeof value);
     }
@@ -123,10 +124,9 @@ class Buffer {
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& values) noexcept {
     return write(id, values.data(), values.size() * sizeof *values.data());
   }
-  // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one); out of line, at two to three
-  // times the price.
+  // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one); out of line.
   Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept {
-    return detail::write_pieces(channel_.channel(), &route_, tag_, id, pieces);
+    return detail::write_pieces(channel_.channel(), route_, tag_, id, pieces);
   }
 
   LocalChannel& channel() noexcept { return channel_; }
@@ -136,7 +136,7 @@ class Buffer {
   explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(detail::next_tag()), tsc_(channel_.channel().tsc) {}
 
   static constexpr bool kStamped = kPolicy.stamp == Stamp::clock;
-  static constexpr std::size_t kSizeField = 4;
+  static constexpr std::size_t kSizeField = detail::kSizeField;
 
   // The inline path. False: nothing was written.
   [[gnu::always_inline]] bool put(std::uint32_t id, const void* bytes, std::size_t size) noexcept {

@@ -24,8 +24,8 @@ class Records {
  public:
   enum class Order : std::uint8_t {
     by_ring,  // all that a ring has, then the next ring's
-    by_time,  // of all rings, the oldest first, a thread's in its order; what is younger than a millionth tick before the call (0.4 ms,
-              // a TSC of 2.6 GHz; a writer may still be at it) stays for later calls
+    by_time,  // of all rings, the oldest first, a thread's in its order; what is younger than a million ticks before the call (0.4 ms
+              // of a TSC of 2.6 GHz: a writer may still be at it) stays for later calls
   };
   // include_current: also from sub-buffers that are being filled. Without, these come when they are closed, and the last never.
   explicit Records(LocalChannel& channel, Order order = Order::by_time, bool include_current = true);

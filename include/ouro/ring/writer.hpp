@@ -49,13 +49,7 @@ struct alignas(64) Channel {
   abi::RingHead* ring[];           // `cpus` rings of kind per_cpu; not C++'s, but both compilers'
 #pragma GCC diagnostic pop
 
-  clock::Ticks now() const noexcept {
-    if (!stamped) return 0;
-#if defined(__x86_64__)
-    if (tsc) return clock::read_tsc();
-#endif
-    return clock::read_monotonic();
-  }
+  clock::Ticks now() const noexcept { return stamped ? clock::read(tsc) : 0; }
 };
 
 enum class Written : std::uint8_t { yes, lost };
@@ -83,7 +77,7 @@ void commit(const Reservation& reservation) noexcept;
 int populate(const Channel& channel, abi::RingHead& ring) noexcept;
 
 // What a thread has looked up: the ring where its records of one channel go while it stays on its CPU. One per thread and
-// channel, or one per thread with a tag that says which channel it is for now; in thread-local storage, where its members
+// channel, or one per thread with a tag that says whose it is at the moment; in thread-local storage, where its members
 // are one instruction away. Written by refresh() only.
 struct Route {
   std::uint32_t tag = 0;  // 0: for no channel
@@ -120,10 +114,10 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
 //   r10 ring   r11 W, then W after this record   rcx offset of the record   rax, rdx scratch and clock
 // On machines where rdtsc waits for what stands before it (Granite Rapids does), the longest chain of loads before it is
 // what an event costs: thread -> ring -> W -> place. Nothing else may be longer; so the thread keeps the ring's address.
-#define OURO_WRITE_HEAD(size_operand, skip)      \
+#define OURO_WRITE_HEAD(size_operand)            \
   OURO_RSEQ_DESCRIPTOR                           \
   OURO_RSEQ_EXIT("declined")                     \
-  OURO_RSEQ_BEGIN(skip)                          \
+  OURO_RSEQ_BEGIN                                \
   "cmpl %[known], %[tag]\n\t"                    \
   "jne %l[declined]\n\t"                         \
   "movq %[ring], %%r10\n\t"                      \
@@ -192,7 +186,7 @@ template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
 [[gnu::always_inline]] inline bool shoot_fields(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                 std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
   constexpr std::size_t kAt = kCompactHeader + 4, kSize = kAt + kA + kB + kC + kD;
-  asm goto(OURO_WRITE_HEAD("%c[size](%%r11)", "31")
+  asm goto(OURO_WRITE_HEAD("%c[size](%%r11)")
            OURO_PUT_CONTEXT
            OURO_PUT_FIELD("a", "oa", "sa") OURO_PUT_FIELD("b", "ob", "sb")
            OURO_PUT_FIELD("c", "oc", "sc") OURO_PUT_FIELD("d", "od", "sd")
@@ -219,7 +213,7 @@ template <std::size_t kSize, bool kContext>
   constexpr std::size_t kRoom = kCompactHeader + 8 * kWords;
   constexpr std::uint64_t kAdvance = abi::kOneRecord + kCompactHeader + kSize;
   static_assert(kAdvance <= 0x7fffffff);
-  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
            OURO_COPY_WORDS("words", "0", "16388(%%r10,%%rcx)")
            OURO_PUT_CONTEXT
            "addq %[advance], %%r11\n\t"
@@ -238,7 +232,7 @@ template <std::size_t kSize>
 [[gnu::always_inline]] inline bool shoot_unstamped(const Route& route, std::uint32_t tag, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kSize >= 8 && kWords <= 2, "larger bodies: write_slow");
-  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)", "31")
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11)")
            "movq %[b0], 16384(%%r10,%%rcx)\n\t"
            ".if %c[words] > 1\n\t"
            "movq %[b1], 16392(%%r10,%%rcx)\n\t"
@@ -248,33 +242,6 @@ template <std::size_t kSize>
            : : OURO_WRITE_ROUTE, [room] "i"(8 * kWords), [words] "i"(kWords), [advance] "i"(abi::kOneRecord + kSize),
                [b0] "r"(body[0]), [b1] "r"(body[kWords - 1])
            : OURO_WRITE_CLOBBERS : declined);
-  return true;
-declined:
-  ouro::detail::rseq_clear(*route.rseq);
-  return false;
-}
-
-// A body of `size` bytes, readable up to the next multiple of 16, copied in steps of 16. `id` < 1023.
-template <bool kContext>
-[[gnu::always_inline]] inline bool shoot_sized(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
-                                               const void* body, std::size_t size) noexcept {
-  const std::size_t rounded = (size + 15) & ~std::size_t{15};
-  const std::uint64_t advance = abi::kOneRecord + kCompactHeader + size;
-  asm goto(OURO_WRITE_HEAD("4(%%r11,%[rounded])", "31")
-           "leaq 16388(%%r10,%%rcx), %%rax\n\t"
-           "xorl %%edx, %%edx\n"
-           "75:\n\t"
-           "movups (%[body],%%rdx), %%xmm0\n\t"
-           "movups %%xmm0, (%%rax,%%rdx)\n\t"
-           "addq $16, %%rdx\n\t"
-           "cmpq %[rounded], %%rdx\n\t"
-           "jb 75b\n\t"
-           OURO_PUT_CONTEXT
-           "addq %[advance], %%r11\n\t"
-           OURO_WRITE_STAMP OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [rounded] "r"(rounded), [advance] "r"(advance), [body] "r"(body),
-               [context] "m"(context), [has_context] "i"(kContext ? 1 : 0)
-           : OURO_WRITE_CLOBBERS, "xmm0" : declined);
   return true;
 declined:
   ouro::detail::rseq_clear(*route.rseq);
@@ -293,7 +260,7 @@ template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool 
   constexpr std::size_t kBeyondHead = 8 * (kHeadWords > kTailWords + kHead / 8 ? kHeadWords - kHead / 8 : kTailWords);
   static_assert(kStamped || !kContext);
   static_assert(kHead + kTail >= 4 && kHeadWords + kTailWords <= 8);
-  asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])", "31")
+  asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])")
            OURO_COPY_WORDS("head_words", "0", "16384+%c[header](%%r10,%%rcx)")
            OURO_PUT_CONTEXT
            "leaq 16384+%c[header]+%c[head](%%r10,%%rcx), %%rax\n\t"
@@ -386,10 +353,6 @@ template <std::size_t kSize>
 inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) noexcept {
   return false;
 }
-template <bool kContext>
-inline bool shoot_sized(const Route&, std::uint32_t, std::uint32_t, Context&, const void*, std::size_t) noexcept {
-  return false;
-}
 template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext>
 inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*, const void*, std::size_t) noexcept {
   return false;
@@ -398,13 +361,6 @@ inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, co
 #endif
 
 inline constexpr std::uint32_t kOnlyTag = 1;
-
-inline clock::Ticks now([[maybe_unused]] bool tsc) noexcept {
-#if defined(__x86_64__)
-  if (tsc) return clock::read_tsc();
-#endif
-  return clock::read_monotonic();
-}
 
 // The inline write of a channel with one writer at a time: plain stores, the same books. fill(place) puts `size` bytes.
 // False: nothing was written.
@@ -418,7 +374,7 @@ template <bool kStamped, class Fill>
   std::byte* const at = reinterpret_cast<std::byte*>(&ring) + abi::kRingDataOffset + (w & abi::kOffsetMask);
   fill(at + header);
   if constexpr (kStamped) {  // behind the body: what stands after the clock costs more
-    const std::uint64_t stamp = now(tsc);
+    const std::uint64_t stamp = clock::read(tsc);
     const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
     std::memcpy(at, &word, kCompactHeader);
     if (stamp >= ring.writer.stamp_deadline.load(relaxed)) [[unlikely]]
@@ -454,10 +410,13 @@ template <std::size_t kSize>
   write_slow(channel, 0, copy, kSize);
 }
 
-// A record of 4 to kMaxSingleShotBody bytes; `body` must be readable up to the next multiple of 16. `id` < 1023.
+// A record of 4 to kMaxSingleShotBody bytes. `id` < 1023.
 [[gnu::always_inline]] inline void write_sized(Route& route, const Channel& channel, std::uint32_t id, const void* body,
                                                std::size_t size) noexcept {
-  if (detail::shoot_sized<false>(route, detail::kOnlyTag, id, detail::no_context, body, size)) [[likely]]
+  std::uint64_t head[1] = {0};
+  std::memcpy(head, body, 4);
+  if (detail::shoot_bytes<4, 0, false, true, false>(route, detail::kOnlyTag, id, detail::no_context, head,
+                                                    static_cast<const std::byte*>(body) + 4, size - 4)) [[likely]]
     return;
   refresh(route, channel, detail::kOnlyTag);
   write_slow(channel, id, body, size);
