@@ -69,8 +69,12 @@ inline void count_loss(abi::RingHead& head, abi::Loss cause, std::uint64_t recor
   // Relaxed: a counter orders nothing. It is exact once writers rest.
   head.losses.lost[static_cast<std::size_t>(cause)].fetch_add(records, std::memory_order_relaxed);
 }
+inline std::uint64_t counted_losses(const abi::RingHead& head, abi::Loss cause) noexcept {
+  return head.losses.lost[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed) +
+         (cause == abi::Loss::full ? head.losses.full_in_section.load(std::memory_order_relaxed) : 0);
+}
 inline std::uint64_t counted_losses(const abi::RingHead& head) noexcept {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = head.losses.full_in_section.load(std::memory_order_relaxed);
   for (const auto& counter : head.losses.lost) sum += counter.load(std::memory_order_relaxed);
   return sum;
 }

@@ -365,7 +365,7 @@ void Reader::release() {
 }
 
 std::uint64_t Reader::lost(abi::Loss cause) const {
-  const std::uint64_t counted = state_->head->losses.lost[static_cast<std::size_t>(cause)].load(relaxed);
+  const std::uint64_t counted = counted_losses(*state_->head, cause);
   if (cause != abi::Loss::lapped) return counted;
   return state_->shared() ? counted - std::min(counted, state_->lapped) : state_->lapped;
 }

@@ -340,6 +340,18 @@ TEST(FastPath, FixedAndSizedRecordsAreThoseOfTheSlowPath) {
   EXPECT_EQ(ring.lost(), 0u);
 }
 
+TEST(FastPath, ARecordThatFindsItsRingFullIsCountedWithoutAtomicOperations) {
+  pin_to(0);
+  TestRing ring({.mode = FullMode::discard, .subbuf_count = 2, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "no rseq here";
+  std::uint32_t written = 0, lost = 0;
+  for (std::uint32_t i = 0; i < 1000; ++i) (ring.write(1, i, 20) == Written::yes ? written : lost) += 1;
+  EXPECT_GT(lost, 500u);
+  EXPECT_EQ(ring.local().head(0).losses.full_in_section.load(), lost);
+  EXPECT_EQ(ring.lost(Loss::full), lost);
+  EXPECT_EQ(ring.drain().size(), written);
+}
+
 TEST(FastPath, TextOfEveryLengthIsWholeAndOneWithANulIsDeclined) {
   pin_to(0);
   TestRing ring({.mode = FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});

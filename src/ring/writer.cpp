@@ -15,6 +15,7 @@
 
 #include "ring/internal.hpp"
 #include "ring/writer_internal.hpp"
+#include "ring/writer_sections.hpp"
 
 namespace ouro::ring {
 
@@ -122,86 +123,17 @@ namespace {
 // emulator): the shared ring needs no section.
 constexpr int kMaxTries = 32;
 
-// Compare W; copy two small images; store W: one section, on the ring's own CPU.
-struct Exchange {
-  std::uint64_t cpu;
-  abi::RingHead* ring;
-  std::uint64_t expected, next;    // W
-  const abi::Word* slot;           // must hold `slot_value`: W alone could be the same again after many laps
-  std::uint64_t slot_value;
-  std::uint64_t stamp;             // must not be before the ring's newest
-  void* to[2];
-  const void* from[2];
-  std::uint64_t words[2];          // of 8 bytes
-};
-static_assert(offsetof(Exchange, ring) == 8 && offsetof(Exchange, expected) == 16 && offsetof(Exchange, next) == 24 &&
-              offsetof(Exchange, slot) == 32 && offsetof(Exchange, slot_value) == 40 && offsetof(Exchange, stamp) == 48 &&
-              offsetof(Exchange, to) == 56 && offsetof(Exchange, from) == 72 && offsetof(Exchange, words) == 88);
-
 // The same where nobody else writes: nothing can come in between.
 bool exchange_alone(const Exchange& x) noexcept {
   abi::WriterLine& writer = x.ring->writer;
   if (writer.write_word.load(std::memory_order_relaxed) != x.expected || x.slot->load(std::memory_order_relaxed) != x.slot_value)
     return false;
-  for (int i = 0; i < 2; ++i)
-    if (x.words[i] != 0) std::memcpy(x.to[i], x.from[i], 8 * x.words[i]);
+  for (const Exchange::Copy& copy : x.copies)
+    if (copy.words != 0) std::memcpy(copy.to, copy.from, 8 * copy.words);
   writer.last_stamp.store(x.stamp, std::memory_order_relaxed);
   writer.write_word.store(x.next, std::memory_order_release);  // ord(commit:B)
   return true;
 }
-
-#if OURO_HAS_RSEQ
-// True: all of it happened. False: nothing visible did (last_stamp may have moved forward, which is harmless).
-[[gnu::noinline]] bool exchange_in_section(const Exchange& x) noexcept {
-  ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
-#define OURO_COPY_IMAGE(to, from, words, loop, done) \
-  "movq " to "(%[x]), %%rcx\n\t"                     \
-  "movq " from "(%[x]), %%rdx\n\t"                   \
-  "movq " words "(%[x]), %%r11\n"                    \
-  loop ":\n\t"                                       \
-  "testq %%r11, %%r11\n\t"                           \
-  "jz " done "f\n\t"                                 \
-  "movq -8(%%rdx,%%r11,8), %%rax\n\t"                \
-  "movq %%rax, -8(%%rcx,%%r11,8)\n\t"                \
-  "decq %%r11\n\t"                                   \
-  "jmp " loop "b\n"                                  \
-  done ":\n\t"
-  asm goto(OURO_RSEQ_DESCRIPTOR
-           OURO_RSEQ_EXIT("failed")
-           OURO_RSEQ_BEGIN
-           "movl 4(%%rdx), %%eax\n\t"
-           "cmpq (%[x]), %%rax\n\t"
-           "jne %l[failed]\n\t"
-           "movq 8(%[x]), %%r10\n\t"
-           "movq 16(%[x]), %%rax\n\t"
-           "cmpq (%%r10), %%rax\n\t"
-           "jne %l[failed]\n\t"
-           "movq 32(%[x]), %%rcx\n\t"
-           "movq 40(%[x]), %%rax\n\t"
-           "cmpq (%%rcx), %%rax\n\t"
-           "jne %l[failed]\n\t"
-           "movq 48(%[x]), %%rax\n\t"
-           "cmpq 16(%%r10), %%rax\n\t"
-           "jb %l[failed]\n\t"
-           OURO_COPY_IMAGE("56", "72", "88", "76", "77")
-           OURO_COPY_IMAGE("64", "80", "96", "78", "79")
-           "movq 48(%[x]), %%rax\n\t"
-           "movq %%rax, 16(%%r10)\n\t"
-           "movq 24(%[x]), %%rax\n\t"
-           "movq %%rax, (%%r10)\n\t"  // ord(commit:B): all stores above it, on x86-64 by the machine's own order
-           OURO_RSEQ_END
-           OURO_RSEQ_ABORT("failed")
-           : : [rseq] "m"(area), [x] "r"(&x)
-           : "rax", "rcx", "rdx", "r10", "r11", "cc", "memory" : failed);
-  return true;
-failed:
-  ouro::detail::rseq_clear(*area);
-  return false;
-#undef OURO_COPY_IMAGE
-}
-#else
-bool exchange_in_section(const Exchange&) noexcept { return false; }
-#endif
 
 bool exchange(const Channel& channel, const Exchange& x) noexcept {
   return channel.exclusive ? exchange_alone(x) : exchange_in_section(x);
@@ -246,7 +178,7 @@ bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next,
 }
 
 // Closes the sub-buffer W is in and opens the next one. Whoever loses the race starts over: either way W has moved.
-Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& ring, std::uint64_t w) noexcept {
+Switch switch_subbuf(const Channel& channel, std::uint32_t index, abi::RingHead& ring, std::uint64_t w) noexcept {
   const std::uint64_t physical = offset_of(w) / channel.subbuf_size;
   if (physical > channel.subbuf_count) return Switch::busy;
   abi::SubbufImage& closing = ring.image[physical];
@@ -264,16 +196,15 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& r
                                        closing.records_before.load(std::memory_order_relaxed) + records_of(w),
                                        stamp, 0, 0, 0, 0};
   static_assert(offsetof(abi::SubbufImage, close_word) == 24 && offsetof(abi::SubbufImage, commits) == 48);
-  if (exchange(channel, {.cpu = cpu,
+  if (exchange(channel, {.index = index,
                          .ring = &ring,
                          .expected = w,
                          .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
                          .slot = &ring.slot[(sequence + 1) & (channel.subbuf_count - 1)],
                          .slot_value = claimed.word,
                          .stamp = stamp,
-                         .to = {&closing.close_word, &ring.image[claimed.physical()].sequence},
-                         .from = {close_image, open_image},
-                         .words = {3, 7}}))
+                         .index_at = channel.index_at,
+                         .copies = {{&closing.close_word, close_image, 3}, {&ring.image[claimed.physical()].sequence, open_image, 7}}}))
     ring_bell(channel, sequence + 1);
   return Switch::again;
 }
@@ -281,7 +212,7 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t cpu, abi::RingHead& r
 // One attempt's view of where a record of up to `bytes` would go; switches where needed.
 enum class Place : std::uint8_t { found, again, waited, lost, elsewhere };
 struct Target {
-  std::uint32_t cpu;
+  std::uint32_t index;
   abi::RingHead* ring;
   std::uint64_t w;
   std::uint64_t stamp;
@@ -289,9 +220,9 @@ struct Target {
 };
 
 Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
-  target.cpu = channel.exclusive ? 0 : current_cpu();
-  if (target.cpu >= channel.cpus) return Place::elsewhere;
-  abi::RingHead& ring = *(target.ring = channel.ring[target.cpu]);
+  target.index = channel.exclusive ? 0 : current_index(channel);
+  if (target.index >= channel.cpus) return Place::elsewhere;
+  abi::RingHead& ring = *(target.ring = channel.ring[target.index]);
   if (!make_writable(channel, ring)) {
     count_loss(ring, abi::Loss::no_memory);
     return Place::lost;
@@ -303,7 +234,7 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
   target.w = ring.writer.write_word.load(std::memory_order_acquire);
   if (crosses(offset_of(target.w), bytes, channel.subbuf_size) || open_of(target.w) >= open_limit) {
     const std::uint32_t released = count_released(channel);
-    switch (switch_subbuf(channel, target.cpu, ring, target.w)) {
+    switch (switch_subbuf(channel, target.index, ring, target.w)) {
       case Switch::again: return Place::again;
       case Switch::full:
         if (wait_for_room(channel, released, target.waiting_since)) return Place::waited;
@@ -317,29 +248,41 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
   return Place::found;
 }
 
+}  // namespace
+
+// What the slow path wants to be free: it copies whole words, and may need the longer header.
+constexpr std::uint64_t room_for(std::size_t body_size) { return kExtendedHeader + ((body_size + 7) & ~std::size_t{7}); }
+
 // The short way to drop a record: a program that writes faster than its reader reads drops most of them. True: it was dropped
 // and counted. It is the ring's state at one moment that decides, as in the long way.
-bool drop_if_full(const Channel& channel, std::size_t bytes) noexcept {
-  if (channel.mode != abi::FullMode::discard || channel.patience_ns != 0) return false;
-  const std::uint32_t cpu = channel.exclusive ? 0 : current_cpu();
-  if (cpu >= channel.cpus) return false;
-  abi::RingHead& ring = *channel.ring[cpu];
-  const std::uint64_t w = ring.writer.write_word.load(std::memory_order_acquire);
-  const std::uint64_t physical = offset_of(w) / channel.subbuf_size;
-  if (!crosses(offset_of(w), bytes, channel.subbuf_size) || bytes >= channel.subbuf_size || physical > channel.subbuf_count) return false;
+bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept {
+#if OURO_HAS_RSEQ
+  if (channel.mode != abi::FullMode::discard || channel.patience_ns != 0 || !channel.per_cpu) return false;
+  ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
+  const std::uint32_t index = ouro::detail::rseq_index(*area, channel.index_at);
+  if (index >= channel.cpus) return false;
+  abi::RingHead& ring = *channel.ring[index];
+  const std::uint64_t bytes = room_for(body_size);
+  const std::uint64_t offset = offset_of(ring.writer.write_word.load(std::memory_order_acquire));
+  const std::uint64_t physical = offset >> std::countr_zero(channel.subbuf_size);
+  if (!crosses(offset, bytes, channel.subbuf_size) || bytes >= channel.subbuf_size || physical > channel.subbuf_count) return false;
   const std::uint64_t next = ring.image[physical].sequence.load(std::memory_order_relaxed) + 1;
   const abi::Slot slot{ring.slot[next & (channel.subbuf_count - 1)].load(std::memory_order_relaxed)};
   if (slot.taken() || slot.sequence() + channel.subbuf_count != next) return false;
-  count_loss(ring, abi::Loss::full);
-  return true;
+  return count_in_section(area, channel.index_at, index, ring.losses.full_in_section);
+#else
+  return static_cast<void>(channel), static_cast<void>(body_size), false;
+#endif
 }
+
+namespace {
 
 Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
   if (drop_if_full(channel, size)) return Written::lost;
   alignas(16) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];
   Target target{};
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    const Place place = find_place(channel, kExtendedHeader + ((size + 7) & ~std::size_t{7}), abi::kOpenMask + 1, target);
+    const Place place = find_place(channel, room_for(size), abi::kOpenMask + 1, target);
     if (place == Place::again) continue;
     if (place == Place::waited) {
       tries = 0;
@@ -353,16 +296,15 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
     const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
     std::memcpy(image + header, body, size);
     const std::uint64_t same = 0;
-    if (exchange(channel, {.cpu = target.cpu,
+    if (exchange(channel, {.index = target.index,
                            .ring = &ring,
                            .expected = target.w,
                            .next = target.w + abi::kOneRecord + header + size,
                            .slot = reinterpret_cast<const abi::Word*>(&same),
                            .slot_value = 0,
                            .stamp = target.stamp,
-                           .to = {data_of(ring) + offset_of(target.w), nullptr},
-                           .from = {image, nullptr},
-                           .words = {(header + size + 7) / 8, 0}})) {
+                           .index_at = channel.index_at,
+                           .copies = {{data_of(ring) + offset_of(target.w), image, (header + size + 7) / 8}}})) {
       // Only now: had we died before the record was there, a later deadline would make compact stamps ambiguous.
       // An older stamp stored late does no harm, only one more extended header.
       if (extended) ring.writer.stamp_deadline.store(target.stamp + (std::uint64_t{1} << kStampBits), std::memory_order_relaxed);
@@ -400,16 +342,15 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
     alignas(16) std::byte header[kExtendedHeader];
     put_header(header, id, target.stamp, true);
     const std::uint64_t same = 0;
-    if (exchange(channel, {.cpu = target.cpu,
+    if (exchange(channel, {.index = target.index,
                            .ring = &ring,
                            .expected = target.w,
                            .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
                            .slot = reinterpret_cast<const abi::Word*>(&same),
                            .slot_value = 0,
                            .stamp = target.stamp,
-                           .to = {data_of(ring) + offset_of(target.w), nullptr},
-                           .from = {header, nullptr},
-                           .words = {kExtendedHeader / 8, 0}}))
+                           .index_at = channel.index_at,
+                           .copies = {{data_of(ring) + offset_of(target.w), header, kExtendedHeader / 8}}}))
       return {data_of(ring) + offset_of(target.w) + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total),
               target.w, target.stamp};
     free_pending(*pending);
@@ -426,37 +367,21 @@ void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   free_pending(*r.pending);
 }
 
-#if OURO_HAS_RSEQ
 void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
+#if OURO_HAS_RSEQ
   if (!channel.per_cpu) return;
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
-  const std::uint32_t cpu = ouro::detail::rseq_cpu(*area);
-  if (cpu >= channel.cpus || (route.tag == tag && route.cpu == cpu && route.rseq == area)) return;
+  const std::uint32_t index = current_index(channel);
+  if (index >= channel.cpus || (route.tag == tag && route.index == index && route.rseq == area)) return;
   // Without its tag nobody uses the route; with it, it must be whole. A handler that comes in between refreshes it as a
   // whole too, so its tag means that there is nothing left to do.
   *const_cast<volatile std::uint32_t*>(&route.tag) = 0;
   route.rseq = area;
-  static_assert(offsetof(Route, tag) == 0 && offsetof(Route, cpu) == 4 && offsetof(Route, ring) == 8);
-  asm goto(OURO_RSEQ_DESCRIPTOR
-           OURO_RSEQ_EXIT("left")
-           OURO_RSEQ_BEGIN
-           "movq %[route], %%r10\n\t"
-           "cmpl $0, (%%r10)\n\t"
-           "jne %l[left]\n\t"
-           "movl %[cpu], 4(%%r10)\n\t"
-           "movq %[ring], 8(%%r10)\n\t"
-           "movl %[tag], (%%r10)\n\t"
-           OURO_RSEQ_END
-           OURO_RSEQ_ABORT("left")
-           : : [rseq] "m"(area), [route] "r"(&route), [ring] "r"(channel.ring[cpu]), [cpu] "r"(cpu), [tag] "r"(tag)
-           : "rax", "rdx", "r10", "cc", "memory" : left);
-  return;
-left:
-  ouro::detail::rseq_clear(*area);
-}
+  bind_in_section(route, index, channel.ring[index], tag);
 #else
-void refresh(Route&, const Channel&, std::uint32_t) noexcept {}
-#endif  // OURO_HAS_RSEQ
+  static_cast<void>(route), static_cast<void>(channel), static_cast<void>(tag);
+#endif
+}
 
 Written write_slow(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
   if (channel.per_cpu || channel.exclusive) return write_per_cpu(channel, id, body, size, owner);

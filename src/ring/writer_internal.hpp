@@ -35,10 +35,15 @@ std::uint32_t count_released(const Channel& channel) noexcept;
 bool wait_for_room(const Channel& channel, std::uint32_t seen, std::uint64_t& begun) noexcept;
 
 #if OURO_HAS_RSEQ
-inline std::uint32_t current_cpu() noexcept { return ouro::detail::rseq_cpu(*ouro::detail::rseq_area()); }
+inline std::uint32_t current_index(const Channel& channel) noexcept {
+  return ouro::detail::rseq_index(*ouro::detail::rseq_area(), channel.index_at);
+}
 #else
-inline std::uint32_t current_cpu() noexcept { return ~std::uint32_t{0}; }
+inline std::uint32_t current_index(const Channel&) noexcept { return ~std::uint32_t{0}; }
 #endif
+
+// True: the record was dropped and counted, as there is no room for it.
+bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept;
 
 Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept;
 Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept;

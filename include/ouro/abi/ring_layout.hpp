@@ -1,4 +1,4 @@
-// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 1.
+// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 2.
 //
 //   0        64       128      192      256         2048             12288        16384          + (n+1) * S
 //   +--------+--------+--------+--------+-----------+----------------+------------+--------------+---------
@@ -100,7 +100,7 @@ struct alignas(64) ShapeLine {  // written by the creator, then constant
 
 struct alignas(64) LossLine {
   Word lost[kLossCauses];
-  Word reserved[8 - kLossCauses];
+  Word full_in_section;     // more of Loss::full: counted without atomic operations, by threads on the ring's own CPU
 };
 
 // One per channel whose readers or writers sleep: words to sleep on (futex(2)), and who does. In memory that all of them map.

@@ -1,5 +1,5 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 1.
+// every traced process of the session. Version 2.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
 //   | SessionHeader | patterns | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
@@ -22,7 +22,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 1;
+inline constexpr std::uint32_t kSessionVersion = 2;
 
 enum class ClockKind : std::uint32_t { tsc = 1, monotonic = 2 };
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };

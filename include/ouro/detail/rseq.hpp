@@ -79,15 +79,17 @@ extern const unsigned int __rseq_size __attribute__((weak));
 
 namespace ouro::detail {
 
-// What the kernel keeps for each thread (linux/rseq.h). `cpu` is valid at the moment of the load only, so sections check it
-// again; from RseqArea::kNone on, the thread is not registered.
+// What the kernel keeps for each thread (linux/rseq.h). `cpu` and `concurrency_id` are valid at the moment of the load only, so
+// sections check them again; from RseqArea::kNone on, the thread is not registered.
 struct RseqArea {
   static constexpr std::uint32_t kNone = 0x80000000;
   std::uint32_t cpu_start = kNone;
   std::uint32_t cpu = kNone;
   std::uint64_t descriptor = 0;
+  std::uint32_t flags = 0, node = 0;
+  std::uint32_t concurrency_id = kNone;  // of the threads of a process that run at once, no two have the same (mm_cid; Linux 6.3)
 };
-static_assert(offsetof(RseqArea, cpu) == 4 && offsetof(RseqArea, descriptor) == 8);
+static_assert(offsetof(RseqArea, cpu) == 4 && offsetof(RseqArea, descriptor) == 8 && offsetof(RseqArea, concurrency_id) == 24);
 
 // Stands in for a thread's area until that is asked for: sections that begin on it end at their check of the tag or, should
 // a handler find the route in between, of the CPU. All threads share it: what is stored there means nothing.
@@ -98,8 +100,10 @@ inline RseqArea* rseq_area() noexcept {
   return reinterpret_cast<RseqArea*>(static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset);
 }
 
-// One load: the kernel may change it between any two instructions.
-inline std::uint32_t rseq_cpu(const RseqArea& area) noexcept { return *const_cast<const volatile std::uint32_t*>(&area.cpu); }
+// `cpu` or `concurrency_id`, by its offset. One load: the kernel may change it between any two instructions.
+inline std::uint32_t rseq_index(const RseqArea& area, std::uint32_t at) noexcept {
+  return *reinterpret_cast<const volatile std::uint32_t*>(reinterpret_cast<const char*>(&area) + at);
+}
 
 // For ways out of a section that do not run through its end.
 inline void rseq_clear(RseqArea& area) noexcept {

@@ -17,12 +17,15 @@ inline constexpr std::size_t kExtendedHeader = 16;
 inline constexpr std::uint32_t kExtendedId = 1023;
 inline constexpr int kStampBits = 22;
 
-// What a thread has looked up: the ring where its records of one channel go while it stays on its CPU. One per thread and
+// Which word of the thread's rseq area says which ring is its own: kIndexAt, Channel::index_at.
+inline constexpr std::uint32_t kByCpu = 4, kByConcurrency = 24;
+
+// What a thread has looked up: the ring where its records of one channel go while it stays on its CPU, or keeps its concurrency id. One per thread and
 // channel, or one per thread with a tag that says whose it is at the moment; in thread-local storage, where its members
 // are one instruction away. Written by refresh() only.
 struct Route {
   std::uint32_t tag = 0;  // 0: for no channel
-  std::uint32_t cpu = 0;
+  std::uint32_t index = 0;
   abi::RingHead* ring = nullptr;
 #if OURO_HAS_RSEQ
   ouro::detail::RseqArea* rseq = &ouro::detail::no_rseq;
@@ -44,20 +47,20 @@ inline constinit Context no_context = 0;  // stands for none
 #else
 namespace ouro::ring::detail {
 
-template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
+template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD, std::size_t kIndexAt = kByCpu>
 inline bool shoot_fields(const Route&, std::uint32_t, std::uint32_t, Context&, std::uint64_t, std::uint64_t, std::uint64_t,
                          std::uint64_t) noexcept {
   return false;
 }
-template <std::size_t kSize, bool kContext>
+template <std::size_t kSize, bool kContext, std::size_t kIndexAt = kByCpu>
 inline bool shoot_fixed(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*) noexcept {
   return false;
 }
-template <std::size_t kSize>
+template <std::size_t kSize, std::size_t kIndexAt = kByCpu>
 inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) noexcept {
   return false;
 }
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext>
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu>
 inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*, const void*, std::size_t) noexcept {
   return false;
 }

@@ -28,8 +28,8 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   "jne %l[declined]\n\t"                         \
   "movq %[ring], %%r10\n\t"                      \
   "movq (%%r10), %%r11\n\t"                      \
-  "movl 4(%%rdx), %%eax\n\t"                     \
-  "cmpl %[cpu], %%eax\n\t"                       \
+  "movl %c[index_at](%%rdx), %%eax\n\t"          \
+  "cmpl %[index], %%eax\n\t"                     \
   "jne %l[declined]\n\t"                         \
   "leaq " size_operand ", %%rax\n\t"             \
   "xorq %%r11, %%rax\n\t"                        \
@@ -59,7 +59,8 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   OURO_RSEQ_END                                  \
   OURO_RSEQ_ABORT("declined")
 #define OURO_WRITE_ROUTE                                                                                \
-  [rseq] "m"(route.rseq), [ring] "m"(route.ring), [known] "m"(route.tag), [cpu] "m"(route.cpu), [tag] "r"(tag)
+  [rseq] "m"(route.rseq), [ring] "m"(route.ring), [known] "m"(route.tag), [index] "m"(route.index), \
+  [index_at] "i"(kIndexAt), [tag] "r"(tag)
 #define OURO_WRITE_CLOBBERS "rax", "rcx", "rdx", "r10", "r11", "cc", "memory"
 
 // One store of a field of size s at offset o of the record.
@@ -85,7 +86,7 @@ static_assert(abi::kOffsetMask == 0x3fffffff && kDataOffset == 16384 && kStampBi
   OURO_COPY_WORD(n, first, to, 6) OURO_COPY_WORD(n, first, to, 7)
 
 // A body of up to 4 scalars behind 4 bytes of context, each stored as it is: sizes 1, 2, 4, 8, or 0 for none. `id` < 1023.
-template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD>
+template <std::size_t kA, std::size_t kB, std::size_t kC, std::size_t kD, std::size_t kIndexAt = kByCpu>
 [[gnu::always_inline]] inline bool shoot_fields(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                 std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
   constexpr std::size_t kAt = kCompactHeader + 4, kSize = kAt + kA + kB + kC + kD;
@@ -108,7 +109,7 @@ declined:
 
 // A body of kSize bytes in kWords = ceil(kSize / 8) words in memory. Whole words are stored: what stands beyond the
 // record is overwritten by the next one, and room for it is checked. `id` < 1023.
-template <std::size_t kSize, bool kContext>
+template <std::size_t kSize, bool kContext, std::size_t kIndexAt = kByCpu>
 [[gnu::always_inline]] inline bool shoot_fixed(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
@@ -131,7 +132,7 @@ declined:
 }
 
 // The same without header and clock.
-template <std::size_t kSize>
+template <std::size_t kSize, std::size_t kIndexAt = kByCpu>
 [[gnu::always_inline]] inline bool shoot_unstamped(const Route& route, std::uint32_t tag, const std::uint64_t* body) noexcept {
   constexpr std::size_t kWords = (kSize + 7) / 8;
   static_assert(kSize >= 8 && kWords <= 2, "larger bodies: write_slow");
@@ -155,7 +156,7 @@ declined:
 // `words`. What the words hold beyond head and tail is stored as well; it is overwritten by what follows, and room for it is
 // checked. kText: false also if there is a NUL among the bytes, for it would end the text for whoever reads the record.
 //   rax place of the bytes   xmm1 the least of all of them, in 16 columns
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext>
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu>
 [[gnu::always_inline]] inline bool shoot_bytes(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                const std::uint64_t* words, const void* bytes, std::size_t length) noexcept {
   constexpr std::size_t kHeader = kStamped ? kCompactHeader : 0;

@@ -24,11 +24,12 @@ inline constexpr std::size_t kMaxSingleShotBody = 1024;
 
 // A process's view of a channel: its rings, where they are mapped here. Made once, then constant.
 struct alignas(64) Channel {
-  std::uint32_t cpus = 0;           // entries in `ring`; every CPU the machine may ever have. Exclusive: 1
+  std::uint32_t cpus = 0;           // entries in `ring`; every CPU, or concurrency id, there may ever be. Exclusive: 1
   bool per_cpu = false;             // rseq and the TSC are there: sections may be used
   bool exclusive = false;           // one writer at a time, by promise
   bool tsc = false;                 // the clock; else CLOCK_MONOTONIC
   bool stamped = true;              // else records have no header: write_unstamped only
+  std::uint32_t index_at = kByCpu;  // or kByConcurrency: which number of a thread names its ring
   abi::FullMode mode{};             // this and the next two: of every ring, checked when the channel was mapped
   std::uint32_t subbuf_count = 0;   // n
   std::uint64_t subbuf_size = 0;    // S
