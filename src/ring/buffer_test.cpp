@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -30,7 +31,8 @@ template <class B>
 class AnyBuffer : public testing::Test {};
 template <Sync kSync, Stamp kStamp>
 using Of = Buffer<Policy{.sync = kSync, .stamp = kStamp}>;
-using Policies = testing::Types<Of<Sync::per_cpu, Stamp::clock>, Of<Sync::per_cpu, Stamp::none>, Of<Sync::shared, Stamp::clock>,
+using ById = Buffer<Policy{.index = Index::concurrency}>;
+using Policies = testing::Types<ById, Of<Sync::per_cpu, Stamp::clock>, Of<Sync::per_cpu, Stamp::none>, Of<Sync::shared, Stamp::clock>,
                                 Of<Sync::shared, Stamp::none>, Of<Sync::exclusive, Stamp::clock>, Of<Sync::exclusive, Stamp::none>>;
 TYPED_TEST_SUITE(AnyBuffer, Policies);
 
@@ -233,6 +235,57 @@ TEST(Memory, CanBeADescriptorOrAFileAndThenIsMappedByOthers) {
   auto refused = Buffer<>::create({.memory = Memory::file, .path = "/nowhere/ring"});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().text.find("/nowhere/ring"), std::string::npos);
+}
+
+std::uint32_t rings_in_memory(const LocalChannel& channel) {
+  std::uint32_t found = 0;
+  for (std::uint32_t i = 0; i < channel.ring_count(); ++i) found += channel.head(i).writer.mask.load() != 0;
+  return found;
+}
+
+// On a machine that claims 512 CPUs: forty threads, one after the other and two at a time, each hopping over all CPUs there are.
+TEST(Memory, ByConcurrencyIdFollowsTheThreadsThatRunAtOnce) {
+  auto buffer = ById::create({.subbuf_count = 2, .subbuf_size = 4096, .cpus = 512});
+  ASSERT_TRUE(buffer);
+  if (!buffer->channel().channel().per_cpu) GTEST_SKIP() << "no concurrency ids here";
+  ASSERT_EQ(buffer->channel().channel().cpus, 512u);
+  ASSERT_EQ(rings_in_memory(buffer->channel()), 0u);
+  const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  Records records(buffer->channel());
+  std::uint64_t read = 0;
+  const auto hop = [&](std::uint32_t number) {
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      pin_to(static_cast<int>(i + number) % cpus);
+      EXPECT_EQ(buffer->write(number, i), Written::yes);
+    }
+  };
+  for (std::uint32_t turn = 0; turn < 20; ++turn) {
+    std::thread a(hop, 2 * turn), b(hop, 2 * turn + 1);
+    a.join();
+    b.join();
+    for (Record r; records.next(r); ++read) EXPECT_EQ(r.bytes.size(), 4u);
+  }
+  records.writers_are_done();
+  for (Record r; records.next(r);) ++read;
+  EXPECT_EQ(read, 800u);
+  // Two that write and one that waits for them: no id is higher.
+  EXPECT_LE(rings_in_memory(buffer->channel()), 3u);
+}
+
+TEST(Memory, ByConcurrencyIdIsThisProcesssOwn) {
+  EXPECT_FALSE(LocalChannel::create({.index = Index::concurrency, .memory = Memory::memfd}));
+  EXPECT_FALSE(LocalChannel::create({.sync = Sync::exclusive, .index = Index::concurrency}));
+  auto buffer = ById::create();
+  ASSERT_TRUE(buffer);
+  const pid_t child = fork();
+  if (child == 0) _exit(buffer->write(1, 2) == Written::yes ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  Records records(buffer->channel());
+  records.writers_are_done();
+  Record r;
+  EXPECT_FALSE(records.next(r)) << "the child's record is the child's";
 }
 
 TEST(Memory, IsReservedAsACpuFirstWritesOrAtOnceOnRequest) {

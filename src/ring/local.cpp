@@ -1,10 +1,12 @@
 #include <ouro/ring/local.hpp>
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <new>
@@ -16,6 +18,7 @@ namespace ouro::ring {
 namespace {
 
 constexpr std::size_t kHead = 4096;  // before the rings: the Bell
+constexpr unsigned long kRseqFeatureSize = 27;  // AT_RSEQ_FEATURE_SIZE: what the kernel keeps, whatever libc knew of
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
@@ -61,7 +64,7 @@ LocalChannel::~LocalChannel() = default;
 Status LocalChannel::State::map(const Options& options) {
   stride = round_up(geometry.memory_size(), 4096);
   size = kHead + rings * stride;
-  int flags = MAP_SHARED | MAP_NORESERVE;
+  int flags = (options.index == Index::concurrency ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
   if (options.memory == Memory::huge) {
     size = round_up(size, kHugePage);
     flags |= MAP_HUGETLB;
@@ -95,7 +98,9 @@ Status LocalChannel::State::make_channel(const Options& options) {
   if (options.event_fd && (c.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) < 0)
     return error_from_errno("channel: eventfd");
 #if OURO_HAS_RSEQ
-  c.per_cpu = sync == Sync::per_cpu && c.tsc && &__rseq_size != nullptr && __rseq_size != 0;
+  c.index_at = options.index == Index::concurrency ? kByConcurrency : kByCpu;
+  c.per_cpu = sync == Sync::per_cpu && c.tsc && &__rseq_size != nullptr && __rseq_size != 0 &&
+              (options.index == Index::cpu || getauxval(kRseqFeatureSize) >= kByConcurrency + 4);
 #endif
   for (std::uint32_t i = 0; i < rings; ++i) c.ring[i] = reinterpret_cast<abi::RingHead*>(memory + kHead + i * stride);
   c.shared = c.ring + (sync == Sync::exclusive ? 0 : cpus);
@@ -103,10 +108,16 @@ Status LocalChannel::State::make_channel(const Options& options) {
 }
 
 Result<LocalChannel> LocalChannel::create(const Options& options) {
+  const bool is_private = options.memory == Memory::anonymous || options.memory == Memory::huge;
+  if (options.index == Index::concurrency && (options.sync != Sync::per_cpu || !is_private))
+    return errorf(EINVAL, "channel: rings by concurrency id with %s, want %s", is_private ? "another Sync than per_cpu" : "memory that others can map",
+                  is_private ? "Sync::per_cpu" : "Memory::anonymous or huge (hint: concurrency ids are a process's own)");
   auto state = std::make_unique<State>();
   state->sync = options.sync;
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
-  state->cpus = options.sync == Sync::exclusive || cpus <= 0 ? 1 : static_cast<std::uint32_t>(cpus);
+  state->cpus = options.sync == Sync::exclusive ? 1
+                : options.cpus != 0             ? options.cpus
+                                                : static_cast<std::uint32_t>(std::max(cpus, 1L));
   state->rings = options.sync == Sync::exclusive ? 1 : 2 * state->cpus;
   state->geometry = {abi::RingKind::per_cpu, options.mode, options.subbuf_count, options.subbuf_size, 0};
   if (const Result<Geometry> checked = check(state->geometry); !checked) return checked.error();

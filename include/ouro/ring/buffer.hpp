@@ -35,6 +35,7 @@ enum class Stamp : std::uint8_t {
 
 struct Policy {
   Sync sync = Sync::per_cpu;
+  Index index = Index::cpu;
   Full full = Full::discard;
   Stamp stamp = Stamp::clock;
   std::uint64_t patience_ns = 1'000'000'000;  // of Full::block
@@ -46,7 +47,8 @@ struct Shape {
   Memory memory = Memory::anonymous;
   std::string path{};
   bool tsc = true;
-  bool prefault = false, lock = false;     // as in LocalChannel::Options, also the next
+  std::uint32_t cpus = 0;                  // as in LocalChannel::Options, also the next
+  bool prefault = false, lock = false;
   bool bell = false;
   std::uint32_t wake_every = 1;
   bool event_fd = false;
@@ -74,6 +76,8 @@ class Buffer {
  public:
   static Result<Buffer> create(const Shape& shape = {}) {
     Result<LocalChannel> made = LocalChannel::create({.sync = kPolicy.sync,
+                                                      .index = kPolicy.index,
+                                                      .cpus = shape.cpus,
                                                       .mode = kPolicy.full == Full::overwrite ? abi::FullMode::overwrite : abi::FullMode::discard,
                                                       .subbuf_count = shape.subbuf_count,
                                                       .subbuf_size = shape.subbuf_size,
@@ -113,7 +117,7 @@ class Buffer {
         body[i] = rest | word << 32;
         rest = word >> 32;
       }
-      if (id < kExtendedId && detail::shoot_fixed<kSizeField + sizeof(T), false>(route_, tag_, id, detail::no_context, body)) [[likely]]
+      if (id < kExtendedId && detail::shoot_fixed<kSizeField + sizeof(T), false, kIndexAt>(route_, tag_, id, detail::no_context, body)) [[likely]]
         return Written::yes;
       return detail::write_record(channel_.channel(), route_, tag_, id, &value, sizeof value);
     } else {
@@ -136,6 +140,7 @@ class Buffer {
   explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(detail::next_tag()), tsc_(channel_.channel().tsc) {}
 
   static constexpr bool kStamped = kPolicy.stamp == Stamp::clock;
+  static constexpr std::uint32_t kIndexAt = kPolicy.index == Index::cpu ? kByCpu : kByConcurrency;
   static constexpr std::size_t kSizeField = detail::kSizeField;
 
   // The inline path. False: nothing was written.
@@ -150,7 +155,7 @@ class Buffer {
     } else if constexpr (kPolicy.sync == Sync::per_cpu) {
       if (size > kMaxInline || id >= kExtendedId) return false;
       const std::uint64_t head[1] = {length};
-      return detail::shoot_bytes<kSizeField, 0, false, kStamped, false>(route_, tag_, id, detail::no_context, head, bytes, size);
+      return detail::shoot_bytes<kSizeField, 0, false, kStamped, false, kIndexAt>(route_, tag_, id, detail::no_context, head, bytes, size);
     } else {
       return false;
     }

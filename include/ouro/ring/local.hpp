@@ -17,6 +17,13 @@ enum class Sync : std::uint8_t {
   exclusive,  // one ring; the client promises that one thread writes at a time, and no signal handler beside it
 };
 
+// Which number of a thread says which ring is its own, for Sync::per_cpu.
+enum class Index : std::uint8_t {
+  cpu,          // its CPU's; rings may be shared by processes
+  concurrency,  // its concurrency id (mm_cid, Linux 6.3): memory follows the threads of this process that run at once, not the CPUs of
+                // the machine. Private memory only, and a child of fork() has a copy of its own. Where the kernel has none: Sync::shared
+};
+
 enum class Memory : std::uint8_t {
   anonymous,  // this process and its children
   memfd,      // the same, and whoever is given the descriptor (LocalChannel::fd)
@@ -28,6 +35,8 @@ class LocalChannel {
  public:
   struct Options {
     Sync sync = Sync::per_cpu;
+    Index index = Index::cpu;
+    std::uint32_t cpus = 0;  // rings of each kind; 0: as many as the machine may ever have CPUs
     abi::FullMode mode = abi::FullMode::discard;
     std::uint32_t subbuf_count = 16;
     std::uint64_t subbuf_size = 256 * 1024;
