@@ -18,7 +18,16 @@ std::uint64_t owner() noexcept {
   return this_thread;
 }
 
+thread_local constinit std::uint32_t under_way __attribute__((tls_model("initial-exec"))) = 0;
+
+struct UnderWay {
+  UnderWay() noexcept { ++nesting(); }
+  ~UnderWay() { --nesting(); }
+};
+
 }  // namespace
+
+std::uint32_t& nesting() noexcept { return under_way; }
 
 std::uint32_t next_tag() noexcept {
   static std::atomic<std::uint32_t> last{kOnlyTag};
@@ -30,6 +39,7 @@ std::uint32_t next_tag() noexcept {
 
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept {
+  const UnderWay under_way_here;
   refresh(route, channel, tag);
   std::size_t size = 0;
   for (const auto& piece : pieces) size += piece.size();
@@ -74,4 +84,55 @@ Written write_record(const Channel& channel, Route& route, std::uint32_t tag, st
   return write_whole(channel, route, tag, id, bytes, size);
 }
 
+Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, std::uint64_t stamp, const void* bytes,
+                      std::size_t size) noexcept {
+  const UnderWay under_way_here;
+  refresh(route, channel, tag);
+  alignas(16) std::byte body[kMaxSingleShotBody];
+  constexpr std::size_t kHead = kExtendedHeader + kSizeField;
+  if (size > sizeof body - kHead) {
+    count_loss(*channel.ring[0], abi::Loss::too_large);
+    return Written::lost;
+  }
+  put_header(body, id, stamp, true);
+  const auto length = static_cast<std::uint32_t>(size);
+  std::memcpy(body + kExtendedHeader, &length, kSizeField);
+  if (size != 0) std::memcpy(body + kHead, bytes, size);
+  return write_slow(channel, 0, body, kHead + size, owner());
+}
+
+Written write_bytes(const Channel& channel, Route& route, std::uint32_t tag, const void* bytes, std::size_t size) noexcept {
+  if (size == 0) return Written::yes;
+  if (drop_if_full(channel, size)) return Written::lost;
+  const UnderWay under_way_here;
+  refresh(route, channel, tag);
+  return write_slow(channel, static_cast<std::uint32_t>(size), bytes, size, owner());
+}
+
+Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t size) noexcept {
+  const Reservation r = ring::reserve(channel, id, kSizeField + size, owner());
+  if (r.body != nullptr) {
+    ++nesting();
+    const auto length = static_cast<std::uint32_t>(size);
+    std::memcpy(r.body, &length, kSizeField);
+  }
+  return {r, size};
+}
+
 }  // namespace ouro::ring::detail
+
+namespace ouro::ring {
+
+void Reserved::commit() noexcept {
+  if (reservation_.body == nullptr) return;
+  ring::commit(std::exchange(reservation_, {}));
+  --detail::nesting();
+}
+
+void Reserved::discard() noexcept {
+  if (reservation_.body == nullptr) return;
+  std::memcpy(reservation_.body - kExtendedHeader + 4, &kPaddingId, 4);
+  commit();
+}
+
+}  // namespace ouro::ring

@@ -89,6 +89,84 @@ TEST(StampedBuffer, TakesRecordsOfMoreThanAKilobyteInTwoPhases) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), large);
 }
 
+template <class B>
+class ClientStamps : public testing::Test {};
+using StampedByClients = testing::Types<Of<Sync::per_cpu, Stamp::client>, Of<Sync::shared, Stamp::client>, Of<Sync::exclusive, Stamp::client>>;
+TYPED_TEST_SUITE(ClientStamps, StampedByClients);
+
+TYPED_TEST(ClientStamps, AreGivenBackAndAreTheOrderOfRecords) {
+  auto buffer = TypeParam::create({.subbuf_count = 8, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  const auto stamp_of = [](std::uint32_t i) { return (std::uint64_t{1} << 40) + std::uint64_t{i} * i * 1000; };  // nobody's clock
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    pin_to(static_cast<int>(i) % cpus);
+    const std::string text = text_of_size(i % 60);
+    ASSERT_EQ(buffer->write_at(stamp_of(i), i * 1000, text.data(), text.size()), Written::yes);
+  }
+  Records records(buffer->channel());
+  std::uint32_t i = 0;
+  for (Record r; records.next(r); ++i) {
+    EXPECT_EQ(r.stamp, stamp_of(i));
+    EXPECT_EQ(r.id, i * 1000);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), text_of_size(i % 60));
+  }
+  EXPECT_EQ(i, 300u);
+  const std::string largest = text_of_size(1004), larger = text_of_size(1005);
+  EXPECT_EQ(buffer->write_at(stamp_of(i), 1, largest.data(), largest.size()), Written::yes);
+  EXPECT_EQ(buffer->write_at(stamp_of(i), 1, larger.data(), larger.size()), Written::lost);
+  EXPECT_EQ(records.lost(Loss::too_large), 1u);
+}
+
+template <class B>
+class ReservingBuffer : public testing::Test {};
+using Stamped = testing::Types<Of<Sync::per_cpu, Stamp::clock>, Of<Sync::shared, Stamp::clock>, Of<Sync::exclusive, Stamp::clock>>;
+TYPED_TEST_SUITE(ReservingBuffer, Stamped);
+
+TYPED_TEST(ReservingBuffer, ShowsWhatIsCommittedAndSkipsWhatIsDiscarded) {
+  pin_to(0);
+  auto buffer = TypeParam::create({.subbuf_count = 4, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  Records records(buffer->channel(), Records::Order::by_ring);
+  Record r;
+  EXPECT_EQ(detail::nesting(), 0u);
+  {
+    Reserved first = buffer->reserve(1, 5);
+    ASSERT_TRUE(first);
+    ASSERT_EQ(first.bytes().size(), 5u);
+    EXPECT_EQ(detail::nesting(), 1u);
+    Reserved second = buffer->reserve(2, 6), forgotten = buffer->reserve(3, 100);
+    EXPECT_EQ(detail::nesting(), 3u);
+    std::memcpy(first.bytes().data(), "first", 5);
+    std::memcpy(second.bytes().data(), "second", 6);
+    EXPECT_FALSE(records.next(r));
+    second.commit();
+    first.commit();
+    EXPECT_EQ(detail::nesting(), 1u);
+  }
+  EXPECT_EQ(detail::nesting(), 0u);
+  buffer->write(4, std::string("last"));
+  const auto next = [&] { return records.next(r) ? std::to_string(r.id) + std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()) : ""; };
+  EXPECT_EQ(next(), "1first");
+  EXPECT_EQ(next(), "2second");
+  EXPECT_EQ(next(), "4last");
+  EXPECT_EQ(next(), "");
+  EXPECT_EQ(records.delivered(), 3u);
+  EXPECT_EQ(records.discarded(), 1u);
+  EXPECT_EQ(records.lost(), 0u);
+}
+
+TYPED_TEST(ReservingBuffer, SaysWhenThereIsNoRoom) {
+  auto buffer = TypeParam::create({.subbuf_count = 2, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  Reserved none = buffer->reserve(1, 5000);
+  EXPECT_FALSE(none);
+  none.commit();  // harmless
+  EXPECT_EQ(detail::nesting(), 0u);
+  Records records(buffer->channel());
+  EXPECT_EQ(records.lost(Loss::too_large), 1u);
+}
+
 TEST(TwoBuffersOfOnePolicy, DoNotMixTheirRecords) {
   auto a = Buffer<>::create(), b = Buffer<>::create();
   ASSERT_TRUE(a && b);

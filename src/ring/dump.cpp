@@ -53,7 +53,9 @@ class Output {
 std::uint64_t dump_part(Output& out, std::uint32_t cpu, std::span<const std::byte> bytes, std::uint64_t now) noexcept {
   std::uint64_t lines = 0;
   RecordHead head;
-  for (std::size_t at = 0; parse_record(bytes, at, true, now, head); at += head.size, ++lines) {
+  for (std::size_t at = 0; parse_record(bytes, at, true, now, head); at += head.size) {
+    if (head.id == kPaddingId) continue;
+    ++lines;
     out.add("[", 1);
     out.number(cpu);
     out.add("] ", 2);
@@ -92,6 +94,12 @@ std::uint64_t text_log::dump(int fd) const noexcept {
   std::uint64_t lines = 0;
   const LocalChannel& channel = buffer_.channel();
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i) lines += dump_ring(out, channel.head(i), channel.geometry(i));
+  if (const std::uint32_t level = detail::nesting(); level != 0) {
+    constexpr char kText[] = "-- nesting level of the interrupted write: ";
+    out.add(kText, sizeof kText - 1);
+    out.number(level);
+    out.add("\n", 1);
+  }
   out.flush();
   errno = saved;
   return lines;

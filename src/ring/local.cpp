@@ -87,6 +87,8 @@ Status LocalChannel::State::make_channel(const Options& options) {
   c.cpus = cpus;
   c.tsc = options.tsc;
   c.stamped = options.stamped;
+  c.client_stamped = options.client_stamped;
+  c.ends = options.ends;
   c.mode = options.mode;
   c.subbuf_count = options.subbuf_count;
   c.subbuf_size = options.subbuf_size;

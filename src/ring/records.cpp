@@ -16,12 +16,17 @@ Records::Records(LocalChannel& channel, Order order, bool include_current)
     : memory_(&channel), channel_(&channel.channel()), order_(order), include_current_(include_current) {
   rings_.reserve(channel.ring_count());
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i)
-    rings_.push_back({channel.reader(i), channel_->stamped || channel.geometry(i).kind == abi::RingKind::shared});
+{
+    const bool is_shared = channel.geometry(i).kind == abi::RingKind::shared;
+    rings_.push_back({channel.reader(i), channel_->stamped || channel_->client_stamped || is_shared,
+                      is_shared && channel_->client_stamped ? kExtendedHeader : 0});
+  }
 }
 
 // One record out of the packet in hand. False: it ends here, or is none.
 bool Records::parse(Cursor& c, std::uint32_t ring) {
   RecordHead head;
+  c.at = std::min(c.at + c.prefix, c.packet.bytes.size());
   if (!parse_record(c.packet.bytes, c.at, c.has_headers, c.now, head)) return false;
   c.record = {ring, head.id, c.now, c.packet.bytes.subspan(c.at, head.size)};
   c.at += head.size;
@@ -33,9 +38,13 @@ bool Records::advance(Cursor& c, std::uint32_t ring) {
   c.has = false;
   while (!c.broken) {
     if (c.holds && c.at < c.packet.bytes.size()) {
-      if (parse(c, ring)) return c.has = true;
-      c.broken = corrupt_ = true;
-      break;
+      if (!parse(c, ring)) {
+        c.broken = corrupt_ = true;
+        break;
+      }
+      if (c.record.id != kPaddingId) return c.has = true;
+      ++discarded_;
+      continue;
     }
     if (c.holds) c.reader.release();
     c.holds = false;

@@ -46,8 +46,7 @@ void free_pending(abi::Pending& entry) noexcept {
 
 // A ring's data is a hole in the session's file until a CPU first writes to it. Any number of threads may do this
 // at once. After a refusal, the next attempt is made about a second later: asking is expensive.
-bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept {
-  if (ring.writer.mask.load(std::memory_order_acquire) != 0) return true;  // ord(reserve:A) pairs with reserve:B
+bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept {
   constexpr std::uint64_t kPause = std::uint64_t{1} << 31;
   abi::Word& refused_until = ring.writer.reserved[0];
   const std::uint64_t now = channel.now();
@@ -59,7 +58,6 @@ bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept {
   // The first sub-buffer begins now: no record can be older.
   std::uint64_t unset = 0;
   ring.image[0].first_stamp.compare_exchange_strong(unset, now, std::memory_order_relaxed, std::memory_order_relaxed);
-  ring.writer.mask.store(channel.subbuf_size - 1, std::memory_order_release);  // ord(reserve:B)
   return true;
 }
 
@@ -139,6 +137,22 @@ bool exchange(const Channel& channel, const Exchange& x) noexcept {
   return channel.exclusive ? exchange_alone(x) : exchange_in_section(x);
 }
 
+constexpr abi::Word kNoSlot{0};  // for exchanges that depend on W alone
+
+// A channel's SubbufEnds, or none.
+struct Ends {
+  const SubbufEnds* client;
+  std::size_t begin_size, end_size;
+  explicit Ends(const Channel& channel)
+      : client(channel.ends), begin_size(client != nullptr ? client->begin_size : 0), end_size(client != nullptr ? client->end_size : 0) {}
+  void write_begin(const SubbufEnds::Info& info, std::byte* to) const noexcept {
+    if (begin_size != 0) client->begin(info, to);
+  }
+  void write_end(const SubbufEnds::Info& info, std::byte* to) const noexcept {
+    if (end_size != 0) client->end(info, to);
+  }
+};
+
 enum class Switch : std::uint8_t { again, full, busy };
 
 // Claims the slot of the sub-buffer after `image`'s. Null: `answer` says why.
@@ -189,9 +203,15 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t index, abi::RingHead&
   Switch answer{};
   if (!claim_next(channel, ring, sequence + 1, claimed, answer)) return answer;
 
+  const Ends ends(channel);
+  const std::uint64_t lost = counted_losses(ring);
+  const std::uint64_t start = claimed.physical() * channel.subbuf_size;
+  alignas(8) std::byte begin[SubbufEnds::kMaxSize], end[SubbufEnds::kMaxSize];
+  ends.write_end({index, sequence, (offset_of(w) & (channel.subbuf_size - 1)) - ends.begin_size, lost}, end);
+  ends.write_begin({index, sequence + 1, 0, lost}, begin);
   // Read after W: if W is unchanged when we exchange it, every record in `closing` is older than this stamp.
   const std::uint64_t stamp = channel.now();
-  const std::uint64_t close_image[3] = {w, stamp, counted_losses(ring)};
+  const std::uint64_t close_image[3] = {w + ends.end_size, stamp, lost};
   const std::uint64_t open_image[7] = {sequence + 1,
                                        closing.records_before.load(std::memory_order_relaxed) + records_of(w),
                                        stamp, 0, 0, 0, 0};
@@ -199,14 +219,41 @@ Switch switch_subbuf(const Channel& channel, std::uint32_t index, abi::RingHead&
   if (exchange(channel, {.index = index,
                          .ring = &ring,
                          .expected = w,
-                         .next = make_w(sequence + 1, claimed.physical() * channel.subbuf_size),
+                         .next = make_w(sequence + 1, start + ends.begin_size),
                          .slot = &ring.slot[(sequence + 1) & (channel.subbuf_count - 1)],
                          .slot_value = claimed.word,
                          .stamp = stamp,
                          .index_at = channel.index_at,
-                         .copies = {{&closing.close_word, close_image, 3}, {&ring.image[claimed.physical()].sequence, open_image, 7}}}))
+                         .copies = {{&closing.close_word, close_image, 3},
+                                    {&ring.image[claimed.physical()].sequence, open_image, 7},
+                                    {data_of(ring) + offset_of(w), end, ends.end_size / 8},
+                                    {data_of(ring) + start, begin, ends.begin_size / 8}}}))
     ring_bell(channel, sequence + 1);
   return Switch::again;
+}
+
+// The memory, and what the client wants at the beginning of the first sub-buffer. W then stands behind that, so it happens once.
+enum class Opened : std::uint8_t { yes, again, no_memory };
+Opened open_ring(const Channel& channel, std::uint32_t index, abi::RingHead& ring) noexcept {
+  if (!reserve_memory(channel, ring)) return Opened::no_memory;
+  const std::uint64_t w = ring.writer.write_word.load(std::memory_order_acquire);
+  const Ends ends(channel);
+  if (ends.begin_size != 0 && (offset_of(w) & (channel.subbuf_size - 1)) == 0) {
+    alignas(8) std::byte begin[SubbufEnds::kMaxSize];
+    ends.write_begin({index, ring.image[0].sequence.load(std::memory_order_relaxed), 0, 0}, begin);
+    if (!exchange(channel, {.index = index,
+                            .ring = &ring,
+                            .expected = w,
+                            .next = w + ends.begin_size,
+                            .slot = &kNoSlot,
+                            .slot_value = 0,
+                            .stamp = channel.now(),
+                            .index_at = channel.index_at,
+                            .copies = {{data_of(ring) + offset_of(w), begin, ends.begin_size / 8}}}))
+      return Opened::again;
+  }
+  let_writers_in(channel, ring);
+  return Opened::yes;
 }
 
 // One attempt's view of where a record of up to `bytes` would go; switches where needed.
@@ -223,11 +270,14 @@ Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open
   target.index = channel.exclusive ? 0 : current_index(channel);
   if (target.index >= channel.cpus) return Place::elsewhere;
   abi::RingHead& ring = *(target.ring = channel.ring[target.index]);
-  if (!make_writable(channel, ring)) {
-    count_loss(ring, abi::Loss::no_memory);
-    return Place::lost;
+  if (ring.writer.mask.load(std::memory_order_acquire) == 0) {  // ord(reserve:A) pairs with reserve:B
+    const Opened opened = open_ring(channel, target.index, ring);
+    if (opened == Opened::no_memory) count_loss(ring, abi::Loss::no_memory);
+    if (opened != Opened::yes) return opened == Opened::again ? Place::again : Place::lost;
   }
-  if (bytes >= channel.subbuf_size) {
+  const Ends ends(channel);
+  bytes += ends.end_size;
+  if (ends.begin_size + bytes >= channel.subbuf_size) {
     count_loss(ring, abi::Loss::too_large);
     return Place::lost;
   }
@@ -262,7 +312,7 @@ bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept {
   const std::uint32_t index = ouro::detail::rseq_index(*area, channel.index_at);
   if (index >= channel.cpus) return false;
   abi::RingHead& ring = *channel.ring[index];
-  const std::uint64_t bytes = room_for(body_size);
+  const std::uint64_t bytes = room_for(body_size) + Ends(channel).end_size;
   const std::uint64_t offset = offset_of(ring.writer.write_word.load(std::memory_order_acquire));
   const std::uint64_t physical = offset >> std::countr_zero(channel.subbuf_size);
   if (!crosses(offset, bytes, channel.subbuf_size) || bytes >= channel.subbuf_size || physical > channel.subbuf_count) return false;
@@ -279,7 +329,7 @@ namespace {
 
 Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept {
   if (drop_if_full(channel, size)) return Written::lost;
-  alignas(16) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];
+  alignas(8) std::byte image[kExtendedHeader + kMaxSingleShotBody + 8];  // header and body; without a header the body's last word
   Target target{};
   for (int tries = 0; tries < kMaxTries; ++tries) {
     const Place place = find_place(channel, room_for(size), abi::kOpenMask + 1, target);
@@ -294,17 +344,18 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
     const bool extended =
         channel.stamped && (id >= kExtendedId || target.stamp >= ring.writer.stamp_deadline.load(std::memory_order_relaxed));
     const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
-    std::memcpy(image + header, body, size);
-    const std::uint64_t same = 0;
+    const std::size_t as_it_stands = channel.stamped ? 0 : size & ~std::size_t{7};  // of the body
+    std::memcpy(image + header, static_cast<const std::byte*>(body) + as_it_stands, size - as_it_stands);
+    std::byte* const to = data_of(ring) + offset_of(target.w);
     if (exchange(channel, {.index = target.index,
                            .ring = &ring,
                            .expected = target.w,
                            .next = target.w + abi::kOneRecord + header + size,
-                           .slot = reinterpret_cast<const abi::Word*>(&same),
+                           .slot = &kNoSlot,
                            .slot_value = 0,
                            .stamp = target.stamp,
                            .index_at = channel.index_at,
-                           .copies = {{data_of(ring) + offset_of(target.w), image, (header + size + 7) / 8}}})) {
+                           .copies = {{to, body, as_it_stands / 8}, {to + as_it_stands, image, (header + size - as_it_stands + 7) / 8}}})) {
       // Only now: had we died before the record was there, a later deadline would make compact stamps ambiguous.
       // An older stamp stored late does no harm, only one more extended header.
       if (extended) ring.writer.stamp_deadline.store(target.stamp + (std::uint64_t{1} << kStampBits), std::memory_order_relaxed);
@@ -341,12 +392,11 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
     pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
     alignas(16) std::byte header[kExtendedHeader];
     put_header(header, id, target.stamp, true);
-    const std::uint64_t same = 0;
     if (exchange(channel, {.index = target.index,
                            .ring = &ring,
                            .expected = target.w,
                            .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
-                           .slot = reinterpret_cast<const abi::Word*>(&same),
+                           .slot = &kNoSlot,
                            .slot_value = 0,
                            .stamp = target.stamp,
                            .index_at = channel.index_at,

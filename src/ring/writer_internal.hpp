@@ -23,7 +23,12 @@ std::uint64_t this_owner() noexcept;
 abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept;
 void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept;
 void free_pending(abi::Pending& entry) noexcept;
-bool make_writable(const Channel& channel, abi::RingHead& ring) noexcept;
+// Reserves the memory of the ring's data. False: it could not be had.
+bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept;
+// From here on every writer writes.
+inline void let_writers_in(const Channel& channel, abi::RingHead& ring) noexcept {
+  ring.writer.mask.store(channel.subbuf_size - 1, std::memory_order_release);  // ord(reserve:B)
+}
 
 void ring_bell(const Channel& channel, std::uint64_t closed) noexcept;
 // Until `word` is no longer `seen`, for so long at most. False: it still is.

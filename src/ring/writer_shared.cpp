@@ -91,7 +91,10 @@ Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t
     count_loss(ring, cause);
     return Reservation{};
   };
-  if (!make_writable(channel, ring)) return lose(abi::Loss::no_memory);
+  if (ring.writer.mask.load(std::memory_order_acquire) == 0) {  // ord(reserve:A)
+    if (!reserve_memory(channel, ring)) return lose(abi::Loss::no_memory);
+    let_writers_in(channel, ring);
+  }
   if (total >= channel.subbuf_size) return lose(abi::Loss::too_large);
   abi::Pending* pending = claim_pending(ring, owner);
   if (pending == nullptr) return lose(abi::Loss::busy);

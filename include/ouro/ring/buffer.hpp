@@ -30,6 +30,7 @@ enum class Full : std::uint8_t {
 
 enum class Stamp : std::uint8_t {
   clock,  // each record has its time: rdtsc, or CLOCK_MONOTONIC
+  client, // each record has what its writer says is its time, in units of his; they should not go back within a thread
   none,   // none has
 };
 
@@ -65,16 +66,47 @@ concept Holds = requires(const T& v) {
 std::uint32_t next_tag() noexcept;  // for a new buffer
 inline constexpr std::size_t kSizeField = 4;  // before a record's bytes
 // What does not depend on the policy, and is rare.
+Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, std::uint64_t stamp, const void* bytes,
+                      std::size_t size) noexcept;
+Written write_bytes(const Channel& channel, Route& route, std::uint32_t tag, const void* bytes, std::size_t size) noexcept;
 Written write_record(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept;
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept;
 
+
+// How many writes of this thread are under way: reservations not yet committed, and writes off the inline path. In a signal handler
+// therefore: what it interrupted.
+std::uint32_t& nesting() noexcept;
+
 }  // namespace detail
+
+// A record whose bytes its writer fills in place; see Buffer::reserve.
+class Reserved {
+ public:
+  Reserved(const Reservation& r, std::size_t size) noexcept : reservation_(r), size_(size) {}
+  Reserved(Reserved&& other) noexcept : reservation_(std::exchange(other.reservation_, {})), size_(other.size_) {}
+  Reserved& operator=(Reserved&&) = delete;
+  ~Reserved() { discard(); }
+  // False: there was no room; the loss is counted.
+  explicit operator bool() const noexcept { return reservation_.body != nullptr; }
+  std::span<std::byte> bytes() const noexcept { return {reservation_.body + detail::kSizeField, size_}; }
+  void commit() noexcept;   // readers see it
+  void discard() noexcept;  // readers skip it; what it took is taken until its sub-buffer is reused
+
+ private:
+  Reservation reservation_;
+  std::size_t size_;
+};
+
+namespace detail {
+Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t size) noexcept;
+}
 
 template <Policy kPolicy = Policy{}>
 class Buffer {
  public:
-  static Result<Buffer> create(const Shape& shape = {}) {
+  // `ends`: constant; for clients such as ouro/ring/relay.hpp, whose own inline write leaves room for them.
+  static Result<Buffer> create(const Shape& shape = {}, const SubbufEnds* ends = nullptr) {
     Result<LocalChannel> made = LocalChannel::create({.sync = kPolicy.sync,
                                                       .index = kPolicy.index,
                                                       .cpus = shape.cpus,
@@ -83,6 +115,8 @@ class Buffer {
                                                       .subbuf_size = shape.subbuf_size,
                                                       .tsc = shape.tsc,
                                                       .stamped = kPolicy.stamp == Stamp::clock,
+                                                      .client_stamped = kPolicy.stamp == Stamp::client,
+                                                      .ends = ends,
                                                       .memory = shape.memory,
                                                       .path = shape.path,
                                                       .prefault = shape.prefault,
@@ -98,14 +132,16 @@ class Buffer {
   // One record. `id` is the client's (up to 1022 without detour; without a stamp it is not kept). The bytes are copied: with a stamp as many as
   // fit in a sub-buffer beside 20 of ours, without 1,020. Async-signal-safe but for Full::block, never allocates. Yes: it is there.
   // Lost: it is not, will not be, and is counted by cause (Records::lost).
-  [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept {
+  [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept
+    requires(kPolicy.stamp != Stamp::client)
+  {
     if (put(id, bytes, size)) [[likely]]
       return Written::yes;
     return detail::write_record(channel_.channel(), route_, tag_, id, bytes, size);
   }
   // A value as its bytes; of strings, vectors, spans and the like, what they hold.
   template <class T>
-    requires std::is_trivially_copyable_v<T> && (!std::is_pointer_v<T>) && (!detail::Holds<T>)
+    requires std::is_trivially_copyable_v<T> && (!std::is_pointer_v<T>) && (!detail::Holds<T>) && (kPolicy.stamp != Stamp::client)
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& value) noexcept {
     if constexpr (kPolicy.sync == Sync::per_cpu && kStamped && sizeof(T) <= 56) {  // by way of registers
       // Word by word: no stores of parts that a load of the whole would wait for.
@@ -125,14 +161,38 @@ class Buffer {
     }
   }
   template <detail::Holds T>
+    requires(kPolicy.stamp != Stamp::client)
   [[gnu::always_inline]] Written write(std::uint32_t id, const T& values) noexcept {
     return write(id, values.data(), values.size() * sizeof *values.data());
   }
+  // The same with the client's stamp; at most 1,004 bytes.
+  [[gnu::always_inline]] Written write_at(std::uint64_t stamp, std::uint32_t id, const void* bytes, std::size_t size) noexcept
+    requires(kPolicy.stamp == Stamp::client)
+  {
+    if constexpr (kPolicy.sync == Sync::per_cpu) {
+      const std::uint64_t head[3] = {kExtendedId | std::uint64_t{id} << 32, stamp, static_cast<std::uint32_t>(size)};
+      if (size <= kMaxInline - kExtendedHeader &&
+          detail::shoot_bytes<kExtendedHeader + kSizeField, 0, false, false, false, kIndexAt>(route_, tag_, 0, detail::no_context, head, bytes, size)) [[likely]]
+        return Written::yes;
+    }
+    return detail::write_stamped(channel_.channel(), route_, tag_, id, stamp, bytes, size);
+  }
+  // Room for a record that its writer fills himself and then commits or discards, in any order with others that he has open, on the
+  // thread that reserved it. Meanwhile readers wait where it stands; if the thread dies, they step over it. As many bytes as fit in a sub-buffer
+  // beside 20 of ours.
+  Reserved reserve(std::uint32_t id, std::size_t size) noexcept
+    requires(kPolicy.stamp == Stamp::clock)
+  {
+    return detail::reserve_record(channel_.channel(), id, size);
+  }
   // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one); out of line.
-  Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept {
+  Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept
+    requires(kPolicy.stamp != Stamp::client)
+  {
     return detail::write_pieces(channel_.channel(), route_, tag_, id, pieces);
   }
 
+  std::uint32_t tag() const noexcept { return tag_; }  // of routes to it
   LocalChannel& channel() noexcept { return channel_; }
   const LocalChannel& channel() const noexcept { return channel_; }
 

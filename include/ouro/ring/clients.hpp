@@ -76,7 +76,8 @@ class text_log {
   }
   void write(std::string_view line) noexcept { buffer_.write(0, line); }
   // Writes what there is to a descriptor, CPU by CPU, each line behind its CPU and time stamp. Async-signal-safe, allocates
-  // nothing: for SIGSEGV handlers, while other threads may still write. Returns the number of lines.
+  // nothing: for SIGSEGV handlers, while other threads may still write. If this thread was in the middle of a write of any Buffer (one
+  // that it reserved, or one that left the inline path), a last line says at which level of nesting. Returns the number of records.
   std::uint64_t dump(int fd) const noexcept;
   flight_recorder& buffer() noexcept { return buffer_; }
 

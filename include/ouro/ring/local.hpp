@@ -42,6 +42,8 @@ class LocalChannel {
     std::uint64_t subbuf_size = 256 * 1024;
     bool tsc = true;        // false, where the kernel does not keep time by it: CLOCK_MONOTONIC, and for per_cpu shared rings
     bool stamped = true;    // else records have no header: see write_unstamped
+    bool client_stamped = false;         // see Stamp::client
+    const SubbufEnds* ends = nullptr;    // constant; see there
     Memory memory = Memory::anonymous;
     std::string path{};     // of Memory::file
     // A ring's memory is reserved when its CPU first writes, on that CPU and so on its NUMA node. Or:

@@ -39,6 +39,7 @@ class Records {
   void writers_are_done() { final_ = true; }
 
   std::uint64_t delivered() const { return delivered_; }
+  std::uint64_t discarded() const { return discarded_; }  // reserved, and then discarded by their writers
   std::uint64_t lost() const;                  // so far, of all rings
   std::uint64_t lost(abi::Loss cause) const;
   bool corrupt() const { return corrupt_; }    // a ring's memory contradicts itself: that ring is read no further
@@ -47,6 +48,7 @@ class Records {
   struct Cursor {
     Reader reader;
     bool has_headers;          // without stamps, only records of shared rings have them
+    std::size_t prefix;        // bytes before a record that are not its own: with stamps of the client, a shared ring's header
     Packet packet{};
     std::size_t at = 0;        // in packet.bytes
     Record record{};           // the next to be delivered, if `has`
@@ -68,7 +70,7 @@ class Records {
   bool top_is_out_ = false;          // the top's record was delivered and is still looked at
   std::uint32_t ring_ = 0;           // by_ring: where we are
   std::uint64_t horizon_ = 0;        // by_time: no ring can still get a record that is older
-  std::uint64_t delivered_ = 0;
+  std::uint64_t delivered_ = 0, discarded_ = 0;
 };
 
 }  // namespace ouro::ring

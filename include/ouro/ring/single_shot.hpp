@@ -15,6 +15,7 @@ namespace ouro::ring {
 inline constexpr std::size_t kCompactHeader = 4;
 inline constexpr std::size_t kExtendedHeader = 16;
 inline constexpr std::uint32_t kExtendedId = 1023;
+inline constexpr std::uint32_t kPaddingId = 0xffffffff;  // in an extended header: the record was reserved, and discarded
 inline constexpr int kStampBits = 22;
 
 // Which word of the thread's rseq area says which ring is its own: kIndexAt, Channel::index_at.
@@ -60,7 +61,7 @@ template <std::size_t kSize, std::size_t kIndexAt = kByCpu>
 inline bool shoot_unstamped(const Route&, std::uint32_t, const std::uint64_t*) noexcept {
   return false;
 }
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu>
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu, std::size_t kAfter = 0>
 inline bool shoot_bytes(const Route&, std::uint32_t, std::uint32_t, Context&, const std::uint64_t*, const void*, std::size_t) noexcept {
   return false;
 }

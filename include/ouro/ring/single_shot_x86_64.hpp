@@ -154,16 +154,16 @@ declined:
 
 // A body of kHead bytes, `length` bytes from somewhere, and kTail bytes: head and tail in whole words, one behind the other in
 // `words`. What the words hold beyond head and tail is stored as well; it is overwritten by what follows, and room for it is
-// checked. kText: false also if there is a NUL among the bytes, for it would end the text for whoever reads the record.
+// checked; for kAfter bytes behind it as well. kText: false also if there is a NUL among the bytes, for it would end the text for whoever reads the record.
 //   rax place of the bytes   xmm1 the least of all of them, in 16 columns
-template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu>
+template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool kContext, std::size_t kIndexAt = kByCpu, std::size_t kAfter = 0>
 [[gnu::always_inline]] inline bool shoot_bytes(const Route& route, std::uint32_t tag, std::uint32_t id, Context& context,
                                                const std::uint64_t* words, const void* bytes, std::size_t length) noexcept {
   constexpr std::size_t kHeader = kStamped ? kCompactHeader : 0;
   constexpr std::size_t kHeadWords = (kHead + 7) / 8, kTailWords = (kTail + 7) / 8;
   constexpr std::size_t kBeyondHead = 8 * (kHeadWords > kTailWords + kHead / 8 ? kHeadWords - kHead / 8 : kTailWords);
   static_assert(kStamped || !kContext);
-  static_assert(kHead + kTail >= 4 && kHeadWords + kTailWords <= 8);
+  static_assert((kHead + kTail >= 4 || !kStamped) && kHeadWords + kTailWords <= 8);
   asm goto(OURO_WRITE_HEAD("%c[room](%%r11,%[length])")
            OURO_COPY_WORDS("head_words", "0", "16384+%c[header](%%r10,%%rcx)")
            OURO_PUT_CONTEXT
@@ -221,7 +221,7 @@ template <std::size_t kHead, std::size_t kTail, bool kText, bool kStamped, bool 
            OURO_WRITE_STAMP
            ".endif\n\t"
            OURO_WRITE_COMMIT
-           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kHeader + kHead + kBeyondHead),
+           : : OURO_WRITE_ROUTE, [id] "r"(id), [room] "i"(kHeader + kHead + kBeyondHead + kAfter),
                [advance] "i"(abi::kOneRecord + kHeader + kHead + kTail), [header] "i"(kHeader), [head] "i"(kHead),
                [head_words] "i"(kHeadWords), [tail_words] "i"(kTailWords), [text] "i"(kText ? 1 : 0), [body] "r"(words),
                [bytes] "r"(bytes), [length] "r"(length), [context] "m"(context), [has_context] "i"(kContext ? 1 : 0)

@@ -22,6 +22,21 @@ namespace ouro::ring {
 // Records with a larger body are written in two phases: a section should be short, or it is restarted too often.
 inline constexpr std::size_t kMaxSingleShotBody = 1024;
 
+// What a client writes at the beginning and the end of every sub-buffer; per_cpu rings only. Both functions run in
+// whoever writes there next, signal handlers included, and what they gave is thrown away if another writer was faster.
+struct SubbufEnds {
+  struct Info {
+    std::uint32_t ring = 0;
+    std::uint64_t sequence = 0;   // of the sub-buffer, from n on
+    std::uint64_t bytes = 0;      // at its end: of all records in it, ends not included
+    std::uint64_t lost = 0;       // records of this ring, so far
+  };
+  static constexpr std::size_t kMaxSize = 64;
+  std::size_t begin_size = 0, end_size = 0;  // bytes; multiples of 8, kMaxSize at most
+  void (*begin)(const Info&, std::byte* to) noexcept = nullptr;
+  void (*end)(const Info&, std::byte* to) noexcept = nullptr;
+};
+
 // A process's view of a channel: its rings, where they are mapped here. Made once, then constant.
 struct alignas(64) Channel {
   std::uint32_t cpus = 0;           // entries in `ring`; every CPU, or concurrency id, there may ever be. Exclusive: 1
@@ -29,6 +44,7 @@ struct alignas(64) Channel {
   bool exclusive = false;           // one writer at a time, by promise
   bool tsc = false;                 // the clock; else CLOCK_MONOTONIC
   bool stamped = true;              // else records have no header: write_unstamped only
+  bool client_stamped = false;      // not `stamped`: records begin with an extended header of the client's, see Stamp::client
   std::uint32_t index_at = kByCpu;  // or kByConcurrency: which number of a thread names its ring
   abi::FullMode mode{};             // this and the next two: of every ring, checked when the channel was mapped
   std::uint32_t subbuf_count = 0;   // n
@@ -40,6 +56,7 @@ struct alignas(64) Channel {
   std::uint64_t patience_ns = 0;   // discard: how long the slow path waits for room before a record is lost. Needs the bell, and
                                    // no writing in signal handlers: they might interrupt the reader
   std::uint32_t wake_every = 1;    // sub-buffers: how many are closed before one sleeping reader is woken
+  const SubbufEnds* ends = nullptr;  // null: sub-buffers hold records and nothing else
   int event_fd = -1;               // an eventfd(2) that gets 1 added as often, for readers with an event loop; -1: none
   abi::RingHead** shared = nullptr;   // `cpus` rings of kind shared
 #pragma GCC diagnostic push
