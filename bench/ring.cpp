@@ -173,6 +173,44 @@ void together(std::uint64_t subbuf, unsigned threads) {
   series[0].print("writers", subbuf, "rdtsc", ", \"threads\": " + std::to_string(threads));
 }
 
+// Records of many bytes, into a ring that the caches hold and one that they do not: by memcpy and past the caches. `after`: what reading
+// 256 KiB of the program's own costs afterwards, over what it costs when only they are read.
+template <std::uint64_t kStreamFrom>
+void large(const char* what, std::size_t size, std::uint32_t subbuf_count) {
+  constexpr std::uint64_t kSubbuf = 512 * 1024;
+  auto buffer = Buffer<Policy{.full = Full::overwrite, .stream_from = kStreamFrom}>::create(
+      {.subbuf_count = subbuf_count, .subbuf_size = kSubbuf, .prefault = true});
+  if (!buffer) return;
+  std::vector<std::byte> payload(size), plain(subbuf_count * kSubbuf), own(256 * 1024);
+  const std::uint32_t n = static_cast<std::uint32_t>((1 << 20) / size);
+  const auto read_own = [&] {
+    const auto begin = now();
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < own.size(); i += 64) sum += static_cast<unsigned>(own[i]);
+    asm volatile("" : : "r"(sum));
+    return static_cast<double>(now() - begin);
+  };
+  Series series;
+  std::vector<double> after;
+  std::size_t at = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    read_own();
+    const double warm = read_own();
+    auto begin = now();
+    for (std::uint32_t i = 0; i < n; ++i, at = at + 2 * size <= plain.size() ? at + size : 0) std::memcpy(plain.data() + at, payload.data(), size);
+    const double floor = static_cast<double>(now() - begin) / n;
+    read_own();
+    begin = now();
+    for (std::uint32_t i = 0; i < n; ++i) buffer->write(7, payload);
+    series.add(static_cast<double>(now() - begin) / n, floor);
+    after.push_back(read_own() / warm);
+  }
+  char more[120];
+  std::snprintf(more, sizeof more, ", \"bytes\": %zu, \"ring_kib\": %llu, \"after\": %.2f", size,
+                static_cast<unsigned long long>(subbuf_count * kSubbuf >> 10), median(after));
+  series.print(what, kSubbuf, "memcpy", more);
+}
+
 void fifo_turn() {
   auto pipe = fifo<std::uint64_t>::create(2 * kBurst);
   if (!pipe) return;
@@ -207,4 +245,9 @@ int main() {
     for (unsigned threads = 1; threads <= std::thread::hardware_concurrency(); threads *= 2) together(subbuf, threads);
   }
   fifo_turn();
+  for (const std::uint32_t subbuf_count : {2u, 128u})
+    for (const std::size_t size : {std::size_t{2} << 10, std::size_t{8} << 10, std::size_t{64} << 10}) {
+      large<~std::uint64_t{0}>("large", size, subbuf_count);
+      large<2048>("large_non_temporal", size, subbuf_count);
+    }
 }

@@ -78,15 +78,22 @@ TYPED_TEST(AnyBuffer, ARecordThatNeverFitsIsLostAndCounted) {
   EXPECT_EQ(records.lost(abi::Loss::too_large), 1u);
 }
 
-TEST(StampedBuffer, TakesRecordsOfMoreThanAKilobyteInTwoPhases) {
-  auto buffer = Buffer<>::create();
+template <class B>
+class LargeRecords : public testing::Test {};
+using Stores = testing::Types<Buffer<>, Buffer<Policy{.stream_from = 1021}>>;
+TYPED_TEST_SUITE(LargeRecords, Stores);
+
+TYPED_TEST(LargeRecords, AreWrittenInTwoPhasesAndComeOutWhole) {
+  auto buffer = TypeParam::create();
   ASSERT_TRUE(buffer);
-  const std::string large = text_of_size(100'000);
-  EXPECT_EQ(buffer->write(1, large), Written::yes);
   Records records(buffer->channel(), Records::Order::by_ring);
-  Record r;
-  ASSERT_TRUE(records.next(r));
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), large);
+  for (const std::size_t size : {1021, 1022, 1087, 4096, 4097, 10'000, 10'063, 100'000}) {
+    const std::string large = text_of_size(size);
+    EXPECT_EQ(buffer->write(1, large), Written::yes);
+    Record r;
+    ASSERT_TRUE(records.next(r));
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(r.bytes.data()), r.bytes.size()), large);
+  }
 }
 
 template <class B>

@@ -89,6 +89,7 @@ Status LocalChannel::State::make_channel(const Options& options) {
   c.stamped = options.stamped;
   c.client_stamped = options.client_stamped;
   c.ends = options.ends;
+  c.stream_from = options.stream_from;
   c.mode = options.mode;
   c.subbuf_count = options.subbuf_count;
   c.subbuf_size = options.subbuf_size;

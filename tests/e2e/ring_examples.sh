@@ -7,6 +7,8 @@ expect_equal "read + lost" "$((BASH_REMATCH[1] + BASH_REMATCH[2]))" 400000
 [[ $(timeout 30 "$examples/recorder") =~ ^recorder:\ the\ last\ ([0-9]+)\ steps,\ from\ ([0-9]+)\ to\ 1414\ at\ 1000.405\;\ ([0-9]+)\ before ]] ||
   fail "recorder says something else"
 expect_equal "steps in all" "$((BASH_REMATCH[1] + BASH_REMATCH[3]))" 1415
+[[ $(timeout 30 "$examples/relay") =~ ^relay:\ ([0-9]+)\ lines\ in\ ([0-9]+)\ sub-buffers,\ ([0-9]+)\ lost$ ]] || fail "relay says something else"
+expect_equal "lines and lost ones" "$((BASH_REMATCH[1] + BASH_REMATCH[3]))" 20000
 expect_equal "pipe" "$(timeout 30 "$examples/pipe")" "pipe: 1000000 values, sum 499999500000"
 status=0
 timeout 30 "$examples/crash" 2>"$folder/last_words" || status=$?

@@ -40,6 +40,8 @@ struct Policy {
   Full full = Full::discard;
   Stamp stamp = Stamp::clock;
   std::uint64_t patience_ns = 1'000'000'000;  // of Full::block
+  // Pieces of records of at least so many bytes (more than 1,020) are stored with non-temporal stores, which leave the caches to the program.
+  std::uint64_t stream_from = ~std::uint64_t{0};
 };
 
 struct Shape {
@@ -116,6 +118,7 @@ class Buffer {
                                                       .tsc = shape.tsc,
                                                       .stamped = kPolicy.stamp == Stamp::clock,
                                                       .client_stamped = kPolicy.stamp == Stamp::client,
+                                                      .stream_from = kPolicy.stream_from,
                                                       .ends = ends,
                                                       .memory = shape.memory,
                                                       .path = shape.path,

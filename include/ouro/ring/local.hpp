@@ -43,6 +43,7 @@ class LocalChannel {
     bool tsc = true;        // false, where the kernel does not keep time by it: CLOCK_MONOTONIC, and for per_cpu shared rings
     bool stamped = true;    // else records have no header: see write_unstamped
     bool client_stamped = false;         // see Stamp::client
+    std::uint64_t stream_from = ~std::uint64_t{0};  // see Policy
     const SubbufEnds* ends = nullptr;    // constant; see there
     Memory memory = Memory::anonymous;
     std::string path{};     // of Memory::file

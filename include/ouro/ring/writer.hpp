@@ -56,6 +56,7 @@ struct alignas(64) Channel {
   std::uint64_t patience_ns = 0;   // discard: how long the slow path waits for room before a record is lost. Needs the bell, and
                                    // no writing in signal handlers: they might interrupt the reader
   std::uint32_t wake_every = 1;    // sub-buffers: how many are closed before one sleeping reader is woken
+  std::uint64_t stream_from = ~std::uint64_t{0};  // bytes: pieces of records as large are stored past the caches
   const SubbufEnds* ends = nullptr;  // null: sub-buffers hold records and nothing else
   int event_fd = -1;               // an eventfd(2) that gets 1 added as often, for readers with an event loop; -1: none
   abi::RingHead** shared = nullptr;   // `cpus` rings of kind shared
