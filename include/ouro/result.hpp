@@ -5,9 +5,10 @@
 //   "ring 'app-4711/cpu3': magic is 0, want 0x316e6f6973736573 (is the program still starting?)"
 #pragma once
 #include <cassert>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace ouro {
 
@@ -21,20 +22,36 @@ struct Error {
 // The same, with ": " and strerror(errno) at the end.
 [[gnu::format(printf, 1, 2)]] Error error_from_errno(const char* format, ...);
 
+namespace detail {
+struct DropError {
+  void operator()(const Error* error) const noexcept;
+};
+using KeptError = std::unique_ptr<const Error, DropError>;  // a pointer, so that results are small and cheap to hand on
+KeptError keep(const Error& error);
+}  // namespace detail
+
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
-  explicit operator bool() const { return state_.index() == 0; }
-  T& operator*() { assert(*this); return *std::get_if<0>(&state_); }
-  const T& operator*() const { assert(*this); return *std::get_if<0>(&state_); }
+  Result(T value) : value_(std::move(value)) {}
+  Result(const Error& error) : error_(detail::keep(error)) {}
+  // What was made as a U is a T.
+  template <class U>
+  explicit Result(Result<U>&& other) noexcept : error_(std::move(other.error_)) {
+    if (other.value_) value_.emplace(std::move(*other.value_));
+  }
+  explicit operator bool() const { return value_.has_value(); }
+  T& operator*() { assert(*this); return *value_; }
+  const T& operator*() const { assert(*this); return *value_; }
   T* operator->() { return &**this; }
   const T* operator->() const { return &**this; }
-  const Error& error() const { assert(!*this); return *std::get_if<1>(&state_); }
+  const Error& error() const { assert(!*this); return *error_; }
 
  private:
-  std::variant<T, Error> state_;
+  template <class U>
+  friend class Result;
+  std::optional<T> value_;
+  detail::KeptError error_;  // if there is no value
 };
 
 struct Ok {};

@@ -8,6 +8,9 @@
 
 namespace ouro {
 
+void detail::DropError::operator()(const Error* error) const noexcept { delete error; }
+detail::KeptError detail::keep(const Error& error) { return KeptError(new Error(error)); }
+
 Error errorf(int code, const char* format, ...) {
   va_list args;
   va_start(args, format);

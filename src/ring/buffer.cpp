@@ -22,6 +22,14 @@ std::uint64_t owner() noexcept {
   return this_thread;
 }
 
+std::uint32_t next_tag() noexcept {
+  static std::atomic<std::uint32_t> last{kOnlyTag};
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { this_thread = 0; });
+  (void)registered;
+  const std::uint32_t tag = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return tag > kOnlyTag ? tag : next_tag();  // not 0, ever
+}
+
 thread_local constinit std::uint32_t under_way __attribute__((tls_model("initial-exec"))) = 0;
 
 // A copy that leaves the caches as they are, where the machine can do that.
@@ -49,13 +57,36 @@ struct UnderWay {
 
 std::uint32_t& nesting() noexcept { return under_way; }
 
-std::uint32_t next_tag() noexcept {
-  static std::atomic<std::uint32_t> last{kOnlyTag};
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { this_thread = 0; });
-  (void)registered;
-  const std::uint32_t tag = last.fetch_add(1, std::memory_order_relaxed) + 1;
-  return tag > kOnlyTag ? tag : next_tag();  // not 0, ever
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+
+Result<Core> create_core(const Policy& policy, const Shape& shape, const SubbufEnds* ends) {
+  const bool blocks = policy.full == Full::block;
+  Result<LocalChannel> made = LocalChannel::create({.sync = policy.sync,
+                               .index = policy.index,
+                               .cpus = shape.cpus,
+                               .mode = policy.full == Full::overwrite ? abi::FullMode::overwrite : abi::FullMode::discard,
+                               .subbuf_count = shape.subbuf_count,
+                               .subbuf_size = shape.subbuf_size,
+                               .tsc = shape.tsc,
+                               .stamped = policy.stamp == Stamp::clock,
+                               .client_stamped = policy.stamp == Stamp::client,
+                               .stream_from = policy.stream_from,
+                               .ends = ends,
+                               .memory = shape.memory,
+                               .path = std::string(shape.path),
+                               .prefault = shape.prefault,
+                               .lock = shape.lock,
+                               .bell = shape.bell || blocks,
+                               .wake_every = shape.wake_every,
+                               .event_fd = shape.event_fd,
+                               .patience_ns = blocks ? policy.patience_ns : 0});
+  if (!made) return made.error();
+  return Core(std::move(*made));
 }
+
+Core::Core(LocalChannel channel) noexcept
+    : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(next_tag()), tsc_(channel_.channel().tsc) {}
 
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept {

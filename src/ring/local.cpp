@@ -138,9 +138,9 @@ Result<LocalChannel> LocalChannel::create(const Options& options) {
   return out;
 }
 
-const Channel& LocalChannel::channel() const { return *state_->channel; }
+const Channel& LocalChannel::channel() const noexcept { return *state_->channel; }
 std::uint32_t LocalChannel::ring_count() const { return state_->rings; }
-abi::RingHead& LocalChannel::head(std::uint32_t i) const { return *state_->channel->ring[i]; }
+abi::RingHead& LocalChannel::head(std::uint32_t i) const noexcept { return *state_->channel->ring[i]; }
 int LocalChannel::fd() const { return state_->fd; }
 
 Geometry LocalChannel::geometry(std::uint32_t i) const {

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -48,7 +48,7 @@ struct Shape {
   std::uint32_t subbuf_count = 16;         // a power of two, 2 to 128
   std::uint64_t subbuf_size = 256 * 1024;  // bytes; a power of two, 4 KiB to 4 MiB. Per ring there is one sub-buffer more
   Memory memory = Memory::anonymous;
-  std::string path{};
+  std::string_view path{};
   bool tsc = true;
   std::uint32_t cpus = 0;                  // as in LocalChannel::Options, also the next
   bool prefault = false, lock = false;
@@ -56,6 +56,7 @@ struct Shape {
   std::uint32_t wake_every = 1;
   bool event_fd = false;
 };
+inline constexpr Shape kDefaultShape{};
 
 namespace detail {
 
@@ -65,7 +66,23 @@ concept Holds = requires(const T& v) {
   requires std::is_trivially_copyable_v<std::remove_cvref_t<decltype(*v.data())>>;
 };
 
-std::uint32_t next_tag() noexcept;  // for a new buffer
+// What all buffers have.
+class Core {
+ public:
+  explicit Core(LocalChannel channel) noexcept;
+  Core& operator=(Core&&) noexcept;
+  Core(Core&&) noexcept;  // here and there out of line: each client would have its own
+  LocalChannel& channel() noexcept { return channel_; }
+  const LocalChannel& channel() const noexcept { return channel_; }
+  std::uint32_t tag() const noexcept { return tag_; }
+
+ protected:
+  LocalChannel channel_;
+  abi::RingHead* ring_;  // of Sync::exclusive
+  std::uint32_t tag_;    // of its own among all
+  bool tsc_;
+};
+Result<Core> create_core(const Policy& policy, const Shape& shape, const SubbufEnds* ends);
 inline constexpr std::size_t kSizeField = 4;  // before a record's bytes
 // What does not depend on the policy, and is rare.
 Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, std::uint64_t stamp, const void* bytes,
@@ -105,31 +122,13 @@ Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t si
 }
 
 template <Policy kPolicy = Policy{}>
-class Buffer {
+class Buffer : detail::Core {
  public:
+  explicit Buffer(detail::Core&& core) noexcept : detail::Core(std::move(core)) {}  // of create() only
+
   // `ends`: constant; for clients such as ouro/ring/relay.hpp, whose own inline write leaves room for them.
-  static Result<Buffer> create(const Shape& shape = {}, const SubbufEnds* ends = nullptr) {
-    Result<LocalChannel> made = LocalChannel::create({.sync = kPolicy.sync,
-                                                      .index = kPolicy.index,
-                                                      .cpus = shape.cpus,
-                                                      .mode = kPolicy.full == Full::overwrite ? abi::FullMode::overwrite : abi::FullMode::discard,
-                                                      .subbuf_count = shape.subbuf_count,
-                                                      .subbuf_size = shape.subbuf_size,
-                                                      .tsc = shape.tsc,
-                                                      .stamped = kPolicy.stamp == Stamp::clock,
-                                                      .client_stamped = kPolicy.stamp == Stamp::client,
-                                                      .stream_from = kPolicy.stream_from,
-                                                      .ends = ends,
-                                                      .memory = shape.memory,
-                                                      .path = shape.path,
-                                                      .prefault = shape.prefault,
-                                                      .lock = shape.lock,
-                                                      .bell = shape.bell || kPolicy.full == Full::block,
-                                                      .wake_every = shape.wake_every,
-                                                      .event_fd = shape.event_fd,
-                                                      .patience_ns = kPolicy.full == Full::block ? kPolicy.patience_ns : 0});
-    if (!made) return made.error();
-    return Buffer(std::move(*made));
+  static Result<Buffer> create(const Shape& shape = kDefaultShape, const SubbufEnds* ends = nullptr) {
+    return Result<Buffer>(detail::create_core(kPolicy, shape, ends));
   }
 
   // One record. `id` is the client's (up to 1022 without detour; without a stamp it is not kept). The bytes are copied: with a stamp as many as
@@ -195,12 +194,10 @@ class Buffer {
     return detail::write_pieces(channel_.channel(), route_, tag_, id, pieces);
   }
 
-  std::uint32_t tag() const noexcept { return tag_; }  // of routes to it
-  LocalChannel& channel() noexcept { return channel_; }
-  const LocalChannel& channel() const noexcept { return channel_; }
+  using detail::Core::tag;  // of routes to it
+  using detail::Core::channel;
 
  private:
-  explicit Buffer(LocalChannel channel) : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(detail::next_tag()), tsc_(channel_.channel().tsc) {}
 
   static constexpr bool kStamped = kPolicy.stamp == Stamp::clock;
   static constexpr std::uint32_t kIndexAt = kPolicy.index == Index::cpu ? kByCpu : kByConcurrency;
@@ -227,11 +224,6 @@ class Buffer {
 
   // One per thread, for all buffers of this policy: a thread that writes to two of them in turns looks its ring up each time.
   static thread_local constinit inline Route route_ __attribute__((tls_model("initial-exec"))){};
-
-  LocalChannel channel_;
-  abi::RingHead* ring_;  // of Sync::exclusive
-  std::uint32_t tag_;
-  bool tsc_;
 };
 
 }  // namespace ouro::ring

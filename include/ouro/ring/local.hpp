@@ -61,10 +61,10 @@ class LocalChannel {
   LocalChannel& operator=(LocalChannel&&) noexcept;
   ~LocalChannel();  // unmaps: nobody may be writing any more
 
-  const Channel& channel() const;
+  const Channel& channel() const noexcept;
   // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;
-  abi::RingHead& head(std::uint32_t i) const;
+  abi::RingHead& head(std::uint32_t i) const noexcept;
   Geometry geometry(std::uint32_t i) const;
   Reader reader(std::uint32_t i);  // one at a time; its release() wakes writers that wait for room
   int fd() const;                  // of the memory (memfd, file); -1: none. The rings begin at 4096

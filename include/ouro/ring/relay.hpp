@@ -37,7 +37,7 @@ class relay {
  public:
   static constexpr std::uint64_t kMaxSubbufSize = 512 * 1024;  // a sub-buffer counts its writes, which may be of one byte, in 19 bits
 
-  static Result<relay> create(const Shape& shape = {}) {
+  static Result<relay> create(const Shape& shape = kDefaultShape) {
     if (shape.subbuf_size > kMaxSubbufSize)
       return errorf(22, "relay: sub-buffers of %llu bytes, want %llu at most", static_cast<unsigned long long>(shape.subbuf_size),
                     static_cast<unsigned long long>(kMaxSubbufSize));
