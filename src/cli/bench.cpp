@@ -28,7 +28,8 @@ constexpr const char* kHelp = R"(Measures what an event costs here, beside a bar
 Ratios are to the bare clock read (rdtsc) of the same round; record_without_clock's is to a lock xadd. Medians over
 rounds and code alignments; p10 and p90 say how far they scatter. Other load on the machine spoils them.
 
-'ouro bench ring' measures the ring library by itself, along the tables of docs/ring-policies.md: a JSON object a line.
+'ouro bench ring' measures the ring library by itself, along the tables of docs/ring-policies.md, and the
+kernel's ring buffers beside it (as root): a JSON object a line.
 
 Examples:
   ouro bench                        both modes, as tables
@@ -46,12 +47,23 @@ Result<std::string> find_program(const std::string& name) {
   return errorf(ENOENT, "bench: a program is missing: neither %s beside ouro nor %s", places[0].c_str(), places[1].c_str());
 }
 
-// Becomes the benchmark of the ring.
-Error run_ring_bench() {
-  const auto program = find_program("ring");
-  if (!program) return program.error();
-  execl(program->c_str(), program->c_str(), static_cast<char*>(nullptr));
-  return error_from_errno("bench: '%s'", program->c_str());
+// The benchmarks of the ring, one after the other.
+Status run_ring_benches() {
+  for (const char* name : {"ring", "kernel"}) {
+    const auto program = find_program(name);
+    if (!program) return program.error();
+    const pid_t child = fork();
+    if (child < 0) return error_from_errno("bench: fork");
+    if (child == 0) {
+      execl(program->c_str(), program->c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+      return errorf(EIO, "bench: '%s' ended with wait status %#x, want 0", program->c_str(), static_cast<unsigned>(status));
+  }
+  return Ok{};
 }
 
 class Drainer {
@@ -172,8 +184,9 @@ int bench_command(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object");
   CLI11_PARSE(app, argc, argv);
   if (what == "ring") {
-    std::fprintf(stderr, "ouro: error: %s\n", run_ring_bench().text.c_str());
-    return 1;
+    const Status ran = run_ring_benches();
+    if (!ran) std::fprintf(stderr, "ouro: error: %s\n", ran.error().text.c_str());
+    return ran ? 0 : 1;
   }
   nlohmann::json all;
   for (const auto& [name, full_mode] : {std::pair{"discard", abi::FullMode::discard}, {"overwrite", abi::FullMode::overwrite}}) {
