@@ -87,7 +87,7 @@ TYPED_TEST(LargeRecords, AreWrittenInTwoPhasesAndComeOutWhole) {
   auto buffer = TypeParam::create();
   ASSERT_TRUE(buffer);
   Records records(buffer->channel(), Records::Order::by_ring);
-  for (const std::size_t size : {1021, 1022, 1087, 4096, 4097, 10'000, 10'063, 100'000}) {
+  for (const std::size_t size : {1021u, 1022u, 1087u, 4096u, 4097u, 10'000u, 10'063u, 100'000u}) {
     const std::string large = text_of_size(size);
     EXPECT_EQ(buffer->write(1, large), Written::yes);
     Record r;
