@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <ouro/ring/clients.hpp>
+#include <ouro/ring/relay.hpp>
 
 #include "measure.hpp"
 
@@ -78,18 +79,39 @@ ouro::Result<Buffer<kPolicy>> make(std::uint64_t subbuf) {
   return Buffer<kPolicy>::create({.subbuf_count = count, .subbuf_size = subbuf, .prefault = true});
 }
 
-// What a record costs its writer. `drained`: between bursts, which then fit.
-template <Policy kPolicy>
-void cost(const char* what, std::uint64_t subbuf, bool drained, double (*floor)() = floor_clock, const char* floor_name = "rdtsc") {
-  auto buffer = make<kPolicy>(subbuf);
+// What a record costs its writer, in one way of writing. `drained`: between bursts, which then fit.
+template <class B, class Write>
+void cost_of(const char* what, ouro::Result<B> buffer, std::uint64_t subbuf, bool drained, double (*floor)(), const char* floor_name, Write write) {
   if (!buffer) return;
   Series series;
   for (int round = 0; round < kRounds; ++round) {
     if (drained) drain(*buffer);
     const double base = floor();
-    series.add(burst([&](std::uint32_t i) { buffer->write(7, i); }), base);
+    series.add(burst([&](std::uint32_t i) { write(*buffer, i); }), base);
   }
   series.print(what, subbuf, floor_name);
+}
+template <Policy kPolicy>
+void cost(const char* what, std::uint64_t subbuf, bool drained, double (*floor)() = floor_clock, const char* floor_name = "rdtsc") {
+  cost_of(what, make<kPolicy>(subbuf), subbuf, drained, floor, floor_name, [](auto& buffer, std::uint32_t i) { buffer.write(7, i); });
+}
+
+void other_ways(std::uint64_t subbuf) {
+  constexpr Policy kNewest{.full = Full::overwrite};
+  cost<Policy{.index = Index::concurrency, .full = Full::overwrite}>("overwrite_by_concurrency_id", subbuf, false);
+  cost_of("overwrite_client_stamps", make<Policy{.full = Full::overwrite, .stamp = Stamp::client}>(subbuf), subbuf, false, floor_xadd, "lock xadd",
+          [](auto& buffer, std::uint32_t i) { buffer.write_at(i, 7, &i, sizeof i); });
+  cost_of("overwrite_reserve_and_commit", make<kNewest>(subbuf), subbuf, false, floor_clock, "rdtsc", [](auto& buffer, std::uint32_t i) {
+    Reserved place = buffer.reserve(7, sizeof i);
+    if (place) std::memcpy(place.bytes().data(), &i, sizeof i);
+    place.commit();
+  });
+  cost_of("overwrite_gather", make<kNewest>(subbuf), subbuf, false, floor_clock, "rdtsc", [](auto& buffer, std::uint32_t i) {
+    const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(&i, 1))};
+    buffer.gather(7, pieces);
+  });
+  cost_of("relay", relay<NoEnds, Full::overwrite>::create({.subbuf_count = 8, .subbuf_size = 128 * 1024, .prefault = true}), subbuf, false, floor_xadd,
+          "lock xadd", [](auto& bytes, std::uint32_t i) { bytes.write(&i, sizeof i); });
 }
 
 // A record that finds its ring full.
@@ -244,6 +266,7 @@ int main() {
     with_reader(subbuf);
     for (unsigned threads = 1; threads <= std::thread::hardware_concurrency(); threads *= 2) together(subbuf, threads);
   }
+  other_ways(128 * 1024);
   fifo_turn();
   for (const std::uint32_t subbuf_count : {2u, 128u})
     for (const std::size_t size : {std::size_t{2} << 10, std::size_t{8} << 10, std::size_t{64} << 10}) {

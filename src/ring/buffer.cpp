@@ -88,34 +88,37 @@ Result<Core> create_core(const Policy& policy, const Shape& shape, const SubbufE
 Core::Core(LocalChannel channel) noexcept
     : channel_(std::move(channel)), ring_(&channel_.head(0)), tag_(next_tag()), tsc_(channel_.channel().tsc) {}
 
+std::size_t collect(std::span<const std::span<const std::byte>> pieces, std::span<std::byte> to) noexcept {
+  std::size_t size = 0;
+  for (const auto& piece : pieces) {
+    if (!piece.empty() && size + piece.size() <= to.size()) std::memcpy(to.data() + size, piece.data(), piece.size());
+    size += piece.size();
+  }
+  return size;
+}
+
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept {
   const UnderWay under_way_here;
   refresh(route, channel, tag);
-  std::size_t size = 0;
-  for (const auto& piece : pieces) size += piece.size();
+  alignas(16) std::byte body[kMaxSingleShotBody];
+  const std::size_t size = collect(pieces, std::span(body).subspan(kSizeField));
   const auto length = static_cast<std::uint32_t>(size);
-  const auto put = [&](std::byte* at) {
-    std::memcpy(at, &length, kSizeField);
-    at += kSizeField;
-    for (const auto& piece : pieces) {
-      if (piece.size() >= channel.stream_from) stream(at, piece.data(), piece.size());
-      else if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
-      at += piece.size();
-    }
-  };
-  if (size + kSizeField <= kMaxSingleShotBody) {
-    alignas(16) std::byte body[kMaxSingleShotBody];
-    put(body);
-    return write_slow(channel, id, body, size + kSizeField, owner());
-  }
+  std::memcpy(body, &length, kSizeField);
+  if (size + kSizeField <= sizeof body) return write_slow(channel, id, body, size + kSizeField, owner());
   if (!channel.stamped) {  // there are no headers then, and a record in two phases needs one
     count_loss(*channel.ring[0], abi::Loss::too_large);
     return Written::lost;
   }
   const Reservation r = reserve(channel, id, size + kSizeField, owner());
   if (r.body == nullptr) return Written::lost;
-  put(r.body);
+  std::memcpy(r.body, &length, kSizeField);
+  std::byte* at = r.body + kSizeField;
+  for (const auto& piece : pieces) {
+    if (piece.size() >= channel.stream_from) stream(at, piece.data(), piece.size());
+    else if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
+    at += piece.size();
+  }
   commit(r);
   return Written::yes;
 }

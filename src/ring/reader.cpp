@@ -72,6 +72,7 @@ struct Reader::State {
   struct Suspect;
   struct Books {  // per_cpu: in records written in two phases; shared: in bytes
     std::uint64_t sequence, opened, committed;
+    std::uint64_t end;  // in the sub-buffer: W never passed it
   };
   std::vector<Suspect> find_dead();
   bool books_of(std::uint64_t where, Books&);
@@ -418,13 +419,14 @@ bool Reader::State::books_of(std::uint64_t where, Books& books) {
     books.sequence = shared_sequence_of(where);
     const std::uint64_t end = shared_sequence_of(w) == books.sequence ? w : close;
     const SharedUse use = shared_use(image);
-    books.opened = in_subbuf(end);
+    books.opened = books.end = in_subbuf(end);
     books.committed = use.bytes;
     return use.tag == static_cast<std::uint32_t>(books.sequence) && shared_sequence_of(end) == books.sequence;
   }
   books.sequence = image.sequence.load(acquire);
   const bool is_current = low_sequence_of(w) == low_sequence_of(where) && physical_of(w) == physical;
   books.opened = open_of(is_current ? w : close);
+  books.end = in_subbuf(is_current ? w : close);
   books.committed = image.commits.load(acquire);
   return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
 }
@@ -433,6 +435,7 @@ bool Reader::State::books_of(std::uint64_t where, Books& books) {
 // nobody else has this stamp there. In a shared ring the owner may also have died between the exchange of W and the
 // header, or after an exchange that failed because somebody else reserved this very place.
 Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& books) {
+  if (in_subbuf(x.where) + x.length > books.end) return Claim::none;
   const std::byte* record = data_of(*head) + offset_of(x.where);
   std::uint32_t header = 0;
   std::uint64_t stamp = 0;
@@ -440,7 +443,6 @@ Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& book
   std::memcpy(&stamp, record + 8, 8);
   if (header == 1023 && stamp == x.stamp) return Claim::reserved;
   if (!shared()) return Claim::none;
-  if (in_subbuf(x.where) + x.length > books.opened) return Claim::none;  // W never passed it
   // A header of this use is somebody else's. What an earlier use left there is older than the sub-buffer before this one.
   if (header == 1023 && stamp > stamps_before(books.sequence)) return Claim::none;
   for (const Range& r : dead)

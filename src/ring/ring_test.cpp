@@ -1,5 +1,6 @@
 // What a writer puts into a ring and what a reader gets out of it, in one thread on one CPU: the sequential
 // specification. Races are in tests/race and tests/stress.
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,6 +174,36 @@ TEST_P(Ring, AnOwnerThatDiedBetweenReserveAndCommitCostsItsRecordOnly) {
   EXPECT_EQ(records[1].number, 1u);
   EXPECT_EQ(ring.lost(Loss::dead_writer), 1u);
   EXPECT_EQ(ring.lost(), 1u);
+}
+
+// A section is killed between any two of its stores: here before the last, that of W.
+[[noreturn]] void die_in_the_section_of_a_reservation(TestRing& ring) {
+  abi::RingHead& head = ring.local().head(0);
+  const std::uint64_t w = head.writer.write_word.load(), stamp = ring.channel().now();
+  std::byte* record = reinterpret_cast<std::byte*>(&head) + abi::kRingDataOffset + (w & abi::kOffsetMask);
+  const std::uint64_t header[2] = {kExtendedId | std::uint64_t{7} << 32, stamp};
+  std::memcpy(record, header, sizeof header);
+  head.pending[0].stamp.store(stamp);
+  head.pending[0].length.store(716);
+  head.pending[0].where.store(w);
+  head.pending[0].state.store(static_cast<std::uint64_t>(syscall(SYS_gettid)) << 32 | static_cast<std::uint32_t>(getpid()));
+  _exit(0);
+}
+
+TEST_P(Ring, AnOwnerThatDiedInTheSectionOfItsReservationLeavesNothing) {
+  pin_to(0);
+  TestRing ring(options(FullMode::discard));
+  if (ring.local().geometry(0).kind == abi::RingKind::shared || !(ring.channel().per_cpu || ring.channel().exclusive)) GTEST_SKIP() << "no sections";
+  ring.write(1, 0, 20);
+  const pid_t child = fork();
+  if (child == 0) die_in_the_section_of_a_reservation(ring);
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(ring.reader(0).bury_dead(), 0u);
+  EXPECT_EQ(ring.local().head(0).pending[0].state.load(), 0u) << "the entry is free again";
+  for (std::uint32_t i = 1; i < 200; ++i) EXPECT_EQ(ring.write(1, i, 60), Written::yes);
+  EXPECT_EQ(ring.drain().size(), 200u);
+  EXPECT_EQ(ring.lost(), 0u);
 }
 
 // commit() marks the entry, counts, frees the entry; its owner may die before or after it has counted.

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -23,14 +24,10 @@ std::uint64_t this_owner() noexcept {
   return static_cast<std::uint64_t>(syscall(SYS_gettid)) << 32 | static_cast<std::uint32_t>(getpid());
 }
 
-abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept {
-  for (abi::Pending& entry : ring.pending) {
-    std::uint64_t free = 0;
+abi::Pending* find_free_pending(abi::RingHead& ring) noexcept {
+  for (abi::Pending& entry : ring.pending)
     // Acquire; pairs with pending:free, so that the last owner's stores into the entry are over.
-    if (entry.state.load(std::memory_order_relaxed) == 0 &&
-        entry.state.compare_exchange_strong(free, owner, std::memory_order_acquire, std::memory_order_relaxed))
-      return &entry;
-  }
+    if (entry.state.load(std::memory_order_acquire) == 0) return &entry;
   return nullptr;
 }
 
@@ -380,30 +377,27 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
     if (place == Place::lost) return {};
     if (place == Place::elsewhere) break;
     abi::RingHead& ring = *target.ring;
-    abi::Pending* pending = claim_pending(ring, owner);
+    abi::Pending* pending = find_free_pending(ring);
     if (pending == nullptr) {
       count_loss(ring, abi::Loss::busy);
       return {};
     }
-    // The entry before the record: if we die between the two, the record's stamp is not where the entry says, and
-    // the entry is dropped.
-    pending->where.store(target.w, std::memory_order_relaxed);
-    pending->stamp.store(target.stamp, std::memory_order_relaxed);
-    pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
-    alignas(16) std::byte header[kExtendedHeader];
+    // Entry, header and W in one section. If we are killed in its midst, W never passed the place that the entry names.
+    const std::uint64_t entry[4] = {owner, target.w, total, target.stamp};
+    static_assert(offsetof(abi::Pending, where) == 8 && offsetof(abi::Pending, length) == 16 && offsetof(abi::Pending, stamp) == 24);
+    alignas(8) std::byte header[kExtendedHeader];
     put_header(header, id, target.stamp, true);
+    std::byte* const to = data_of(ring) + offset_of(target.w);
     if (exchange(channel, {.index = target.index,
                            .ring = &ring,
                            .expected = target.w,
                            .next = target.w + abi::kOneRecord + abi::kOneOpen + total,
-                           .slot = &kNoSlot,
+                           .slot = &pending->state,
                            .slot_value = 0,
                            .stamp = target.stamp,
                            .index_at = channel.index_at,
-                           .copies = {{data_of(ring) + offset_of(target.w), header, kExtendedHeader / 8}}}))
-      return {data_of(ring) + offset_of(target.w) + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total),
-              target.w, target.stamp};
-    free_pending(*pending);
+                           .copies = {{&pending->state, entry, 4}, {to, header, kExtendedHeader / 8}}}))  // ord(pending:B) pairs with bury:A
+      return {to + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), target.w, target.stamp};
   }
   return reserve_shared(channel, id, body_size, owner);
 }
@@ -413,7 +407,7 @@ void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   begin_commit(*r.pending, r.size);
   // The deadline does not move: other compact stamps must not depend on a record that might have been dropped.
   // Release; pairs with deliver:B. A reader that sees this count sees the body.
-  ring.image[offset_of(r.where) / subbuf_size].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)
+  ring.image[offset_of(r.where) >> std::countr_zero(subbuf_size)].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)
   free_pending(*r.pending);
 }
 

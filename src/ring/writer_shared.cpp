@@ -14,11 +14,24 @@
 // writer that stalled in the middle of opening cannot damage a later use.
 #include <sched.h>
 
+#include <bit>
+
 #include "ring/internal.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
 namespace {
+
+abi::Pending* claim_pending(abi::RingHead& ring, std::uint64_t owner) noexcept {
+  for (abi::Pending& entry : ring.pending) {
+    std::uint64_t free = 0;
+    // Acquire; pairs with pending:free, so that the last owner's stores into the entry are over.
+    if (entry.state.load(std::memory_order_relaxed) == 0 &&
+        entry.state.compare_exchange_strong(free, owner, std::memory_order_acquire, std::memory_order_relaxed))
+      return &entry;
+  }
+  return nullptr;
+}
 
 constexpr int kMaxTries = 1000;  // lost races in a row before a record is given up
 
@@ -129,7 +142,7 @@ Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t
 }
 
 void commit_shared(const Reservation& r, std::uint64_t subbuf_size) noexcept {
-  abi::SubbufImage& image = r.ring->image[offset_of(r.where) / subbuf_size];
+  abi::SubbufImage& image = r.ring->image[offset_of(r.where) >> std::countr_zero(subbuf_size)];
   if ((offset_of(r.where) & (subbuf_size - 1)) == 0) image.first_stamp.store(r.stamp, std::memory_order_relaxed);
   raise_to(image.close_stamp, r.stamp);
   raise_to(r.ring->writer.last_stamp, r.stamp);

@@ -89,6 +89,8 @@ Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, s
                       std::size_t size) noexcept;
 Written write_bytes(const Channel& channel, Route& route, std::uint32_t tag, const void* bytes, std::size_t size) noexcept;
 Written write_record(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept;
+// Puts pieces one behind the other, if they fit. Returns their size.
+std::size_t collect(std::span<const std::span<const std::byte>> pieces, std::span<std::byte> to) noexcept;
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept;
 
@@ -187,10 +189,16 @@ class Buffer : detail::Core {
   {
     return detail::reserve_record(channel_.channel(), id, size);
   }
-  // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one); out of line.
+  // One record gathered from any number of pieces (std::as_bytes(std::span(&value, 1)) makes one).
   Written gather(std::uint32_t id, std::span<const std::span<const std::byte>> pieces) noexcept
     requires(kPolicy.stamp != Stamp::client)
   {
+    if constexpr (kPolicy.sync != Sync::shared) {
+      alignas(16) std::byte record[kMaxInline];
+      const std::size_t size = detail::collect(pieces, record);
+      if (size <= sizeof record && put(id, record, size)) [[likely]]
+        return Written::yes;
+    }
     return detail::write_pieces(channel_.channel(), route_, tag_, id, pieces);
   }
 
