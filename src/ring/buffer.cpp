@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -172,6 +173,21 @@ Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t si
     std::memcpy(r.body, &length, kSizeField);
   }
   return {r, size};
+}
+
+Result<Core> core_over(LocalChannel channel, const Policy& policy) {
+  const Channel& c = channel.channel();
+  const auto wrong = [](const char* what, int seen, int want) {
+    return errorf(EINVAL, "buffer: the channel's %s is %d, want %d (hint: it was made with another Policy)", what, seen, want);
+  };
+  if (channel.sync() != policy.sync) return wrong("sync", static_cast<int>(channel.sync()), static_cast<int>(policy.sync));
+  const Index index = c.index_at == kByCpu ? Index::cpu : Index::concurrency;
+  if (index != policy.index) return wrong("index", static_cast<int>(index), static_cast<int>(policy.index));
+  const Full full = c.mode == abi::FullMode::overwrite ? Full::overwrite : c.patience_ns != 0 ? Full::block : Full::discard;
+  if (full != policy.full) return wrong("full", static_cast<int>(full), static_cast<int>(policy.full));
+  const Stamp stamp = c.stamped ? Stamp::clock : c.client_stamped ? Stamp::client : Stamp::none;
+  if (stamp != policy.stamp) return wrong("stamp", static_cast<int>(stamp), static_cast<int>(policy.stamp));
+  return Core(std::move(channel));
 }
 
 }  // namespace ouro::ring::detail

@@ -4,6 +4,7 @@
 #include <sys/auxv.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,13 +12,13 @@
 #include <cstdlib>
 #include <new>
 
+#include "ring/channel_head.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
 
 namespace {
 
-constexpr std::size_t kHead = 4096;  // before the rings: the Bell
 constexpr unsigned long kRseqFeatureSize = 27;  // AT_RSEQ_FEATURE_SIZE: what the kernel keeps, whatever libc knew of
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
@@ -25,12 +26,18 @@ std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to *
 
 Result<int> open_memory(const LocalChannel::Options& options, std::size_t size) {
   int fd = -1;
-  if (options.memory == Memory::memfd) fd = memfd_create("ouro-ring", MFD_CLOEXEC);
-  else if (options.memory == Memory::file) fd = open(options.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (options.memory == Memory::memfd) fd = memfd_create("ouro-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  else if (options.memory == Memory::file) fd = ::open(options.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   else return -1;
   const char* name = options.memory == Memory::file ? options.path.c_str() : "memfd";
   if (fd < 0) return error_from_errno("channel: memory '%s'", name);
-  if (ftruncate(fd, static_cast<off_t>(size)) == 0) return fd;
+  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
+    if (options.memory == Memory::memfd) {
+      fchmod(fd, 0600);  // else whoever sees our /proc/PID/fd could open it
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    }
+    return fd;
+  }
   const Error error = error_from_errno("channel: memory '%s': %zu bytes", name, size);
   close(fd);
   return error;
@@ -39,11 +46,9 @@ Result<int> open_memory(const LocalChannel::Options& options, std::size_t size) 
 }  // namespace
 
 struct LocalChannel::State {
-  Geometry geometry;
-  Sync sync{};
-  std::uint32_t cpus = 0, rings = 0;
+  ChannelShape shape;
   std::byte* memory = nullptr;
-  std::size_t size = 0, stride = 0;
+  std::size_t size = 0;
   int fd = -1;
   Channel* channel = nullptr;
   ~State() {
@@ -52,8 +57,10 @@ struct LocalChannel::State {
     if (channel != nullptr && channel->event_fd >= 0) close(channel->event_fd);
     std::free(channel);
   }
-  Status map(const Options& options);
-  Status make_channel(const Options& options);
+  Status make_memory();
+  Status map(int flags);
+  Status make_channel();
+  abi::ChannelHead& head() const { return *reinterpret_cast<abi::ChannelHead*>(memory); }
 };
 
 LocalChannel::LocalChannel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -61,30 +68,33 @@ LocalChannel::LocalChannel(LocalChannel&&) noexcept = default;
 LocalChannel& LocalChannel::operator=(LocalChannel&&) noexcept = default;
 LocalChannel::~LocalChannel() = default;
 
-Status LocalChannel::State::map(const Options& options) {
-  stride = round_up(geometry.memory_size(), 4096);
-  size = kHead + rings * stride;
-  int flags = (options.index == Index::concurrency ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
-  if (options.memory == Memory::huge) {
-    size = round_up(size, kHugePage);
-    flags |= MAP_HUGETLB;
-  }
-  Result<int> opened = open_memory(options, size);
+Status LocalChannel::State::make_memory() {
+  size = shape.total_size();
+  const bool huge = shape.options.memory == Memory::huge;
+  if (huge) size = round_up(size, kHugePage);
+  Result<int> opened = open_memory(shape.options, size);
   if (!opened) return opened.error();
   fd = *opened;
-  void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, fd < 0 ? flags | MAP_ANONYMOUS : flags, fd, 0);
+  return map(huge ? MAP_HUGETLB : 0);
+}
+
+Status LocalChannel::State::map(int flags) {
+  flags |= (shape.options.index == Index::concurrency ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0);
+  void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0);
   if (p == MAP_FAILED)
-    return error_from_errno("channel: mapping %zu bytes for %u rings%s", size, rings,
-                            options.memory == Memory::huge ? " in huge pages (hint: /proc/sys/vm/nr_hugepages)" : "");
+    return error_from_errno("channel: mapping %zu bytes for %u rings%s", size, shape.rings(),
+                            (flags & MAP_HUGETLB) != 0 ? " in huge pages (hint: /proc/sys/vm/nr_hugepages)" : "");
   memory = static_cast<std::byte*>(p);
   return Ok{};
 }
 
-Status LocalChannel::State::make_channel(const Options& options) {
+Status LocalChannel::State::make_channel() {
+  const Options& options = shape.options;
+  const std::uint32_t rings = shape.rings();
   void* place = std::aligned_alloc(alignof(Channel), round_up(sizeof(Channel) + rings * sizeof(abi::RingHead*), alignof(Channel)));
   if (place == nullptr) return errorf(ENOMEM, "channel: no memory for %u ring pointers", rings);
   Channel& c = *(channel = new (place) Channel);
-  c.cpus = cpus;
+  c.cpus = shape.cpus;
   c.tsc = options.tsc;
   c.stamped = options.stamped;
   c.client_stamped = options.client_stamped;
@@ -95,18 +105,18 @@ Status LocalChannel::State::make_channel(const Options& options) {
   c.subbuf_size = options.subbuf_size;
   c.reserve = populate;
   c.patience_ns = options.patience_ns;
-  c.exclusive = sync == Sync::exclusive;
+  c.exclusive = options.sync == Sync::exclusive;
   c.wake_every = options.wake_every != 0 ? options.wake_every : 1;
-  if (options.bell || options.event_fd) c.bell = reinterpret_cast<abi::Bell*>(memory);
+  if (options.bell || options.event_fd) c.bell = &head().bell;
   if (options.event_fd && (c.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) < 0)
     return error_from_errno("channel: eventfd");
 #if OURO_HAS_RSEQ
   c.index_at = options.index == Index::concurrency ? kByConcurrency : kByCpu;
-  c.per_cpu = sync == Sync::per_cpu && c.tsc && &__rseq_size != nullptr && __rseq_size != 0 &&
+  c.per_cpu = options.sync == Sync::per_cpu && c.tsc && &__rseq_size != nullptr && __rseq_size != 0 &&
               (options.index == Index::cpu || getauxval(kRseqFeatureSize) >= kByConcurrency + 4);
 #endif
-  for (std::uint32_t i = 0; i < rings; ++i) c.ring[i] = reinterpret_cast<abi::RingHead*>(memory + kHead + i * stride);
-  c.shared = c.ring + (sync == Sync::exclusive ? 0 : cpus);
+  for (std::uint32_t i = 0; i < rings; ++i) c.ring[i] = reinterpret_cast<abi::RingHead*>(memory + abi::kRingsOffset + i * shape.ring_stride());
+  c.shared = c.ring + (c.exclusive ? 0 : c.cpus);
   return Ok{};
 }
 
@@ -116,40 +126,93 @@ Result<LocalChannel> LocalChannel::create(const Options& options) {
     return errorf(EINVAL, "channel: rings by concurrency id with %s, want %s", is_private ? "another Sync than per_cpu" : "memory that others can map",
                   is_private ? "Sync::per_cpu" : "Memory::anonymous or huge (hint: concurrency ids are a process's own)");
   auto state = std::make_unique<State>();
-  state->sync = options.sync;
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
-  state->cpus = options.sync == Sync::exclusive ? 1
-                : options.cpus != 0             ? options.cpus
-                                                : static_cast<std::uint32_t>(std::max(cpus, 1L));
-  state->rings = options.sync == Sync::exclusive ? 1 : 2 * state->cpus;
-  state->geometry = {abi::RingKind::per_cpu, options.mode, options.subbuf_count, options.subbuf_size, 0};
-  if (const Result<Geometry> checked = check(state->geometry); !checked) return checked.error();
-  if (Status mapped = state->map(options); !mapped) return mapped.error();
-  if (Status made = state->make_channel(options); !made) return made.error();
+  state->shape.options = options;
+  state->shape.cpus = options.sync == Sync::exclusive ? 1
+                      : options.cpus != 0             ? options.cpus
+                                                      : static_cast<std::uint32_t>(std::max(cpus, 1L));
+  if (const auto checked = check({abi::RingKind::per_cpu, options.mode, options.subbuf_count, options.subbuf_size, 0}); !checked)
+    return checked.error();
+  if (Status made = state->make_memory(); !made) return made.error();
+  if (Status made = state->make_channel(); !made) return made.error();
   LocalChannel out(std::move(state));
   for (std::uint32_t i = 0; i < out.ring_count(); ++i) {
     initialise(out.head(i), out.geometry(i));
     if (!options.prefault && !options.lock) continue;
     if (const int error = populate(out.channel(), out.head(i)); error != 0)
       return errorf(error, "channel: no memory for ring %u of %u", i, out.ring_count());
-    if (options.lock && mlock(&out.head(i), out.state_->stride) != 0)
-      return error_from_errno("channel: locking %zu bytes (hint: ulimit -l)", out.state_->stride);
+    if (options.lock && mlock(&out.head(i), out.state_->shape.ring_stride()) != 0)
+      return error_from_errno("channel: locking %llu bytes (hint: ulimit -l)",
+                              static_cast<unsigned long long>(out.state_->shape.ring_stride()));
   }
+  describe(out.state_->head(), out.state_->shape);
   return out;
 }
 
+namespace {
+
+// Owners of before the last reboot: process numbers that may be somebody else's by now become one that is nobody's.
+void bury_owners(abi::RingHead& ring) {
+  constexpr std::uint64_t kNobody = std::uint64_t{1} << 32;
+  for (abi::Pending& entry : ring.pending)
+    if (entry.state.load(std::memory_order_relaxed) != 0) entry.state.store(kNobody, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Result<LocalChannel> LocalChannel::attach(int fd, Use use, const char* name) {
+  auto state = std::make_unique<State>();
+  state->fd = fd;  // ours
+  fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);  // where it can be; before its size is asked for
+  struct stat status{};
+  if (fstat(fd, &status) != 0) return error_from_errno("channel '%s'", name);
+  if (!S_ISREG(status.st_mode)) return errorf(EINVAL, "channel '%s': file type is %#o, want a regular file or a memfd", name, status.st_mode & S_IFMT);
+  const auto file_size = static_cast<std::uint64_t>(status.st_size);
+  state->size = abi::kRingsOffset;  // at first
+  if (file_size < state->size)
+    return errorf(EINVAL, "channel '%s': %llu bytes, want at least %zu", name, static_cast<unsigned long long>(file_size), state->size);
+  if (Status mapped = state->map(0); !mapped) return mapped.error();
+  Result<ChannelShape> shape = check(state->head(), file_size, name);
+  if (!shape) return shape.error();
+  if (shape->other_boot && use == Use::write)
+    return errorf(ESTALE, "channel '%s': made before the last reboot, want one of this boot to write to (hint: Use::read)", name);
+  if (shape->has_ends && use == Use::write)
+    return errorf(EOPNOTSUPP, "channel '%s': its creator writes to the ends of its sub-buffers, want nobody else to (hint: Use::read)", name);
+  munmap(state->memory, state->size);
+  state->memory = nullptr;
+  state->shape = *shape;
+  state->size = shape->total_size();
+  if (Status mapped = state->map(0); !mapped) return mapped.error();
+  if (Status made = state->make_channel(); !made) return made.error();
+  LocalChannel out(std::move(state));
+  for (std::uint32_t i = 0; shape->other_boot && i < out.ring_count(); ++i) bury_owners(out.head(i));
+  return out;
+}
+
+Result<LocalChannel> LocalChannel::attach(int fd, Use use) {
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return error_from_errno("channel: descriptor %d", fd);
+  return attach(own, use, ("descriptor " + std::to_string(fd)).c_str());
+}
+
+Result<LocalChannel> LocalChannel::open(const std::string& path, Use use) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return error_from_errno("channel '%s'", path.c_str());
+  return attach(fd, use, path.c_str());
+}
+
 const Channel& LocalChannel::channel() const noexcept { return *state_->channel; }
-std::uint32_t LocalChannel::ring_count() const { return state_->rings; }
+std::uint32_t LocalChannel::ring_count() const { return state_->shape.rings(); }
+Sync LocalChannel::sync() const { return state_->shape.options.sync; }
 abi::RingHead& LocalChannel::head(std::uint32_t i) const noexcept { return *state_->channel->ring[i]; }
 int LocalChannel::fd() const { return state_->fd; }
 
 Geometry LocalChannel::geometry(std::uint32_t i) const {
-  Geometry g = state_->geometry;
-  g.kind = state_->sync == Sync::exclusive ? abi::RingKind::exclusive
-           : i < state_->cpus              ? abi::RingKind::per_cpu
-                                           : abi::RingKind::shared;
-  g.cpu = i % state_->cpus;
-  return g;
+  const ChannelShape& shape = state_->shape;
+  const abi::RingKind kind = shape.options.sync == Sync::exclusive ? abi::RingKind::exclusive
+                             : i < shape.cpus                      ? abi::RingKind::per_cpu
+                                                                   : abi::RingKind::shared;
+  return {kind, shape.options.mode, shape.options.subbuf_count, shape.options.subbuf_size, i % shape.cpus};
 }
 
 Reader LocalChannel::reader(std::uint32_t i) { return Reader(head(i), geometry(i), state_->channel->bell); }

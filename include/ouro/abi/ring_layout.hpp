@@ -68,6 +68,7 @@ inline constexpr int kSharedSequenceShift = 30;
 
 enum class RingKind : std::uint32_t { per_cpu = 1, shared = 2, exclusive = 3 };
 enum class FullMode : std::uint32_t { discard = 1, overwrite = 2 };
+enum class ClockKind : std::uint32_t { tsc = 1, monotonic = 2 };
 
 // Why a record was not written. Each cause has a counter of its own, exact once writers rest.
 enum class Loss : std::uint32_t {

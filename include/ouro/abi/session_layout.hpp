@@ -24,7 +24,6 @@ namespace ouro::abi {
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
 inline constexpr std::uint32_t kSessionVersion = 2;
 
-enum class ClockKind : std::uint32_t { tsc = 1, monotonic = 2 };
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
 

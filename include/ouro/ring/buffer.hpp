@@ -83,6 +83,7 @@ class Core {
   bool tsc_;
 };
 Result<Core> create_core(const Policy& policy, const Shape& shape, const SubbufEnds* ends);
+Result<Core> core_over(LocalChannel channel, const Policy& policy);
 inline constexpr std::size_t kSizeField = 4;  // before a record's bytes
 // What does not depend on the policy, and is rare.
 Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, std::uint64_t stamp, const void* bytes,
@@ -126,11 +127,15 @@ Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t si
 template <Policy kPolicy = Policy{}>
 class Buffer : detail::Core {
  public:
-  explicit Buffer(detail::Core&& core) noexcept : detail::Core(std::move(core)) {}  // of create() only
+  explicit Buffer(detail::Core&& core) noexcept : detail::Core(std::move(core)) {}  // of create() and over() only
 
   // `ends`: constant; for clients such as ouro/ring/relay.hpp, whose own inline write leaves room for them.
   static Result<Buffer> create(const Shape& shape = kDefaultShape, const SubbufEnds* ends = nullptr) {
     return Result<Buffer>(detail::create_core(kPolicy, shape, ends));
+  }
+  // A buffer in the memory of another process (LocalChannel::attach, open), whose policy must be this one; patience is its creator's.
+  static Result<Buffer> over(LocalChannel channel) {
+    return Result<Buffer>(detail::core_over(std::move(channel), kPolicy));
   }
 
   // One record. `id` is the client's (up to 1022 without detour; without a stamp it is not kept). The bytes are copied: with a stamp as many as

@@ -26,9 +26,15 @@ enum class Index : std::uint8_t {
 
 enum class Memory : std::uint8_t {
   anonymous,  // this process and its children
-  memfd,      // the same, and whoever is given the descriptor (LocalChannel::fd)
-  file,       // at `path`, where nothing may be yet: outlives the process
+  memfd,      // the same, and whoever is given the descriptor (LocalChannel::fd, attach); never shrinks: sealed
+  file,       // at `path`, where nothing may be yet: outlives the process (LocalChannel::open)
   huge,       // anonymous, in huge pages of the system's default size; these must have been set aside (hugetlbpage)
+};
+
+// What a process that did not make a channel wants of it.
+enum class Use : std::uint8_t {
+  read,   // take records out; also after a crash or a reboot, when nobody else has the channel
+  write,  // put records in, and read. Not in a channel made before the last reboot: its clock is another
 };
 
 class LocalChannel {
@@ -57,17 +63,25 @@ class LocalChannel {
     std::uint64_t patience_ns = 0;  // see Channel
   };
   static Result<LocalChannel> create(const Options& options);
+  // The channel that another process made in a memfd or a file, in all as its creator's but for the eventfd, which its writers
+  // alone serve. `fd`: readable and writable; it stays the caller's. Nothing in the memory is believed that the file's size
+  // and the format's bounds do not bear out. Writers do trust whoever else may write to it, as all writers of a ring do; readers
+  // trust nobody. Memory that shrinks under a mapping kills with SIGBUS: a memfd is sealed against that, a file cannot be; whoever
+  // may truncate it is trusted. The promises stay the caller's: one reader a ring, one writer in an exclusive channel.
+  static Result<LocalChannel> attach(int fd, Use use);
+  static Result<LocalChannel> open(const std::string& path, Use use);
   LocalChannel(LocalChannel&&) noexcept;
   LocalChannel& operator=(LocalChannel&&) noexcept;
   ~LocalChannel();  // unmaps: nobody may be writing any more
 
   const Channel& channel() const noexcept;
+  Sync sync() const;
   // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;
   abi::RingHead& head(std::uint32_t i) const noexcept;
   Geometry geometry(std::uint32_t i) const;
   Reader reader(std::uint32_t i);  // one at a time; its release() wakes writers that wait for room
-  int fd() const;                  // of the memory (memfd, file); -1: none. The rings begin at 4096
+  int fd() const;                  // of the memory (memfd, file); -1: none. abi/channel_layout.hpp says what is where
 
   // For readers that sleep, with Options::bell: take the count, read what there is, and if that was nothing, sleep until
   // the count has changed, for so long at most. One sleeper wakes for each `wake_every` sub-buffers. False: nothing came.
@@ -76,6 +90,7 @@ class LocalChannel {
 
  private:
   struct State;
+  static Result<LocalChannel> attach(int fd, Use use, const char* name);
   explicit LocalChannel(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
