@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "ring/internal.hpp"
@@ -41,8 +42,17 @@ struct Reader::State {
 
   // The packet that is out: what release() does.
   enum class Out : std::uint8_t { none, closed, current } out = Out::none;
+  bool out_in_place = false;
   std::uint32_t out_physical = 0;
   std::uint64_t out_end = 0, out_records = 0, out_delivered = 0, out_end_stamp = 0;
+
+  // A packet that is done with here, if not by others: what goes back to the writers, and what the ring's books say then.
+  struct Done {
+    std::uint64_t sequence, next_sequence, consumed, records, lapped, end_stamp;
+    std::uint32_t physical;
+    bool current, follows;  // follows: goes back with the one before it
+  };
+  std::deque<Done> kept;
 
   // What is known of the sub-buffer being looked at.
   struct Content {
@@ -66,7 +76,8 @@ struct Reader::State {
   void advance();
   void deliver(Packet&, const Content&, bool current);
   void cut_dead(Packet&, const Content&);
-  void publish();
+  Done finish();
+  void give_back(const Done&);
 
   // Two-phase records of dead writers.
   struct Suspect;
@@ -172,11 +183,13 @@ void Reader::State::deliver(Packet& out_packet, const Content& c, bool current) 
   out_packet.lost_lapped = shared() ? 0 : lapped;  // shared: among the counted
   out_packet.lost_counted = lost_said = std::max(lost_said, c.lost - (shared() ? std::min(lapped, c.lost) : 0));
   out_packet.current = current;
-  if (!current || g.mode == abi::FullMode::discard)
+  out_packet.in_place = !current || g.mode == abi::FullMode::discard;
+  if (out_packet.in_place)
     out_packet.bytes = {data_of(*head) + std::uint64_t{c.physical} * g.subbuf_size + c.begin, c.end - c.begin};
   else
     out_packet.bytes = {copy.data(), c.end - c.begin};
   cut_dead(out_packet, c);
+  out_in_place = out_packet.in_place;
   out = current ? Out::current : Out::closed;
   out_physical = c.physical;
   out_end = c.end;
@@ -211,6 +224,7 @@ void Reader::State::cut_dead(Packet& packet, const Content& c) {
   rest.insert(rest.end(), piece.begin(), piece.end());
   copy = std::move(rest);
   packet.bytes = copy;
+  packet.in_place = false;
 }
 
 void Reader::State::skip_lapped() {
@@ -329,40 +343,66 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
   return Answer::nothing;
 }
 
-void Reader::State::publish() {
+// The packet that is out is no longer; the next one begins behind it.
+Reader::State::Done Reader::State::finish() {
+  Done done{next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
+  records += out_records - consumed_records;
+  delivered += out_delivered;
+  end_stamp = std::max(end_stamp, out_end_stamp);
+  consumed = out_end;
+  consumed_records = out_records;
+  if (out == Out::closed) advance();
+  out = Out::none;
+  done.next_sequence = next_sequence;
+  done.consumed = consumed_records << 32 | consumed;
+  done.records = records;
+  done.lapped = lapped;
+  done.end_stamp = end_stamp;
+  return done;
+}
+
+void Reader::State::give_back(const Done& done) {
+  if (!done.current && g.mode == abi::FullMode::overwrite) {
+    spare = done.physical;
+  } else if (!done.current) {
+    std::uint64_t expected = abi::Slot::make(done.sequence, false, done.physical).word;
+    // Release; pairs with switch:A. The content was read before a writer can claim the sub-buffer.
+    slot_of(done.sequence)
+        .compare_exchange_strong(expected, abi::Slot::make(done.sequence, true, done.physical).word, std::memory_order_release,
+                                 relaxed);  // ord(release:B)
+    if (bell != nullptr) wake_writers(*bell);
+  }
   abi::ReaderLine& line = head->reader;
-  line.consumed.store(consumed_records << 32 | consumed, relaxed);
-  line.records.store(records, relaxed);
-  line.lost_lapped.store(lapped, relaxed);
-  line.end_stamp.store(end_stamp, relaxed);
-  line.next_sequence.store(next_sequence, relaxed);
+  line.consumed.store(done.consumed, relaxed);
+  line.records.store(done.records, relaxed);
+  line.lost_lapped.store(done.lapped, relaxed);
+  line.end_stamp.store(done.end_stamp, relaxed);
+  line.next_sequence.store(done.next_sequence, relaxed);
 }
 
 void Reader::release() {
   State& s = *state_;
   if (s.out == State::Out::none) return;
-  const std::uint64_t records = s.out_records - s.consumed_records;
-  s.records += records;
-  s.delivered += s.out_delivered;
-  s.end_stamp = std::max(s.end_stamp, s.out_end_stamp);
-  if (s.out == State::Out::current) {
-    s.consumed = s.out_end;
-    s.consumed_records = s.out_records;
-  } else {
-    if (s.g.mode == abi::FullMode::overwrite) {
-      s.spare = s.out_physical;
-    } else {
-      std::uint64_t expected = abi::Slot::make(s.next_sequence, false, s.out_physical).word;
-      // Release; pairs with switch:A. The content was read before a writer can claim the sub-buffer.
-      s.slot_of(s.next_sequence)
-          .compare_exchange_strong(expected, abi::Slot::make(s.next_sequence, true, s.out_physical).word,
-                                   std::memory_order_release, relaxed);  // ord(release:B)
-      if (s.bell != nullptr) wake_writers(*s.bell);
-    }
-    s.advance();
-  }
-  s.out = State::Out::none;
-  s.publish();
+  State::Done done = s.finish();
+  if (s.kept.empty()) return s.give_back(done);
+  done.follows = true;
+  s.kept.push_back(done);
+}
+
+bool Reader::keep() {
+  State& s = *state_;
+  if (s.out == State::Out::none || !s.out_in_place || s.g.mode == abi::FullMode::overwrite) return false;
+  s.kept.push_back(s.finish());
+  return true;
+}
+
+void Reader::give_back() {
+  State& s = *state_;
+  assert(!s.kept.empty() && "keep() something first");
+  do {
+    s.give_back(s.kept.front());
+    s.kept.pop_front();
+  } while (!s.kept.empty() && s.kept.front().follows);
 }
 
 std::uint64_t Reader::lost(abi::Loss cause) const {

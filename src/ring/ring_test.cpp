@@ -311,6 +311,104 @@ TEST_P(Ring, AReaderThatComesAfterAnotherContinuesWhereThatStopped) {
   EXPECT_EQ(rest[0].number, 60u);
 }
 
+// ---- packets that are kept
+
+// The ring that CPU 0 writes to.
+std::uint32_t written_ring(const TestRing& ring) {
+  return ring.channel().per_cpu || ring.channel().exclusive ? 0 : ring.channel().cpus;
+}
+// Records from `from` on, until it is full; the number of the first that did not fit.
+std::uint32_t fill(TestRing& ring, std::uint32_t from) {
+  while (ring.write(1, from, 100) == Written::yes) ++from;
+  return from;
+}
+
+TEST_P(Ring, PacketsThatAreKeptStayUntouchedUntilTheyAreGivenBackOneByOne) {
+  TestRing ring(options(FullMode::discard));
+  std::uint32_t next = fill(ring, 0);
+  Reader& reader = ring.reader(written_ring(ring));
+  Packet packet;
+  std::vector<std::span<const std::byte>> kept;
+  std::vector<std::vector<std::byte>> copies;
+  while (reader.next(packet, true) == Reader::Answer::packet) {
+    EXPECT_TRUE(packet.in_place);
+    kept.push_back(packet.bytes);
+    copies.emplace_back(packet.bytes.begin(), packet.bytes.end());
+    ASSERT_TRUE(reader.keep());
+  }
+  ASSERT_EQ(kept.size(), 4u);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_EQ(ring.write(1, next, 100), Written::lost);
+    for (std::size_t k = i; k < kept.size(); ++k) ASSERT_EQ(std::memcmp(kept[k].data(), copies[k].data(), copies[k].size()), 0);
+    reader.give_back();
+    if (i + 1 < kept.size()) {  // the last was a part of the current sub-buffer
+      const std::uint32_t before = next;
+      next = fill(ring, next);
+      EXPECT_GT(next, before + 20) << "the writer got one sub-buffer";
+    }
+  }
+}
+
+TEST_P(Ring, WhatWasKeptAndNotGivenBackTheNextReaderGetsAgain) {
+  TestRing ring(options(FullMode::discard));
+  fill(ring, 0);
+  const std::uint32_t i = written_ring(ring);
+  Packet packet;
+  std::vector<std::uint64_t> first;
+  for (int k = 0; k < 3; ++k) {
+    ASSERT_EQ(ring.reader(i).next(packet, true), Reader::Answer::packet);
+    first.push_back(packet.sequence);
+    ASSERT_TRUE(ring.reader(i).keep());
+  }
+  ring.reader(i).give_back();
+  ring.reader(i) = Reader(ring.local().head(i), ring.local().geometry(i));
+  for (int k = 1; k < 3; ++k) {
+    ASSERT_EQ(ring.reader(i).next(packet, true), Reader::Answer::packet);
+    EXPECT_EQ(packet.sequence, first[static_cast<std::size_t>(k)]);
+    EXPECT_EQ(packet.lost_lapped, 0u);
+    ring.reader(i).release();
+  }
+}
+
+TEST_P(Ring, ASubBufferWithoutARestGoesBackWithItsPartThatWasKept) {
+  TestRing ring(options(FullMode::discard, 2));
+  const std::uint32_t i = written_ring(ring);
+  Reader& reader = ring.reader(i);
+  std::uint32_t n = 0;
+  Packet packet;
+  // Deliver the current sub-buffer record by record until it closes: its closed rest is empty.
+  std::uint64_t sequence = 0;
+  std::uint32_t kept = 0;
+  for (;; ++n) {
+    ASSERT_EQ(ring.write(1, n, 100), Written::yes);
+    ASSERT_EQ(reader.next(packet, true), Reader::Answer::packet);
+    if (sequence != 0 && packet.sequence != sequence) break;
+    sequence = packet.sequence;
+    ASSERT_TRUE(reader.keep());
+    ++kept;
+  }
+  ASSERT_TRUE(reader.keep());
+  EXPECT_GT(fill(ring, n + 1), n);
+  EXPECT_EQ(ring.write(1, 0, 100), Written::lost) << "both are in use";
+  for (; kept > 0; --kept) {
+    EXPECT_EQ(ring.write(1, 0, 100), Written::lost) << kept;
+    reader.give_back();
+  }
+  EXPECT_EQ(ring.write(1, 0, 100), Written::yes);
+}
+
+TEST_P(Ring, OverwriteKeepsNothingForThereIsOneSpare) {
+  TestRing ring(options(FullMode::overwrite));
+  for (std::uint32_t n = 0; n < 1000; ++n) ring.write(1, n, 100);
+  const std::uint32_t i = written_ring(ring);
+  Packet packet;
+  ASSERT_EQ(ring.reader(i).next(packet, true), Reader::Answer::packet);
+  EXPECT_FALSE(ring.reader(i).keep());
+  ring.reader(i).release();
+  EXPECT_EQ(ring.reader(i).next(packet, true), Reader::Answer::packet);
+  ring.reader(i).release();
+}
+
 TEST(RingWithoutMemory, LosesAndCountsInsteadOfFaulting) {
   pin_to(0);
   TestRing ring({.subbuf_count = 4, .subbuf_size = 4096});

@@ -10,7 +10,7 @@
 // overwrite  the sub-buffer is exchanged out of the ring for the reader's spare; release() makes it the next
 //            spare. The current sub-buffer is copied out and validated instead.
 //
-// One Reader per ring. Not thread-safe. Never allocates after construction but for `copy` (one sub-buffer).
+// One Reader per ring. Not thread-safe. Never allocates after construction but for copies (of one sub-buffer) and what it keeps.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +47,7 @@ struct Packet {
   std::uint64_t lost_counted = 0;    // records of this ring counted as lost by their writers or as dead_writer, up to
                                      // this packet's end; cumulative
   bool current = false;              // a part of the current sub-buffer
+  bool in_place = false;             // `bytes` lie in the ring's memory, else in a copy of the reader's
   std::span<const std::byte> bytes;  // valid until release(); records one behind the other, nothing else
 };
 
@@ -68,6 +69,15 @@ class Reader {
   // include_current: also what is readable of the current sub-buffer (costs its writer a cache miss: do it rarely).
   Answer next(Packet& out, bool include_current);
   void release();
+
+  // For those who pass packets on without a copy and wait for others to be done with them.
+  //
+  // keep() in the place of release(): the packet's bytes stay where they are, beyond further calls of next(), until give_back() or
+  // the end of the reader. False, and the packet is out as before: in overwrite mode (there is one spare), or not in place.
+  // give_back(): the oldest that is kept. A packet that is released behind one that is kept goes back with that.
+  // Whatever is not given back when a reader ends, its successor gets again.
+  bool keep();
+  void give_back();
 
   // Steps over two-phase records whose owners died. Call it when next() says `waiting`, and at times for a ring
   // nobody reads. Returns how many it found.
