@@ -58,15 +58,11 @@ bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept {
   return true;
 }
 
-namespace {
-
 void wake(abi::Word32& word, int how_many) noexcept {
   const int saved = errno;
   syscall(SYS_futex, &word, FUTEX_WAKE, how_many, nullptr, nullptr, 0);  // of other processes too: not FUTEX_PRIVATE
   errno = saved;
 }
-
-}  // namespace
 
 // One of many readers that sleep is woken: they share the work, so a second would find nothing.
 void ring_bell(const Channel& channel, std::uint64_t closed) noexcept {

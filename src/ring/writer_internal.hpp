@@ -30,6 +30,7 @@ inline void let_writers_in(const Channel& channel, abi::RingHead& ring) noexcept
   ring.writer.mask.store(channel.subbuf_size - 1, std::memory_order_release);  // ord(reserve:B)
 }
 
+void wake(abi::Word32& word, int how_many) noexcept;  // of those that sleep_on() it
 void ring_bell(const Channel& channel, std::uint64_t closed) noexcept;
 // Until `word` is no longer `seen`, for so long at most. False: it still is.
 bool sleep_on(abi::Word32& word, abi::Word32& sleepers, std::uint32_t seen, std::uint64_t patience_ns) noexcept;
