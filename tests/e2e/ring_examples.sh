@@ -20,3 +20,7 @@ status=0
 "$examples/audit" "$folder/trail" >"$folder/second" 2>&1 || status=$?
 expect_equal "status where the trail's file exists" "$status" 1
 expect_match "what audit says then" "$(cat "$folder/second")" "$folder/trail.*File exists"
+
+[[ $(timeout 30 "$examples/recover" "$folder/ring") =~ ^recover:\ ([0-9]+)\ steps,\ the\ last\ ([0-9]+)\;\ ([0-9]+)\ before ]] || fail "recover says something else, or its books are wrong"
+expect_equal "steps in all" "$((BASH_REMATCH[1] + BASH_REMATCH[3]))" "${BASH_REMATCH[2]}"
+expect_equal "mapped" "$(timeout 60 "$examples/mapped")" "mapped: 500000 read, 0 lost, sum 124999750000"
