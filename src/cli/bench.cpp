@@ -28,13 +28,13 @@ constexpr const char* kHelp = R"(Measures what an event costs here, beside a bar
 Ratios are to the bare clock read (rdtsc) of the same round; record_without_clock's is to a lock xadd. Medians over
 rounds and code alignments; p10 and p90 say how far they scatter. Other load on the machine spoils them.
 
-'ouro bench ring' measures the ring library by itself, along the tables of docs/ring-policies.md, and the
+'ouro bench ring' measures the ring library by itself, writers and readers, along the tables of docs/ring-policies.md, and the
 kernel's ring buffers beside it (as root): a JSON object a line.
 
 Examples:
   ouro bench                        both modes, as tables
   ouro bench --mode overwrite --json
-  ouro bench ring                   10 seconds, on an idle machine
+  ouro bench ring                   15 seconds, on an idle machine
 )";
 
 // A program that is measured or measures: beside us in a build folder, or in libexec.
@@ -49,7 +49,7 @@ Result<std::string> find_program(const std::string& name) {
 
 // The benchmarks of the ring, one after the other.
 Status run_ring_benches() {
-  for (const char* name : {"ring", "kernel"}) {
+  for (const char* name : {"ring", "readers", "kernel"}) {
     const auto program = find_program(name);
     if (!program) return program.error();
     const pid_t child = fork();
