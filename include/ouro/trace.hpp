@@ -79,6 +79,13 @@ constexpr void unused(const T&...) noexcept {
   static_assert(statement.mistake != ::ouro::detail::Mistake::same_field,                                                \
                 "ouro: two fields of this event have the same name")
 
+// The operand of an asm that is a variable's address, in code for any place too.
+#if defined(__aarch64__)
+#define OURO_DETAIL_ADDRESS(address) "S"(address)
+#else
+#define OURO_DETAIL_ADDRESS(address) "i"(address)
+#endif
+
 // The site's address goes into the section that the module registers. "aw?" puts the entry into the group of an inline
 // function, so that copies dropped by the linker take it along.
 #define OURO_DETAIL_SITE(statement, schema, holder, kind, level, ...)                                                    \
@@ -86,7 +93,7 @@ constexpr void unused(const T&...) noexcept {
       ::ouro::detail::Types<>{} __VA_OPT__(, ) __VA_ARGS__))>::template make<statement>(::ouro::abi::EventKind::kind,    \
                                                                                         level, __LINE__, __FILE__);      \
   using holder = ::ouro::detail::SiteOf<schema>;                                                                         \
-  asm volatile(".pushsection ouro_sites, \"aw?\"\n\t.balign 8\n\t.quad %c0\n\t.popsection" : : "i"(&holder::site))
+  asm volatile(".pushsection ouro_sites, \"aw?\"\n\t.balign 8\n\t.quad %c0\n\t.popsection" : : OURO_DETAIL_ADDRESS(&holder::site))
 
 #define OURO_DETAIL_POINT(kind, level, name, ...)                                                                        \
   do {                                                                                                                   \
