@@ -419,6 +419,17 @@ TEST(RingWithoutMemory, LosesAndCountsInsteadOfFaulting) {
   EXPECT_EQ(ring.drain().size(), 0u);
 }
 
+TEST_P(Ring, AClaimedSlotThatNamesNoSubBufferCostsRecordsNotMemory) {
+  TestRing ring(options(FullMode::overwrite));
+  ring.write(1, 0, 20);
+  for (std::uint32_t i = 0; i < ring.local().ring_count(); ++i)
+    ring.local().head(i).slot[1].store(abi::Slot::make(5, false, 40000).word);  // 4 is the sequence of the first sub-buffer
+  std::uint32_t lost = 0;
+  for (std::uint32_t n = 1; n < 100; ++n) lost += ring.write(1, n, 100) == Written::lost;
+  EXPECT_GT(lost, 0u);
+  EXPECT_EQ(ring.lost(Loss::busy), lost);
+}
+
 TEST(RingGeometry, RefusesWhatTheWriteWordCannotHold) {
   using abi::RingKind;
   EXPECT_TRUE(check({RingKind::per_cpu, FullMode::discard, 16, 4096, 0}));

@@ -153,15 +153,16 @@ bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next,
   abi::Word& slot = ring.slot[next & (channel.subbuf_count - 1)];
   abi::Slot seen{slot.load(std::memory_order_acquire)};  // ord(switch:A) pairs with release:B, exchange:B
   answer = Switch::again;
-  if (seen.sequence() == next) {  // somebody whom we interrupted, or who interrupted us, has claimed it
-    claimed = seen;
-    return true;
-  }
-  if (seen.sequence() + channel.subbuf_count != next) return false;  // W has moved on since we read it
   if (seen.physical() > channel.subbuf_count) {
     answer = Switch::busy;
     return false;
   }
+  if (seen.sequence() == next) {  // somebody whom we interrupted, or who interrupted us, has claimed it
+    claimed = seen;
+    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B): he may not have come to his
+    return true;
+  }
+  if (seen.sequence() + channel.subbuf_count != next) return false;  // W has moved on since we read it
   if (!seen.taken()) {
     if (channel.mode == abi::FullMode::discard) {
       answer = Switch::full;

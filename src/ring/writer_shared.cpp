@@ -71,9 +71,10 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
     if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
       return Switch::again;
     if (lapped) count_loss(ring, abi::Loss::lapped, records);
-    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
     seen = claimed;
   }
+  // Also behind the claim of another, whom we may have interrupted before he came here.
+  std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
   abi::SubbufImage& opening = ring.image[seen.physical()];
   open_books(opening.sequence, static_cast<std::uint32_t>(next), opening.commits, 32);
   open_books(opening.records_before, static_cast<std::uint32_t>(next), opening.commits, 0);
