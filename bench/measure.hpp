@@ -11,7 +11,7 @@ namespace ouro::bench {
 
 using clock::Ticks;
 
-inline Ticks now() { return clock::read(true); }
+inline Ticks now() { return clock::read_unordered(true); }
 
 inline double measure_ns_per_tick() {
   const auto monotonic = [] { return static_cast<double>(clock::read_monotonic()); };

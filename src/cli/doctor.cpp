@@ -106,10 +106,15 @@ Finding clocksource() {
   std::string seen = tsc.clocksource.empty() ? "unknown" : tsc.clocksource;
   if (!tsc.constant) seen += ", no constant_tsc";
   if (!tsc.nonstop) seen += ", no nonstop_tsc";
-  return {"clock", tsc.trusted ? Status::ok : Status::warn, seen, "tsc, constant_tsc, nonstop_tsc",
+#if defined(__x86_64__)
+  const std::string wanted = "tsc, constant_tsc, nonstop_tsc";
+#else
+  const std::string wanted = clock::kTrustedSource;
+#endif
+  return {"clock", tsc.trusted ? Status::ok : Status::warn, seen, wanted,
           tsc.trusted ? ""
                       : "events are stamped with CLOCK_MONOTONIC, which costs more; the kernel's log says why it "
-                        "distrusts the TSC"};
+                        "distrusts the CPU's counter"};
 }
 
 Finding runtime_folder(const base::RuntimeDir& folder, int error) {

@@ -184,9 +184,9 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
   const clock::TscTrust tsc = clock::tsc_trust();
   if (options.clock == "tsc" && !tsc.trusted)
     return errorf(EINVAL,
-                  "clock: the kernel keeps time by '%s' and constant_tsc, nonstop_tsc are %d, %d; want 'tsc', 1, 1 "
+                  "clock: the kernel keeps time by '%s' and constant_tsc, nonstop_tsc are %d, %d; want '%s', 1, 1 "
                   "(hint: without --clock ouro chooses what can be trusted)",
-                  tsc.clocksource.c_str(), tsc.constant, tsc.nonstop);
+                  tsc.clocksource.c_str(), tsc.constant, tsc.nonstop, clock::kTrustedSource);
   out.clock = tsc.trusted && options.clock != "monotonic" ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   set_geometry(options, folder, out);
   return out;

@@ -15,12 +15,17 @@
 
 namespace ouro::clock {
 
-// May stamps be the time stamp counter's? Only where the kernel itself keeps time by it.
+// May stamps be those of the CPU's counter? Only where the kernel itself keeps time by it.
+#if defined(__aarch64__)
+inline constexpr const char* kTrustedSource = "arch_sys_counter";
+#else
+inline constexpr const char* kTrustedSource = "tsc";
+#endif
 struct TscTrust {
   bool trusted = false;
   std::string clocksource;  // what the kernel keeps time by; empty: it does not say
-  bool constant = false;    // /proc/cpuinfo has constant_tsc: its rate does not follow the CPU's
-  bool nonstop = false;     // ... nonstop_tsc: it counts on while the CPU sleeps
+  bool constant = false;    // its rate does not follow the CPU's: x86-64, /proc/cpuinfo has constant_tsc; aarch64, always
+  bool nonstop = false;     // it counts on while the CPU sleeps: nonstop_tsc; always
 };
 TscTrust tsc_trust();
 // The same from given texts: current_clocksource, and /proc/cpuinfo.

@@ -1,6 +1,7 @@
 #include "clock/calibrate.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <chrono>
 #include <cmath>
@@ -65,12 +66,11 @@ TEST(Calibrate, OnThisMachineTimesAgreeWithTheSystems) {
   EXPECT_LT(c.error_ns, 100'000u);
 }
 
+#if defined(__x86_64__)
 const char* const kInfo = "processor\t: 0\nflags\t\t: fpu tsc constant_tsc nonstop_tsc\nbugs\t: x\n";
 
 TEST(JudgeTsc, IsTrustedOnlyWhereTheKernelKeepsTimeByIt) {
-#if defined(__x86_64__)
   EXPECT_TRUE(judge_tsc("tsc\n", kInfo).trusted);
-#endif
   EXPECT_FALSE(judge_tsc("kvm-clock\n", kInfo).trusted);
   EXPECT_EQ(judge_tsc("kvm-clock\n", kInfo).clocksource, "kvm-clock");
   EXPECT_FALSE(judge_tsc("", kInfo).trusted);
@@ -81,6 +81,31 @@ TEST(JudgeTsc, IsNotTrustedIfItMayStopOrChangeItsRate) {
   EXPECT_FALSE(judge_tsc("tsc\n", "a\nflags\t\t: fpu tsc nonstop_tsc_x constant_tsc\nbugs : nonstop_tsc\n").trusted);
   EXPECT_FALSE(judge_tsc("tsc\n", "").trusted);
 }
+#elif defined(__aarch64__)
+TEST(JudgeTsc, IsTrustedOnlyWhereTheKernelKeepsTimeByIt) {
+  EXPECT_TRUE(judge_tsc("arch_sys_counter\n", "").trusted);
+  EXPECT_FALSE(judge_tsc("arch_mem_counter\n", "").trusted);  // a slower one beside the CPUs
+  EXPECT_FALSE(judge_tsc("tsc\n", "").trusted);
+  EXPECT_FALSE(judge_tsc("", "").trusted);
+}
+#endif
+
+#if OURO_HAS_TSC
+TEST(Tsc, OnOneCpuReadingsDoNotGoBack) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(0, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  Ticks last = read_tsc();
+  const Ticks first = last;
+  for (int i = 0; i < 100'000; ++i) {
+    const Ticks now = i % 2 == 0 ? read_tsc() : read(true);
+    ASSERT_GE(now, last);
+    last = now;
+  }
+  EXPECT_GT(last, first);
+}
+#endif
 
 }  // namespace
 }  // namespace ouro::clock

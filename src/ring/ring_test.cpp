@@ -430,6 +430,23 @@ TEST_P(Ring, AClaimedSlotThatNamesNoSubBufferCostsRecordsNotMemory) {
   EXPECT_EQ(ring.lost(Loss::busy), lost);
 }
 
+// Its counter may have been read before the lock under which it writes was taken: the writer before it has the later stamp.
+TEST(ExclusiveRing, AStampThatRanAheadOfTheLastWritersIsLeftToTheSlowPath) {
+  TestRing ring({.sync = Sync::exclusive, .subbuf_count = 4, .subbuf_size = 4096});
+  ring.write(1, 0, 20);
+  abi::RingHead& head = ring.local().head(0);
+  head.writer.stamp_deadline.store(~std::uint64_t{0});
+  const auto put = [&] {
+    const auto body = make_body(1, 1, 20);
+    return detail::put_exclusive<true>(head, ring.channel().tsc, 7, 20, [&](std::byte* at) { std::memcpy(at, body.data(), 20); });
+  };
+  EXPECT_TRUE(put());
+  const std::uint64_t w = head.writer.write_word.load();
+  head.writer.last_stamp.store(~std::uint64_t{0} >> 1);
+  EXPECT_EQ(put(), !clock::kRunsAhead);
+  EXPECT_EQ(head.writer.write_word.load() == w, clock::kRunsAhead);
+}
+
 TEST(RingGeometry, RefusesWhatTheWriteWordCannotHold) {
   using abi::RingKind;
   EXPECT_TRUE(check({RingKind::per_cpu, FullMode::discard, 16, 4096, 0}));

@@ -44,17 +44,17 @@ void free_pending(abi::Pending& entry) noexcept {
 // A ring's data is a hole in the session's file until a CPU first writes to it. Any number of threads may do this
 // at once. After a refusal, the next attempt is made about a second later: asking is expensive.
 bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept {
-  constexpr std::uint64_t kPause = std::uint64_t{1} << 31;
+  constexpr std::uint64_t kPause_ns = 1'000'000'000;
   abi::Word& refused_until = ring.writer.reserved[0];
-  const std::uint64_t now = channel.now();
+  const std::uint64_t now = clock::read_monotonic();
   if (now < refused_until.load(std::memory_order_relaxed)) return false;
   if (channel.reserve != nullptr && channel.reserve(channel, ring) != 0) {
-    refused_until.store(now + kPause, std::memory_order_relaxed);
+    refused_until.store(now + kPause_ns, std::memory_order_relaxed);
     return false;
   }
   // The first sub-buffer begins now: no record can be older.
   std::uint64_t unset = 0;
-  ring.image[0].first_stamp.compare_exchange_strong(unset, now, std::memory_order_relaxed, std::memory_order_relaxed);
+  ring.image[0].first_stamp.compare_exchange_strong(unset, channel.now(), std::memory_order_relaxed, std::memory_order_relaxed);
   return true;
 }
 

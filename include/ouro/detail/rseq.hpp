@@ -1,4 +1,4 @@
-// ouro/detail/rseq.hpp -- restartable sequences: the writer's critical sections, x86-64.
+// ouro/detail/rseq.hpp -- restartable sequences: the writer's critical sections.
 //
 // A section is a run of instructions that ends in one store. If the thread is preempted, migrated or handed a
 // signal inside it, the kernel sends it to the abort address instead of letting it go on: so on each CPU at most
@@ -7,7 +7,7 @@
 //
 //   descriptor  __rseq_cs            listed in __rseq_cs_ptr_array, for debuggers and for our own test of it
 //   exits       __rseq_exit_point_array    so that a debugger's `next` steps over, not into, a section
-//   abort       __rseq_failure       behind the signature that the kernel wants to see there
+//   abort       behind the signature that the kernel wants to see there: in __rseq_failure, or behind the function's own code
 //
 // "aw?" and "ax?" put each of them into the group of the function around it, so that the linker drops copies of an
 // inline function together with what belongs to them.
@@ -16,7 +16,7 @@
 // kill the thread at its next preemption. An executable's code stays, so there the store is saved (the kernel itself
 // clears the word when it finds the thread outside). No other word of the rseq area is ever written.
 #pragma once
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__linux__) && (defined(__x86_64__) || (defined(__aarch64__) && defined(__LP64__) && defined(__AARCH64EL__)))
 #define OURO_HAS_RSEQ 1
 // Compilers that do not optimise find too few registers for the operands: such code calls the library for every record.
 #if defined(__OPTIMIZE__)
@@ -32,50 +32,14 @@ extern const std::ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 }
 
-#define OURO_RSEQ_STR_(x) #x
-#define OURO_RSEQ_STR(x) OURO_RSEQ_STR_(x)
-
-// Inside an asm goto with operand [rseq]: the thread's area, "m" of a pointer to it. Labels: 71 start, 72 end, 73
-// descriptor, 74 abort address. OURO_RSEQ_BEGIN leaves the area's address in rdx and clobbers rax; OURO_RSEQ_END clobbers
-// rax. Exits other than the end must be named by OURO_RSEQ_EXIT.
-//
-// A section whose branches end on or cross a multiple of 32 bytes is up to a fifth slower (Intel's JCC erratum: the line
-// leaves the micro-op cache). So each begins on such a multiple, wherever the code around it lies.
-#define OURO_RSEQ_DESCRIPTOR                            \
-  ".pushsection __rseq_cs, \"aw?\"\n\t"                 \
-  ".balign 32\n"                                        \
-  "73:\n\t"                                             \
-  ".long 0, 0\n\t"                                      \
-  ".quad 71f, 72f - 71f, 74f\n\t"                       \
-  ".popsection\n\t"                                     \
-  ".pushsection __rseq_cs_ptr_array, \"aw?\"\n\t"       \
-  ".quad 73b\n\t"                                       \
-  ".popsection\n\t"
-#define OURO_RSEQ_EXIT(label)                           \
-  ".pushsection __rseq_exit_point_array, \"aw?\"\n\t"   \
-  ".quad 71f, %l[" label "]\n\t"                        \
-  ".popsection\n\t"
-#define OURO_RSEQ_BEGIN                                 \
-  ".p2align 5\n\t"                                      \
-  "movq %[rseq], %%rdx\n\t"                             \
-  "leaq 73b(%%rip), %%rax\n\t"                          \
-  "movq %%rax, 8(%%rdx)\n"                              \
-  "71:\n\t"
-#if defined(__PIC__) && !defined(__PIE__)
-#define OURO_RSEQ_END                                   \
-  "72:\n\t"                                             \
-  "movq %[rseq], %%rax\n\t"                             \
-  "movq $0, 8(%%rax)\n\t"
+// Each architecture's file has what a section's asm goto is made of: OURO_RSEQ_DESCRIPTOR, OURO_RSEQ_EXIT for each way out that is
+// not the end, OURO_RSEQ_BEGIN, then the section's own instructions, OURO_RSEQ_END, OURO_RSEQ_ABORT. Operand [rseq]: the thread's
+// area, "m" of a pointer to it. Labels: 71 start, 72 end, 73 descriptor, 74 abort address.
+#if defined(__x86_64__)
+#include <ouro/detail/rseq_x86_64.hpp>
 #else
-#define OURO_RSEQ_END "72:\n\t"
+#include <ouro/detail/rseq_aarch64.hpp>
 #endif
-#define OURO_RSEQ_ABORT(label)                          \
-  ".pushsection __rseq_failure, \"ax?\"\n\t"            \
-  ".byte 0x0f, 0xb9, 0x3d\n\t"                          \
-  ".long 0x53053053\n"                                  \
-  "74:\n\t"                                             \
-  "jmp %l[" label "]\n\t"                               \
-  ".popsection\n\t"
 
 namespace ouro::detail {
 

@@ -43,8 +43,10 @@ inline constinit Context no_context = 0;  // stands for none
 }  // namespace detail
 }  // namespace ouro::ring
 
-#if OURO_INLINE_SECTIONS
+#if OURO_INLINE_SECTIONS && defined(__x86_64__)
 #include <ouro/ring/single_shot_x86_64.hpp>
+#elif OURO_INLINE_SECTIONS
+#include <ouro/ring/single_shot_aarch64.hpp>
 #else
 namespace ouro::ring::detail {
 

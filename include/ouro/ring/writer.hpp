@@ -112,10 +112,13 @@ template <bool kStamped, class Fill>
   std::byte* const at = reinterpret_cast<std::byte*>(&ring) + abi::kRingDataOffset + (w & abi::kOffsetMask);
   fill(at + header);
   if constexpr (kStamped) {  // behind the body: what stands after the clock costs more
-    const std::uint64_t stamp = clock::read(tsc);
+    const std::uint64_t stamp = clock::read_unordered(tsc);
     const auto word = static_cast<std::uint32_t>(stamp << (32 - kStampBits)) | id;
     std::memcpy(at, &word, kCompactHeader);
     if (stamp >= ring.writer.stamp_deadline.load(relaxed)) [[unlikely]]
+      return false;
+    // Read before we were let in: the writer before us, on another CPU, may have the later stamp.
+    if (clock::kRunsAhead && stamp < ring.writer.last_stamp.load(relaxed)) [[unlikely]]
       return false;
     ring.writer.last_stamp.store(stamp, relaxed);
   }
