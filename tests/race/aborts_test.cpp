@@ -1,6 +1,8 @@
 // Every instruction of every section is the one at which a writer is interrupted: a parent plants a breakpoint there, the
 // kernel then restarts the section (rseq(2)). Whatever the instruction, the record is there, once, whole and in order.
+#include <elf.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -39,6 +41,24 @@ void write_all_ways(const ring::Channel& channel, std::uint32_t& number) {
   ring::commit(r);
 }
 
+#if defined(__aarch64__)
+constexpr long kBreakpoint = 0xd4200000, kBreakpointMask = 0xffffffff;
+constexpr std::uint64_t kStepsOver = 0;  // bytes of the breakpoint that the thread has gone on when it is stopped
+std::vector<std::uint64_t> addresses_of(const Descriptor& d) {
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t at = d.start; at < d.start + d.length; at += 4) all.push_back(at);
+  return all;
+}
+#else
+constexpr long kBreakpoint = 0xcc, kBreakpointMask = 0xff;
+constexpr std::uint64_t kStepsOver = 1;
+std::vector<std::uint64_t> addresses_of(const Descriptor& d) {
+  std::vector<std::uint64_t> all;
+  for (const Instruction& i : disassemble(image().base, d.start, d.start + d.length)) all.push_back(i.address);
+  return all;
+}
+#endif
+
 class Tracee {
  public:
   explicit Tracee(const ring::Channel& channel) {
@@ -58,20 +78,16 @@ class Tracee {
   // One turn with a breakpoint at `address`, in section `d`. Was it reached?
   bool turn_with_breakpoint(const Descriptor& d, std::uint64_t address) {
     const long code = ptrace(PTRACE_PEEKTEXT, pid_, address, nullptr);
-    ptrace(PTRACE_POKETEXT, pid_, address, (code & ~0xffL) | 0xcc);
+    ptrace(PTRACE_POKETEXT, pid_, address, (code & ~kBreakpointMask) | kBreakpoint);
     bool reached = false;
     resume();
     while (WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGTRAP) {
       reached = true;
       ptrace(PTRACE_POKETEXT, pid_, address, code);
-      user_regs_struct registers{};
-      ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
-      EXPECT_EQ(registers.rip, address + 1);
-      registers.rip = address;
-      ptrace(PTRACE_SETREGS, pid_, nullptr, &registers);
+      EXPECT_EQ(program_counter(), address + kStepsOver);
+      program_counter(&address);
       resume(PTRACE_SINGLESTEP);  // goes not there, but to the abort address, and one instruction on
-      ptrace(PTRACE_GETREGS, pid_, nullptr, &registers);
-      EXPECT_GE(registers.rip - d.start, d.length) << "the section was not restarted";
+      EXPECT_GE(program_counter() - d.start, d.length) << "the section was not restarted";
       resume();
     }
     ptrace(PTRACE_POKETEXT, pid_, address, code);
@@ -80,6 +96,22 @@ class Tracee {
   bool is_well() const { return WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGSTOP; }
 
  private:
+  // Where the thread goes on; set to `wanted` if that is not null.
+  std::uint64_t program_counter(const std::uint64_t* wanted = nullptr) {
+    user_regs_struct registers{};
+    iovec all{&registers, sizeof registers};
+    ptrace(PTRACE_GETREGSET, pid_, NT_PRSTATUS, &all);
+#if defined(__aarch64__)
+    auto& counter = registers.pc;
+#else
+    auto& counter = registers.rip;
+#endif
+    if (wanted != nullptr) {
+      counter = *wanted;
+      ptrace(PTRACE_SETREGSET, pid_, NT_PRSTATUS, &all);
+    }
+    return counter;
+  }
   void resume(__ptrace_request how = PTRACE_CONT) {
     ptrace(how, pid_, nullptr, nullptr);
     waitpid(pid_, &status_, 0);
@@ -97,14 +129,14 @@ TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
   std::uint32_t next = 0, reached = 0;
   for (const ring::TestRecord& record : ring.drain()) ASSERT_EQ(record.number, next++);
   for (const Descriptor* d : descriptors())
-    for (const Instruction& i : disassemble(exe.base, d->start, d->start + d->length)) {
+    for (const std::uint64_t address : addresses_of(*d)) {
       // At each place in a sub-buffer, its end included.
       for (int turn = 0; turn < 9; ++turn) {
-        reached += tracee.turn_with_breakpoint(*d, i.address);
-        ASSERT_TRUE(tracee.is_well()) << std::hex << i.address - exe.base << ": " << i.text;
+        reached += tracee.turn_with_breakpoint(*d, address);
+        ASSERT_TRUE(tracee.is_well()) << std::hex << address - exe.base;
         for (const ring::TestRecord& record : ring.drain())
-          ASSERT_EQ(record.number, next++) << std::hex << i.address - exe.base << ": " << i.text;
-        ASSERT_EQ(next % 8, 0u) << "a record is missing: " << std::hex << i.address - exe.base << ": " << i.text;
+          ASSERT_EQ(record.number, next++) << std::hex << address - exe.base;
+        ASSERT_EQ(next % 8, 0u) << "a record is missing: " << std::hex << address - exe.base;
       }
     }
   EXPECT_EQ(ring.lost(), 0u);
