@@ -395,6 +395,8 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
                            .index_at = channel.index_at,
                            .copies = {{&pending->state, entry, 4}, {to, header, kExtendedHeader / 8}}}))  // ord(pending:B) pairs with bury:A
       return {to + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), target.w, target.stamp};
+    // Interrupted behind the store of `state`, the entry is ours all the same: nobody else takes it, or has this owner.
+    if (pending->state.load(std::memory_order_relaxed) == owner) free_pending(*pending);
   }
   return reserve_shared(channel, id, body_size, owner);
 }
