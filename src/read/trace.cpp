@@ -1,7 +1,4 @@
 // read/trace.cpp -- a folder's streams merged into one sequence.
-//
-// A binary heap holds, per stream that has more events, the time of its next one. Mostly the next event of a stream
-// comes before those of the others, so replacing the top costs two comparisons.
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -10,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include <ouro/detail/merge_heap.hpp>
 #include <ouro/read.hpp>
 
 #include "read/mapped_file.hpp"
@@ -30,44 +28,6 @@ struct Head {
     if (ticks != other.ticks) return ticks < other.ticks;
     return stream < other.stream;
   }
-};
-
-class Heap {
- public:
-  bool empty() const { return heads_.empty(); }
-  const Head& top() const { return heads_.front(); }
-  void clear() { heads_.clear(); }
-  void push(const Head& head) {
-    heads_.push_back(head);
-    std::push_heap(heads_.begin(), heads_.end(), later);
-  }
-  void pop() {
-    heads_.front() = heads_.back();
-    heads_.pop_back();
-    if (!heads_.empty()) sink();
-  }
-  void replace_top(const Head& head) {
-    heads_.front() = head;
-    sink();
-  }
-
- private:
-  static bool later(const Head& a, const Head& b) { return b < a; }
-  void sink() {
-    const std::size_t n = heads_.size();
-    const Head head = heads_.front();
-    std::size_t at = 0;
-    for (;;) {
-      std::size_t child = 2 * at + 1;
-      if (child >= n) break;
-      if (child + 1 < n && heads_[child + 1] < heads_[child]) ++child;
-      if (!(heads_[child] < head)) break;
-      heads_[at] = heads_[child];
-      at = child;
-    }
-    heads_[at] = head;
-  }
-  std::vector<Head> heads_;
 };
 
 // Names of the stream files, sorted. Indexes and other folders beside them are none.
@@ -116,7 +76,7 @@ struct Trace::State {
   std::vector<StreamReader> readers;  // one per stream
   DamageLog log;
   Names names;
-  Heap heap;
+  ouro::detail::MergeHeap<Head> heap;  // per stream that has more events, the time of its next one
   Event event;
   std::size_t current = 0;  // the stream whose event was given out last
   bool has_current = false;
