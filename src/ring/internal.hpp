@@ -4,6 +4,7 @@
 #include <cstring>
 #include <span>
 
+#include <ouro/ring/reader.hpp>
 #include <ouro/ring/writer.hpp>
 
 namespace ouro::ring {
@@ -36,6 +37,11 @@ inline const std::byte* data_of(const abi::RingHead& head) {
 // would slip into a sub-buffer that nobody has claimed.
 constexpr bool crosses(std::uint64_t offset, std::uint64_t bytes, std::uint64_t subbuf_size) {
   return (offset ^ (offset + bytes)) >= subbuf_size;
+}
+
+inline RecordForm form_of(const Channel& channel, abi::RingKind kind) noexcept {
+  const bool shared = kind == abi::RingKind::shared;
+  return {channel.stamped || channel.client_stamped || shared, shared && channel.client_stamped ? kExtendedHeader : 0};
 }
 
 // A record's header, and behind it the u32 size of what it holds, as Buffer writes both. `now`: the stamp before, then the

@@ -13,6 +13,7 @@
 #include <new>
 
 #include "ring/channel_head.hpp"
+#include "ring/internal.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
@@ -214,6 +215,8 @@ Geometry LocalChannel::geometry(std::uint32_t i) const {
                                                                    : abi::RingKind::shared;
   return {kind, shape.options.mode, shape.options.subbuf_count, shape.options.subbuf_size, i % shape.cpus};
 }
+
+RecordForm LocalChannel::form(std::uint32_t i) const { return form_of(channel(), geometry(i).kind); }
 
 Reader LocalChannel::reader(std::uint32_t i) { return Reader(head(i), geometry(i), state_->channel->bell); }
 

@@ -80,6 +80,7 @@ class LocalChannel {
   std::uint32_t ring_count() const;
   abi::RingHead& head(std::uint32_t i) const noexcept;
   Geometry geometry(std::uint32_t i) const;
+  RecordForm form(std::uint32_t i) const;
   Reader reader(std::uint32_t i);  // one at a time; its release() wakes writers that wait for room
   int fd() const;                  // of the memory (memfd, file); -1: none. abi/channel_layout.hpp says what is where
 

@@ -51,6 +51,12 @@ struct Packet {
   std::span<const std::byte> bytes;  // valid until release(); records one behind the other, nothing else
 };
 
+// Where records begin in a packet of a ring; for channels whose records carry their size (Records).
+struct RecordForm {
+  bool has_headers = true;   // without stamps, only records of shared rings have
+  std::size_t prefix = 0;    // bytes before a record that are not its own: with stamps of the client, a shared ring's header
+};
+
 class Reader {
  public:
   // `head` and the data behind it must stay mapped, readable and writable. Continues where an earlier reader of the

@@ -1,4 +1,4 @@
-// ouro/ring/records.hpp -- the records of a channel, one by one: ring after ring, or all rings as one sequence in the order of
+// ouro/ring/records.hpp -- the records of channels, one by one: ring after ring, or all rings as one sequence in the order of
 // their stamps. For channels whose records carry their size, as those that Buffer writes do:
 //
 //   | header: 4 or 16 | u32 size | size bytes |
@@ -10,14 +10,38 @@
 #include <span>
 #include <vector>
 
+#include <ouro/detail/merge_heap.hpp>
 #include <ouro/ring/local.hpp>
 
 namespace ouro::ring {
 
 struct Record {
+  std::uint32_t channel = 0;         // its place among those that are read together
   std::uint32_t ring = 0, id = 0;
   std::uint64_t stamp = 0;           // of the channel's clock; without one: 0
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes{};
+};
+
+// The records of one packet, for those who take packets themselves.
+class PacketRecords {
+ public:
+  PacketRecords() = default;
+  // `form`: LocalChannel::form(ring). `of`: channel and ring of the records.
+  PacketRecords(const Packet& packet, RecordForm form, const Record& of = {})
+      : bytes_(packet.bytes), now_(packet.begin_stamp), of_(of), form_(form) {}
+  // False: that was the last, or the bytes make no sense from here on.
+  bool next(Record& out);
+  bool corrupt() const { return corrupt_; }
+  std::uint64_t discarded() const { return discarded_; }  // by their writers; stepped over so far
+
+ private:
+  std::span<const std::byte> bytes_;
+  std::size_t at_ = 0;
+  std::uint64_t now_ = 0;
+  Record of_{};
+  RecordForm form_{};
+  std::uint64_t discarded_ = 0;
+  bool corrupt_ = false;
 };
 
 class Records {
@@ -29,11 +53,14 @@ class Records {
   };
   // include_current: also from sub-buffers that are being filled. Without, these come when they are closed, and the last never.
   explicit Records(LocalChannel& channel, Order order = Order::by_time, bool include_current = true);
+  // Of several channels as if they were one. EINVAL: none, or, by_time, stamps that do not compare: of two clocks, or none. That
+  // stamps of the client (Stamp::client) compare is his promise.
+  static Result<Records> of(std::span<LocalChannel* const> channels, Order order = Order::by_time, bool include_current = true);
 
   // False: nothing to read now. Later calls go on from there.
   bool next(Record& out);
-  // After next() was false: sleeps on the channel's bell (Shape::bell) until a sub-buffer is closed, for so long at most; less where
-  // something is held back. Whoever wants to be woken for other reasons gives a short patience.
+  // After next() was false: sleeps on the channels' bells (Shape::bell; without, it does not sleep) until a sub-buffer is closed,
+  // for so long at most; less where something is held back. Whoever wants to be woken for other reasons gives a short patience.
   void wait(std::uint64_t patience_ns);
   // Nobody writes any more: by_time, nothing is held back. At any time before the last calls of next().
   void writers_are_done() { final_ = true; }
@@ -47,29 +74,34 @@ class Records {
  private:
   struct Cursor {
     Reader reader;
-    bool has_headers;          // without stamps, only records of shared rings have them
-    std::size_t prefix;        // bytes before a record that are not its own: with stamps of the client, a shared ring's header
+    Record of;                 // channel and ring of its records
+    RecordForm form;
     Packet packet{};
-    std::size_t at = 0;        // in packet.bytes
+    PacketRecords records{};   // of the packet
     Record record{};           // the next to be delivered, if `has`
-    std::uint64_t now = 0;     // its stamp, or the packet's begin
     bool holds = false, has = false, broken = false;
   };
-  bool advance(Cursor& cursor, std::uint32_t ring);
-  bool parse(Cursor& cursor, std::uint32_t ring);
+  struct Head {                // of a ring that has a record
+    std::uint64_t stamp;
+    std::uint32_t ring;        // in rings_
+    bool operator<(const Head& other) const { return stamp != other.stamp ? stamp < other.stamp : ring < other.ring; }
+  };
+  Records(Order order, bool include_current) : order_(order), include_current_(include_current) {}
+  void add(LocalChannel& channel);
+  bool advance(Cursor& cursor);
   void refill();
-  bool later(std::uint32_t a, std::uint32_t b) const { return rings_[a].record.stamp > rings_[b].record.stamp; }
+  void note_bells();
+  bool next_of_a_ring(Record& out);
 
-  LocalChannel* memory_;
-  const Channel* channel_;
-  std::uint32_t bell_ = 0;           // its count when the rings were last looked at
+  std::vector<LocalChannel*> channels_;
+  std::vector<std::uint32_t> bells_;    // their counts when the rings were last looked at
   std::vector<Cursor> rings_;
-  std::vector<std::uint32_t> heap_;  // rings with a record, the oldest on top (by_time)
+  ouro::detail::MergeHeap<Head> heap_;  // by_time
   Order order_;
   bool include_current_, corrupt_ = false, final_ = false;
-  bool top_is_out_ = false;          // the top's record was delivered and is still looked at
-  std::uint32_t ring_ = 0;           // by_ring: where we are
-  std::uint64_t horizon_ = 0;        // by_time: no ring can still get a record that is older
+  bool top_is_out_ = false;             // the top's record was delivered and is still looked at
+  std::size_t ring_ = 0;                // by_ring: where we are
+  std::uint64_t horizon_ = 0;           // by_time: no ring can still get a record that is older
   std::uint64_t delivered_ = 0, discarded_ = 0;
 };
 
