@@ -44,6 +44,22 @@ inline RecordForm form_of(const Channel& channel, abi::RingKind kind) noexcept {
   return {channel.stamped || channel.client_stamped || shared, shared && channel.client_stamped ? kExtendedHeader : 0};
 }
 
+// A record whose owner died is marked by whoever buries it, so that all who have not heard of it can step over it too:
+// {1023:10, 1:22} u32 length of the record, with this header.
+inline constexpr std::uint32_t kDeadHeader = std::uint32_t{1} << (32 - kStampBits) | kExtendedId;
+inline void mark_dead(std::byte* record, std::uint32_t length) noexcept {
+  const std::uint32_t words[2] = {kDeadHeader, length};
+  std::memcpy(record, words, 8);
+}
+inline void skip_dead(std::span<const std::byte> bytes, std::size_t& at) noexcept {
+  std::uint32_t words[2];
+  while (bytes.size() - at >= sizeof words) {
+    std::memcpy(words, bytes.data() + at, sizeof words);
+    if (words[0] != kDeadHeader || words[1] < kExtendedHeader || words[1] > bytes.size() - at) return;
+    at += words[1];
+  }
+}
+
 // A record's header, and behind it the u32 size of what it holds, as Buffer writes both. `now`: the stamp before, then the
 // record's. Advances `at` to its bytes. False: `bytes` ends before they do.
 struct RecordHead {
@@ -57,6 +73,7 @@ inline bool parse_record(std::span<const std::byte> bytes, std::size_t& at, bool
     return true;
   };
   if (has_header) {
+    skip_dead(bytes, at);
     std::uint32_t head = 0;
     if (!take(&head, 4)) return false;
     out.id = head & kExtendedId;

@@ -9,6 +9,7 @@
 
 #include "ring/internal.hpp"
 #include "ring/owner.hpp"
+#include "ring/look.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
-constexpr int kMaxRetries = 64;
 
 struct Range {  // of a dead writer's record
   std::uint64_t sequence, offset, length;
@@ -62,13 +62,12 @@ struct Reader::State {
     std::uint64_t begin_stamp, end_stamp, lost;
   };
 
+  Look look() const { return {*head, g}; }
   bool shared() const { return g.kind == abi::RingKind::shared; }
   abi::Word& slot_of(std::uint64_t sequence) { return head->slot[sequence & (g.subbuf_count - 1)]; }
-  std::uint64_t in_subbuf(std::uint64_t w) const { return offset_of(w) & (g.subbuf_size - 1); }
-  std::uint64_t physical_of(std::uint64_t w) const { return offset_of(w) / g.subbuf_size; }
+  std::uint64_t in_subbuf(std::uint64_t w) const { return look().in_subbuf(w); }
+  std::uint64_t physical_of(std::uint64_t w) const { return look().physical_of(w); }
 
-  bool find_current(std::uint64_t& w, std::uint64_t& sequence);
-  bool is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const;
   bool closed_content(std::uint32_t physical, Content&);
   Answer take_closed(Packet&);
   Answer take_current(Packet&, std::uint64_t sequence);
@@ -125,32 +124,6 @@ Reader::Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell) :
 Reader::~Reader() = default;
 Reader::Reader(Reader&&) noexcept = default;
 Reader& Reader::operator=(Reader&&) noexcept = default;
-
-// W and the whole sequence number of the sub-buffer it is in. False: the ring contradicts itself.
-bool Reader::State::find_current(std::uint64_t& w, std::uint64_t& sequence) {
-  for (int i = 0; i < kMaxRetries; ++i) {
-    w = head->writer.write_word.load(acquire);  // ord(deliver:A) pairs with commit:B
-    const std::uint64_t physical = physical_of(w);
-    if (physical > g.subbuf_count) return false;
-    if (shared()) {
-      sequence = shared_sequence_of(w);
-      return true;
-    }
-    sequence = head->image[physical].sequence.load(acquire);
-    const abi::Slot slot{slot_of(sequence).load(acquire)};
-    if ((sequence & 0xff) == low_sequence_of(w) && slot.sequence() == sequence && slot.physical() == physical) return true;
-    // Switched under our eyes, or lapped since; if not, something is wrong.
-  }
-  return false;
-}
-
-// Is every two-phase record (shared: every record) that was opened before `end_word` committed?
-bool Reader::State::is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const {
-  const abi::SubbufImage& image = head->image[physical];
-  if (!shared()) return image.commits.load(acquire) == open_of(end_word);  // ord(deliver:B) pairs with commit:C
-  const SharedUse use = shared_use(image);
-  return use.tag == static_cast<std::uint32_t>(sequence) && use.bytes == in_subbuf(end_word);
-}
 
 bool Reader::State::closed_content(std::uint32_t physical, Content& c) {
   const abi::SubbufImage& image = head->image[physical];
@@ -239,7 +212,7 @@ void Reader::State::advance() {
 }
 
 Reader::Answer Reader::State::take_closed(Packet& packet) {
-  const abi::Slot slot{slot_of(next_sequence).load(acquire)};  // ord(release:A), ord(exchange:A)
+  const abi::Slot slot = look().slot_of(next_sequence);
   if (slot.physical() > g.subbuf_count) return Answer::corrupt;
   if (slot.sequence() != next_sequence) {
     if (g.mode == abi::FullMode::discard || slot.sequence() < next_sequence) return Answer::corrupt;
@@ -251,7 +224,7 @@ Reader::Answer Reader::State::take_closed(Packet& packet) {
     return Answer::waiting;
   }
   std::uint32_t physical = slot.physical();
-  if (!is_whole(physical, next_sequence, head->image[physical].close_word.load(acquire))) {
+  if (!look().is_whole(physical, next_sequence, head->image[physical].close_word.load(acquire))) {
     // In overwrite mode the image may belong to a later use by now.
     if (slot_of(next_sequence).load(acquire) != slot.word) return Answer::waiting;
     return Answer::nothing;
@@ -278,12 +251,11 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     const std::uint64_t w = head->writer.write_word.load(acquire);
     const auto physical = static_cast<std::uint32_t>(physical_of(w));
     if (physical > g.subbuf_count) return Answer::corrupt;
-    if ((shared() ? shared_sequence_of(w) : low_sequence_of(w)) != (shared() ? sequence : sequence & 0xff))
-      return Answer::waiting;
+    if (!look().is_in(w, sequence)) return Answer::waiting;
     Content c{physical, consumed, in_subbuf(w), 0, 0, 0, 0};
     if (c.end == c.begin) return Answer::nothing;
     const abi::SubbufImage& image = head->image[physical];
-    if (!is_whole(physical, sequence, w)) return Answer::nothing;
+    if (!look().is_whole(physical, sequence, w)) return Answer::nothing;
     c.records = shared() ? shared_use(image).records : records_of(w);
     const std::uint64_t first = image.first_stamp.load(relaxed);
     const std::uint64_t before = image.records_before.load(relaxed);
@@ -320,7 +292,7 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
   // while we look.
   for (std::uint32_t i = 0; i < 4 * s.g.subbuf_count; ++i) {
     std::uint64_t w = 0, current = 0;
-    if (!s.find_current(w, current)) return Answer::corrupt;
+    if (!s.look().find_current(w, current)) return Answer::corrupt;
     if (s.next_sequence > current) s.next_sequence = current;
     if (s.next_sequence + s.g.subbuf_count <= current) {
       if (s.g.mode == abi::FullMode::discard) return Answer::corrupt;
@@ -512,6 +484,7 @@ bool Reader::State::bury_open(const Suspect& x) {
   if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
   if (reserved) {
     dead.push_back({books.sequence, offset_of(x.where), x.length});
+    mark_dead(data_of(*head) + offset_of(x.where), static_cast<std::uint32_t>(x.length));
     count_loss(*head, abi::Loss::dead_writer);
     head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
   }

@@ -24,6 +24,8 @@ bool compare(const Channel& a, const Channel& b) {
 
 bool PacketRecords::next(Record& out) {
   while (!corrupt_ && at_ < bytes_.size()) {
+    if (form_.has_headers) skip_dead(bytes_, at_);
+    if (at_ == bytes_.size()) break;
     RecordHead head;
     at_ = std::min(at_ + form_.prefix, bytes_.size());
     if (!parse_record(bytes_, at_, form_.has_headers, now_, head)) {
@@ -48,7 +50,16 @@ void Records::add(LocalChannel& channel) {
   channels_.push_back(&channel);
   bells_.push_back(0);
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i)
-    rings_.push_back({channel.reader(i), {.channel = number, .ring = i}, channel.form(i)});
+    rings_.push_back({channel.reader(i), {}, {.channel = number, .ring = i}, channel.form(i)});
+}
+
+Records::Records(const Snapshot& snapshot, Order order) : Records(order, true) {
+  snapshot_ = &snapshot;
+  std::uint32_t i = 0;
+  for (const Snapshot::Ring& ring : snapshot.rings()) {
+    rings_.push_back({std::nullopt, ring.packets, {.ring = i++}, ring.form});
+    corrupt_ = corrupt_ || ring.corrupt;
+  }
 }
 
 Result<Records> Records::of(std::span<LocalChannel* const> channels, Order order, bool include_current) {
@@ -64,6 +75,22 @@ Result<Records> Records::of(std::span<LocalChannel* const> channels, Order order
   return out;
 }
 
+Reader::Answer Records::next_packet(Cursor& c) {
+  if (c.reader) {
+    if (c.holds) c.reader->release();
+    const Reader::Answer answer = c.reader->next(c.packet, include_current_);
+    if (answer == Reader::Answer::waiting) {
+      c.reader->bury_dead();
+      horizon_ = std::min(horizon_, c.record.stamp);  // what it waits for may be this old
+    }
+    return answer;
+  }
+  if (c.copied.empty()) return Reader::Answer::nothing;
+  c.packet = c.copied.front();
+  c.copied = c.copied.subspan(1);
+  return Reader::Answer::packet;
+}
+
 // The ring's next record, from the packet in hand or the next one.
 bool Records::advance(Cursor& c) {
   c.has = false;
@@ -73,21 +100,12 @@ bool Records::advance(Cursor& c) {
       c.has = c.records.next(c.record);
       discarded_ += c.records.discarded() - discarded;
       if (c.has) return true;
-      if (c.records.corrupt()) {
-        c.broken = corrupt_ = true;
-        break;
-      }
-      c.reader.release();
     }
-    c.holds = false;
-    const Reader::Answer answer = c.reader.next(c.packet, include_current_);
+    Reader::Answer answer = Reader::Answer::corrupt;
+    if (!c.holds || !c.records.corrupt()) answer = next_packet(c);
     if (answer == Reader::Answer::corrupt) c.broken = corrupt_ = true;
-    if (answer == Reader::Answer::waiting) {
-      c.reader.bury_dead();
-      horizon_ = std::min(horizon_, c.record.stamp);  // what it waits for may be this old
-    }
-    if (answer != Reader::Answer::packet) break;
-    c.holds = true;
+    c.holds = answer == Reader::Answer::packet;
+    if (!c.holds) break;
     c.records = PacketRecords(c.packet, c.form, c.of);
   }
   return false;
@@ -100,10 +118,11 @@ void Records::note_bells() {
 // Looks at all rings that had nothing, after noting the time: whatever they get later is younger.
 void Records::refill() {
   note_bells();
-  const Channel& channel = channels_[0]->channel();
-  const std::uint64_t now = channel.now();
-  horizon_ = now > kInFlight ? now - kInFlight : 0;
-  if (!channel.stamped || final_) horizon_ = ~std::uint64_t{0};
+  horizon_ = ~std::uint64_t{0};
+  if (!final_ && snapshot_ == nullptr && channels_[0]->channel().stamped) {
+    const std::uint64_t now = channels_[0]->channel().now();
+    horizon_ = now > kInFlight ? now - kInFlight : 0;
+  }
   for (std::uint32_t i = 0; i < rings_.size(); ++i)
     if (!rings_[i].has && advance(rings_[i])) heap_.push({rings_[i].record.stamp, i});
 }
@@ -149,14 +168,14 @@ bool Records::next(Record& out) {
 }
 
 std::uint64_t Records::lost() const {
-  std::uint64_t sum = 0;
-  for (const Cursor& c : rings_) sum += c.reader.lost_total();
+  std::uint64_t sum = snapshot_ != nullptr ? snapshot_->lost() : 0;
+  for (const Cursor& c : rings_) sum += c.reader ? c.reader->lost_total() : 0;
   return sum;
 }
 
 std::uint64_t Records::lost(abi::Loss cause) const {
-  std::uint64_t sum = 0;
-  for (const Cursor& c : rings_) sum += c.reader.lost(cause);
+  std::uint64_t sum = snapshot_ != nullptr ? snapshot_->lost(cause) : 0;
+  for (const Cursor& c : rings_) sum += c.reader ? c.reader->lost(cause) : 0;
   return sum;
 }
 

@@ -7,11 +7,13 @@
 // exchanged or copied them to) until the next call.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <ouro/detail/merge_heap.hpp>
 #include <ouro/ring/local.hpp>
+#include <ouro/ring/snapshot.hpp>
 
 namespace ouro::ring {
 
@@ -57,6 +59,9 @@ class Records {
   // stamps of the client (Stamp::client) compare is his promise.
   static Result<Records> of(std::span<LocalChannel* const> channels, Order order = Order::by_time, bool include_current = true);
 
+  // Of a snapshot, which stays the caller's and must outlast this; all of it, nothing is held back.
+  explicit Records(const Snapshot& snapshot, Order order = Order::by_time);
+
   // False: nothing to read now. Later calls go on from there.
   bool next(Record& out);
   // After next() was false: sleeps on the channels' bells (Shape::bell; without, it does not sleep) until a sub-buffer is closed,
@@ -73,7 +78,8 @@ class Records {
 
  private:
   struct Cursor {
-    Reader reader;
+    std::optional<Reader> reader;
+    std::span<const Packet> copied;  // of a snapshot: not yet read
     Record of;                 // channel and ring of its records
     RecordForm form;
     Packet packet{};
@@ -89,10 +95,12 @@ class Records {
   Records(Order order, bool include_current) : order_(order), include_current_(include_current) {}
   void add(LocalChannel& channel);
   bool advance(Cursor& cursor);
+  Reader::Answer next_packet(Cursor& cursor);
   void refill();
   void note_bells();
   bool next_of_a_ring(Record& out);
 
+  const Snapshot* snapshot_ = nullptr;  // then no channels
   std::vector<LocalChannel*> channels_;
   std::vector<std::uint32_t> bells_;    // their counts when the rings were last looked at
   std::vector<Cursor> rings_;

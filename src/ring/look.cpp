@@ -1,0 +1,30 @@
+#include "ring/look.hpp"
+
+namespace ouro::ring {
+
+bool Look::find_current(std::uint64_t& w, std::uint64_t& sequence) const {
+  constexpr int kMaxRetries = 64;
+  for (int i = 0; i < kMaxRetries; ++i) {
+    w = head.writer.write_word.load(std::memory_order_acquire);  // ord(deliver:A) pairs with commit:B
+    const std::uint64_t physical = physical_of(w);
+    if (physical > g.subbuf_count) return false;
+    if (shared()) {
+      sequence = shared_sequence_of(w);
+      return true;
+    }
+    sequence = head.image[physical].sequence.load(std::memory_order_acquire);
+    const abi::Slot slot = slot_of(sequence);
+    if (is_in(w, sequence) && slot.sequence() == sequence && slot.physical() == physical) return true;
+    // Switched under our eyes, or lapped since; if not, something is wrong.
+  }
+  return false;
+}
+
+bool Look::is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const {
+  const abi::SubbufImage& image = head.image[physical];
+  if (!shared()) return image.commits.load(std::memory_order_acquire) == open_of(end_word);  // ord(deliver:B) pairs with commit:C
+  const SharedUse use = shared_use(image);
+  return use.tag == static_cast<std::uint32_t>(sequence) && use.bytes == in_subbuf(end_word);
+}
+
+}  // namespace ouro::ring
