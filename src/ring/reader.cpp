@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "ring/internal.hpp"
@@ -34,7 +35,7 @@ struct Reader::State {
   std::uint64_t records = 0;           // per_cpu: written before what comes next
   std::uint64_t lapped = 0;            // per_cpu; shared: what writers overcounted, see skip_lapped
   std::uint64_t end_stamp = 0;         // of the last packet
-  std::uint64_t delivered = 0;
+  std::uint64_t delivered = 0, dropped = 0;
   std::uint64_t lost_said = 0;         // highest count said with a packet
   std::uint32_t spare = 0;             // overwrite
   std::vector<std::byte> copy;
@@ -377,6 +378,27 @@ void Reader::give_back() {
   } while (!s.kept.empty() && s.kept.front().follows);
 }
 
+std::uint64_t Reader::reset() {
+  State& s = *state_;
+  std::uint64_t w = 0, last = 0, count = 0;
+  if (!s.look().find_current(w, last)) return 0;
+  Packet packet{};
+  bool buried = false;
+  // Ends: what comes after the sub-buffer that is current now is not dropped, however fast it is written.
+  do {
+    const Answer answer = next(packet, true);
+    if (answer == Answer::waiting && !std::exchange(buried, true)) {
+      bury_dead();
+      continue;
+    }
+    if (answer != Answer::packet) break;
+    count += std::exchange(s.out_delivered, 0);
+    release();
+  } while (!packet.current && packet.sequence < last);
+  s.dropped += count;
+  return count;
+}
+
 std::uint64_t Reader::lost(abi::Loss cause) const {
   const std::uint64_t counted = counted_losses(*state_->head, cause);
   if (cause != abi::Loss::lapped) return counted;
@@ -390,6 +412,7 @@ std::uint64_t Reader::lost_total() const {
 }
 
 std::uint64_t Reader::delivered() const { return state_->delivered; }
+std::uint64_t Reader::dropped() const { return state_->dropped; }
 
 // ---- dead writers
 //

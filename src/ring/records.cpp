@@ -167,6 +167,27 @@ bool Records::next(Record& out) {
   return false;
 }
 
+std::uint64_t Records::reset() {
+  std::uint64_t count = 0;
+  const auto in_hand = [&](std::size_t ring) { return top_is_out_ && heap_.top().ring == ring; };
+  for (std::size_t i = 0; i < rings_.size(); ++i) {
+    Cursor& c = rings_[i];
+    if (order_ == Order::by_time && c.has && !in_hand(i)) ++count;  // read, not yet delivered
+    if (!c.reader) {
+      while (advance(c)) ++count;
+      continue;
+    }
+    while (c.holds && c.records.next(c.record)) ++count;
+    c.has = c.holds = false;
+    c.reader->release();
+    if (!c.broken) count += c.reader->reset();
+  }
+  heap_.clear();
+  top_is_out_ = false;
+  dropped_ += count;
+  return count;
+}
+
 std::uint64_t Records::lost() const {
   std::uint64_t sum = snapshot_ != nullptr ? snapshot_->lost() : 0;
   for (const Cursor& c : rings_) sum += c.reader ? c.reader->lost_total() : 0;

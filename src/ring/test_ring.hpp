@@ -26,6 +26,13 @@ inline void pin_to(int cpu) {
   ASSERT_EQ(pthread_setaffinity_np(pthread_self(), sizeof set, &set), 0);
 }
 
+// Undoes it; also for threads made from here on.
+inline void run_anywhere() {
+  cpu_set_t set;
+  std::memset(&set, 0xff, sizeof set);
+  ASSERT_EQ(pthread_setaffinity_np(pthread_self(), sizeof set, &set), 0);
+}
+
 // Body: writer, number, size, then (size - 12) bytes of a pattern.
 inline std::vector<std::byte> make_body(std::uint32_t writer, std::uint32_t number, std::size_t size) {
   std::vector<std::byte> body(size + 16);

@@ -24,3 +24,5 @@ expect_match "what audit says then" "$(cat "$folder/second")" "$folder/trail.*Fi
 [[ $(timeout 30 "$examples/recover" "$folder/ring") =~ ^recover:\ ([0-9]+)\ steps,\ the\ last\ ([0-9]+)\;\ ([0-9]+)\ before ]] || fail "recover says something else, or its books are wrong"
 expect_equal "steps in all" "$((BASH_REMATCH[1] + BASH_REMATCH[3]))" "${BASH_REMATCH[2]}"
 expect_equal "mapped" "$(timeout 60 "$examples/mapped")" "mapped: 500000 read, 0 lost, sum 124999750000"
+[[ $(timeout 30 "$examples/workers") =~ ^workers:\ ([0-9]+)\ jobs\ done\ once,\ 0\ more\ than\ once,\ ([0-9]+)\ lost$ ]] || fail "workers says something else"
+expect_equal "jobs done + lost" "$((BASH_REMATCH[1] + BASH_REMATCH[2]))" 600000

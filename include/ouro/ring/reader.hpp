@@ -85,6 +85,9 @@ class Reader {
   bool keep();
   void give_back();
 
+  // Drops all that can be read now; no packet may be out. Returns how many records; they count as dropped(), not as delivered.
+  std::uint64_t reset();
+
   // Steps over two-phase records whose owners died. Call it when next() says `waiting`, and at times for a ring
   // nobody reads. Returns how many it found.
   std::uint64_t bury_dead();
@@ -92,8 +95,9 @@ class Reader {
   // Losses so far by cause (abi::Loss), `lapped` included as far as next() could see it.
   std::uint64_t lost(abi::Loss cause) const;
   std::uint64_t lost_total() const;
-  // Records delivered by this reader.
+  // Records delivered by this reader, and dropped by its reset().
   std::uint64_t delivered() const;
+  std::uint64_t dropped() const;
 
  private:
   struct State;

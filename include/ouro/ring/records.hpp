@@ -70,8 +70,14 @@ class Records {
   // Nobody writes any more: by_time, nothing is held back. At any time before the last calls of next().
   void writers_are_done() { final_ = true; }
 
+  // Empties the channels, in use as they are: drops all that can be read now, what was read but not delivered included, and
+  // returns how many records that were, discarded ones included. delivered() + dropped() + discarded() + lost() are all that was
+  // written or reserved, once writers rest.
+  std::uint64_t reset();
+
   std::uint64_t delivered() const { return delivered_; }
   std::uint64_t discarded() const { return discarded_; }  // reserved, and then discarded by their writers
+  std::uint64_t dropped() const { return dropped_; }
   std::uint64_t lost() const;                  // so far, of all rings
   std::uint64_t lost(abi::Loss cause) const;
   bool corrupt() const { return corrupt_; }    // a ring's memory contradicts itself: that ring is read no further
@@ -110,7 +116,7 @@ class Records {
   bool top_is_out_ = false;             // the top's record was delivered and is still looked at
   std::size_t ring_ = 0;                // by_ring: where we are
   std::uint64_t horizon_ = 0;           // by_time: no ring can still get a record that is older
-  std::uint64_t delivered_ = 0, discarded_ = 0;
+  std::uint64_t delivered_ = 0, discarded_ = 0, dropped_ = 0;
 };
 
 }  // namespace ouro::ring
