@@ -61,6 +61,12 @@ std::uint32_t& nesting() noexcept { return under_way; }
 Core::Core(Core&&) noexcept = default;
 Core& Core::operator=(Core&&) noexcept = default;
 
+Status Core::resize(std::uint32_t subbuf_count, std::uint64_t subbuf_size) {
+  Status resized = channel_.resize(subbuf_count, subbuf_size);
+  ring_ = &channel_.head(0);
+  return resized;
+}
+
 Result<Core> create_core(const Policy& policy, const Shape& shape, const SubbufEnds* ends) {
   const bool blocks = policy.full == Full::block;
   Result<LocalChannel> made = LocalChannel::create({.sync = policy.sync,

@@ -68,7 +68,7 @@ std::uint64_t dump_part(Output& out, std::uint32_t cpu, std::span<const std::byt
 }
 
 std::uint64_t dump_ring(Output& out, const abi::RingHead& ring, const Geometry& g) noexcept {
-  const std::uint64_t w = ring.writer.write_word.load(std::memory_order_acquire);
+  const std::uint64_t w = write_word(ring);
   const std::uint64_t current = offset_of(w) / g.subbuf_size;
   if (ring.writer.mask.load(std::memory_order_relaxed) == 0 || current > g.subbuf_count) return 0;  // never written to, or nonsense
   const bool shared = g.kind == abi::RingKind::shared;
@@ -93,7 +93,9 @@ std::uint64_t text_log::dump(int fd) const noexcept {
   Output out(fd);
   std::uint64_t lines = 0;
   const LocalChannel& channel = buffer_.channel();
-  for (std::uint32_t i = 0; i < channel.ring_count(); ++i) lines += dump_ring(out, channel.head(i), channel.geometry(i));
+  for (std::uint32_t i = 0; i < channel.ring_count(); ++i)
+    for (const Channel* c = &channel.oldest(); c != nullptr; c = c->successor.load(std::memory_order_acquire))
+      lines += dump_ring(out, *c->ring[i], geometry_of(*c, i));
   if (const std::uint32_t level = detail::nesting(); level != 0) {
     constexpr char kText[] = "-- nesting level of the interrupted write: ";
     out.add(kText, sizeof kText - 1);

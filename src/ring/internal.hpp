@@ -33,6 +33,18 @@ inline const std::byte* data_of(const abi::RingHead& head) {
   return reinterpret_cast<const std::byte*>(&head) + abi::kRingDataOffset;
 }
 
+// The write word for those who read: of a retired ring, the last one.
+inline std::uint64_t write_word(const abi::RingHead& head) noexcept {
+  const std::uint64_t w = head.writer.write_word.load(std::memory_order_acquire);  // ord(deliver:A) pairs with commit:B, retire:A
+  return w != abi::kRetiredWord ? w : head.writer.final_word.load(std::memory_order_acquire);
+}
+
+// Ring `i` of a channel, the per-CPU rings first, then the shared ones.
+inline Geometry geometry_of(const Channel& channel, std::uint32_t i) noexcept {
+  const abi::RingKind kind = channel.exclusive ? abi::RingKind::exclusive : i < channel.cpus ? abi::RingKind::per_cpu : abi::RingKind::shared;
+  return {kind, channel.mode, channel.subbuf_count, channel.subbuf_size, i % channel.cpus};
+}
+
 // Would `bytes` at `offset` reach or cross the end of the sub-buffer? W must never rest on an end: the next record
 // would slip into a sub-buffer that nobody has claimed.
 constexpr bool crosses(std::uint64_t offset, std::uint64_t bytes, std::uint64_t subbuf_size) {

@@ -8,12 +8,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "ring/channel_head.hpp"
 #include "ring/internal.hpp"
+#include "ring/retire.hpp"
 #include "ring/writer_internal.hpp"
 
 namespace ouro::ring {
@@ -52,15 +57,22 @@ struct LocalChannel::State {
   std::size_t size = 0;
   int fd = -1;
   Channel* channel = nullptr;
+  bool owns_event_fd = true;
+  // After resize(): this is the oldest memory.
+  std::vector<std::unique_ptr<State>> later;
+  std::atomic<State*> newest{this};
+  std::uint64_t forks = count_forks();  // of this process, when the channel was made
   ~State() {
     if (memory != nullptr) munmap(memory, size);
     if (fd >= 0) close(fd);
-    if (channel != nullptr && channel->event_fd >= 0) close(channel->event_fd);
+    if (channel != nullptr && owns_event_fd && channel->event_fd >= 0) close(channel->event_fd);
     std::free(channel);
   }
+  static Result<std::unique_ptr<State>> make(const Options& options);
   Status make_memory();
   Status map(int flags);
   Status make_channel();
+  Status make_rings();
   abi::ChannelHead& head() const { return *reinterpret_cast<abi::ChannelHead*>(memory); }
 };
 
@@ -121,7 +133,20 @@ Status LocalChannel::State::make_channel() {
   return Ok{};
 }
 
-Result<LocalChannel> LocalChannel::create(const Options& options) {
+Status LocalChannel::State::make_rings() {
+  const std::uint64_t stride = shape.ring_stride();
+  for (std::uint32_t i = 0; i < shape.rings(); ++i) {
+    abi::RingHead& head = *channel->ring[i];
+    initialise(head, geometry_of(*channel, i));
+    if (!shape.options.prefault && !shape.options.lock) continue;
+    if (const int error = populate(*channel, head); error != 0) return errorf(error, "channel: no memory for ring %u of %u", i, shape.rings());
+    if (shape.options.lock && mlock(&head, stride) != 0)
+      return error_from_errno("channel: locking %llu bytes (hint: ulimit -l)", static_cast<unsigned long long>(stride));
+  }
+  return Ok{};
+}
+
+Result<std::unique_ptr<LocalChannel::State>> LocalChannel::State::make(const Options& options) {
   const bool is_private = options.memory == Memory::anonymous || options.memory == Memory::huge;
   if (options.index == Index::concurrency && (options.sync != Sync::per_cpu || !is_private))
     return errorf(EINVAL, "channel: rings by concurrency id with %s, want %s", is_private ? "another Sync than per_cpu" : "memory that others can map",
@@ -136,18 +161,15 @@ Result<LocalChannel> LocalChannel::create(const Options& options) {
     return checked.error();
   if (Status made = state->make_memory(); !made) return made.error();
   if (Status made = state->make_channel(); !made) return made.error();
-  LocalChannel out(std::move(state));
-  for (std::uint32_t i = 0; i < out.ring_count(); ++i) {
-    initialise(out.head(i), out.geometry(i));
-    if (!options.prefault && !options.lock) continue;
-    if (const int error = populate(out.channel(), out.head(i)); error != 0)
-      return errorf(error, "channel: no memory for ring %u of %u", i, out.ring_count());
-    if (options.lock && mlock(&out.head(i), out.state_->shape.ring_stride()) != 0)
-      return error_from_errno("channel: locking %llu bytes (hint: ulimit -l)",
-                              static_cast<unsigned long long>(out.state_->shape.ring_stride()));
-  }
-  describe(out.state_->head(), out.state_->shape);
-  return out;
+  if (Status made = state->make_rings(); !made) return made.error();
+  describe(state->head(), state->shape);
+  return state;
+}
+
+Result<LocalChannel> LocalChannel::create(const Options& options) {
+  Result<std::unique_ptr<State>> made = State::make(options);
+  if (!made) return made.error();
+  return LocalChannel(std::move(*made));
 }
 
 namespace {
@@ -202,23 +224,44 @@ Result<LocalChannel> LocalChannel::open(const std::string& path, Use use) {
   return attach(fd, use, path.c_str());
 }
 
-const Channel& LocalChannel::channel() const noexcept { return *state_->channel; }
-std::uint32_t LocalChannel::ring_count() const { return state_->shape.rings(); }
-Sync LocalChannel::sync() const { return state_->shape.options.sync; }
-abi::RingHead& LocalChannel::head(std::uint32_t i) const noexcept { return *state_->channel->ring[i]; }
-int LocalChannel::fd() const { return state_->fd; }
-
-Geometry LocalChannel::geometry(std::uint32_t i) const {
-  const ChannelShape& shape = state_->shape;
-  const abi::RingKind kind = shape.options.sync == Sync::exclusive ? abi::RingKind::exclusive
-                             : i < shape.cpus                      ? abi::RingKind::per_cpu
-                                                                   : abi::RingKind::shared;
-  return {kind, shape.options.mode, shape.options.subbuf_count, shape.options.subbuf_size, i % shape.cpus};
+Status LocalChannel::resize(std::uint32_t subbuf_count, std::uint64_t subbuf_size) {
+  State& root = *state_;
+  if (root.fd >= 0) return errorf(EINVAL, "channel: resize of memory that other processes may map (memfd, file), want Memory::anonymous or huge");
+  if (root.shape.options.ends != nullptr) return errorf(EINVAL, "channel: resize of sub-buffers with ends of the client's: the last one would never get its end");
+  const NoForks no_forks;
+  if (count_forks() != root.forks)
+    return errorf(EBUSY, "channel: resize after fork(): children may write to its memory (hint: resize before, or start programs by posix_spawn)");
+  if (Status can = can_retire(*root.channel); !can) return can.error();
+  Options options = root.shape.options;
+  options.subbuf_count = subbuf_count;
+  options.subbuf_size = subbuf_size;
+  options.cpus = root.shape.cpus;
+  options.bell = options.event_fd = false;  // the first memory's serve on
+  Result<std::unique_ptr<State>> made = State::make(options);
+  if (!made) return made.error();
+  State& next = *root.later.emplace_back(std::move(*made));
+  next.owns_event_fd = false;
+  next.channel->bell = root.channel->bell;
+  next.channel->event_fd = root.channel->event_fd;
+  retire(*root.newest.load(std::memory_order_relaxed)->channel, *next.channel);
+  root.newest.store(&next, std::memory_order_release);
+  if (root.channel->bell != nullptr) wake_writers(*root.channel->bell);  // those that wait for room in the old memory
+  return Ok{};
 }
+
+const Channel& LocalChannel::oldest() const noexcept { return *state_->channel; }
+const Channel& LocalChannel::channel() const noexcept { return *state_->newest.load(std::memory_order_acquire)->channel; }
+std::uint32_t LocalChannel::ring_count() const { return state_->shape.rings(); }
+abi::RingHead& LocalChannel::head(std::uint32_t i) const noexcept { return *channel().ring[i]; }
+Sync LocalChannel::sync() const { return state_->shape.options.sync; }
+int LocalChannel::fd() const { return state_->fd; }
+Geometry LocalChannel::geometry(std::uint32_t i) const { return geometry_of(channel(), i); }
 
 RecordForm LocalChannel::form(std::uint32_t i) const { return form_of(channel(), geometry(i).kind); }
 
-Reader LocalChannel::reader(std::uint32_t i) { return Reader(head(i), geometry(i), state_->channel->bell); }
+Reader LocalChannel::reader(std::uint32_t i) {
+  return Reader(*oldest().ring[i], geometry_of(oldest(), i), state_->channel->bell, &oldest());
+}
 
 std::uint32_t LocalChannel::bell_count() const {
   const abi::Bell* bell = state_->channel->bell;

@@ -5,7 +5,7 @@ namespace ouro::ring {
 bool Look::find_current(std::uint64_t& w, std::uint64_t& sequence) const {
   constexpr int kMaxRetries = 64;
   for (int i = 0; i < kMaxRetries; ++i) {
-    w = head.writer.write_word.load(std::memory_order_acquire);  // ord(deliver:A) pairs with commit:B
+    w = write_word(head);
     const std::uint64_t physical = physical_of(w);
     if (physical > g.subbuf_count) return false;
     if (shared()) {

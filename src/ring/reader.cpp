@@ -2,6 +2,8 @@
 // written by anybody: each is loaded once into a local, checked, then used.
 #include <ouro/ring/reader.hpp>
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -28,6 +30,7 @@ struct Range {  // of a dead writer's record
 struct Reader::State {
   abi::RingHead* head;
   abi::Bell* bell;
+  const Channel* channel;
   Geometry g;
   std::uint64_t next_sequence = 0;
   std::uint64_t consumed = 0;          // bytes of it that were delivered
@@ -40,6 +43,18 @@ struct Reader::State {
   std::uint32_t spare = 0;             // overwrite
   std::vector<std::byte> copy;
   std::vector<Range> dead;
+  struct Past {  // a retired ring, read to its end, `last` included
+    abi::RingHead* head;
+    Geometry g;
+    std::uint64_t last;
+    bool returned;  // its memory
+  };
+  std::vector<Past> past;
+  void start(abi::RingHead& ring, const Geometry& geometry);
+  bool follow();
+  void return_memory();
+  std::uint64_t counted(abi::Loss cause) const;
+  std::uint64_t counted_before() const;
 
   // The packet that is out: what release() does.
   enum class Out : std::uint8_t { none, closed, current } out = Out::none;
@@ -49,6 +64,8 @@ struct Reader::State {
 
   // A packet that is done with here, if not by others: what goes back to the writers, and what the ring's books say then.
   struct Done {
+    abi::RingHead* head;
+    abi::Word* slot;
     std::uint64_t sequence, next_sequence, consumed, records, lapped, end_stamp;
     std::uint32_t physical;
     bool current, follows;  // follows: goes back with the one before it
@@ -95,30 +112,74 @@ struct Reader::State {
   void settle(const Suspect&);
 };
 
-Reader::Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell) : state_(std::make_unique<State>()) {
-  State& s = *state_;
-  s.head = &head;
-  s.g = geometry;
-  s.bell = bell;
+Reader::Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell, const Channel* channel)
+    : state_(std::make_unique<State>()) {
+  state_->bell = bell;
+  state_->channel = channel;
+  state_->start(head, geometry);
+}
+
+void Reader::State::start(abi::RingHead& ring, const Geometry& geometry) {
+  head = &ring;
+  g = geometry;
   // The spare is whatever no slot names: also right when an earlier reader died between exchange and release.
   std::vector<bool> named(geometry.subbuf_count + 1);
   std::uint64_t oldest = ~std::uint64_t{0};
   for (std::uint32_t i = 0; i < geometry.subbuf_count; ++i) {
-    const abi::Slot slot{head.slot[i].load(acquire)};
+    const abi::Slot slot{ring.slot[i].load(acquire)};
     if (slot.physical() <= geometry.subbuf_count) named[slot.physical()] = true;
     if (!slot.taken()) oldest = std::min(oldest, slot.sequence());
   }
-  s.spare = static_cast<std::uint32_t>(std::find(named.begin(), named.end(), false) - named.begin());
-  s.next_sequence = oldest;
-  const abi::ReaderLine& line = head.reader;
+  spare = static_cast<std::uint32_t>(std::find(named.begin(), named.end(), false) - named.begin());
+  next_sequence = oldest;
+  consumed = consumed_records = records = 0;
+  const abi::ReaderLine& line = ring.reader;
   if (line.next_sequence.load(relaxed) != 0) {
-    s.records = line.records.load(relaxed);
-    s.lapped = line.lost_lapped.load(relaxed);
-    s.end_stamp = line.end_stamp.load(relaxed);
+    records = line.records.load(relaxed);
+    lapped = line.lost_lapped.load(relaxed);
+    end_stamp = line.end_stamp.load(relaxed);
     if (line.next_sequence.load(relaxed) == oldest) {
-      s.consumed = line.consumed.load(relaxed) & 0xffffffff;
-      s.consumed_records = line.consumed.load(relaxed) >> 32;
+      consumed = line.consumed.load(relaxed) & 0xffffffff;
+      consumed_records = line.consumed.load(relaxed) >> 32;
     }
+  }
+}
+
+// At the end of a retired ring: on to the channel's next memory. False: this is not the end.
+bool Reader::State::follow() {
+  if (channel == nullptr || head->writer.retired.load(acquire) == 0) return false;  // ord(retire:B) pairs with retire:A
+  const Channel* const next = channel->successor.load(acquire);
+  std::uint64_t w = 0, last = 0;
+  if (next == nullptr || !look().find_current(w, last) || next_sequence < last) return false;
+  next_sequence = last;
+  const abi::Slot slot = look().slot_of(last);
+  if (!slot.taken() && consumed != in_subbuf(w)) return false;
+  if (!shared() && !slot.taken()) {  // what was lapped before a sub-buffer in which nothing came
+    const std::uint64_t before = head->image[slot.physical() % (g.subbuf_count + 1)].records_before.load(relaxed) + consumed_records;
+    if (before > records) lapped += before - records;
+    if (kept.empty()) give_back({head, nullptr, last, last, consumed_records << 32 | consumed, std::max(before, records), lapped, end_stamp, 0, true, false});
+  }
+  past.push_back({head, g, last, false});
+  return_memory();
+  channel = next;
+  const std::uint32_t i = shared() ? channel->cpus + g.cpu : g.cpu;
+  start(*channel->ring[i], geometry_of(*channel, i));
+  return true;
+}
+
+// Of rings we left behind, as soon as no packet of theirs is kept any more. Only what holds records goes: writers that looked their
+// ring up long ago look at its head before they find out.
+void Reader::State::return_memory() {
+  for (Past& p : past) {
+    if (p.returned || std::any_of(kept.begin(), kept.end(), [&](const Done& done) { return done.head == p.head; })) continue;
+    p.returned = true;
+    // Nobody else looks for anything in it from here on: readers after us, snapshots.
+    abi::Word& word = p.head->slot[p.last & (p.g.subbuf_count - 1)];
+    abi::Slot slot{word.load(acquire)};
+    word.compare_exchange_strong(slot.word, abi::Slot::make(p.last, true, slot.physical()).word, std::memory_order_acq_rel, relaxed);
+    std::byte* const data = data_of(*p.head);
+    munlock(data, p.g.data_size());
+    if (madvise(data, p.g.data_size(), MADV_REMOVE) != 0) madvise(data, p.g.data_size(), MADV_DONTNEED);  // shared; private
   }
 }
 
@@ -155,7 +216,8 @@ void Reader::State::deliver(Packet& out_packet, const Content& c, bool current) 
   out_packet.end_stamp = std::max(c.end_stamp, out_packet.begin_stamp);
   out_packet.records = c.records - consumed_records;
   out_packet.lost_lapped = shared() ? 0 : lapped;  // shared: among the counted
-  out_packet.lost_counted = lost_said = std::max(lost_said, c.lost - (shared() ? std::min(lapped, c.lost) : 0));
+  const std::uint64_t lost = c.lost + counted_before();
+  out_packet.lost_counted = lost_said = std::max(lost_said, lost - (shared() ? std::min(lapped, lost) : 0));
   out_packet.current = current;
   out_packet.in_place = !current || g.mode == abi::FullMode::discard;
   if (out_packet.in_place)
@@ -249,7 +311,7 @@ Reader::Answer Reader::State::take_closed(Packet& packet) {
 
 Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequence) {
   for (int i = 0; i < 4; ++i) {
-    const std::uint64_t w = head->writer.write_word.load(acquire);
+    const std::uint64_t w = write_word(*head);
     const auto physical = static_cast<std::uint32_t>(physical_of(w));
     if (physical > g.subbuf_count) return Answer::corrupt;
     if (!look().is_in(w, sequence)) return Answer::waiting;
@@ -265,7 +327,7 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     c.end_stamp = (shared() ? image.close_stamp : head->writer.last_stamp).load(acquire);
     c.begin_stamp = consumed != 0 || first > c.end_stamp ? end_stamp : first;
     c.lost = counted_losses(*head);
-    if (head->writer.write_word.load(relaxed) != w) continue;
+    if (write_word(*head) != w) continue;
     if (g.mode == abi::FullMode::overwrite) {
       const std::byte* from = data_of(*head) + std::uint64_t{physical} * g.subbuf_size;
       copy.assign(from + c.begin, from + c.end);
@@ -289,9 +351,12 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
 Reader::Answer Reader::next(Packet& packet, bool include_current) {
   State& s = *state_;
   assert(s.out == State::Out::none && "release() the last packet first");
+  if (!s.past.empty()) s.return_memory();
   // Ends: each round either returns or advances past a sub-buffer that is gone; writers can lap us a few times only
   // while we look.
   for (std::uint32_t i = 0; i < 4 * s.g.subbuf_count; ++i) {
+    while (s.follow()) {  // ends: each time one memory further
+    }
     std::uint64_t w = 0, current = 0;
     if (!s.look().find_current(w, current)) return Answer::corrupt;
     if (s.next_sequence > current) s.next_sequence = current;
@@ -301,7 +366,8 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
       s.next_sequence = current - s.g.subbuf_count + 1;
     }
     const bool closed = s.next_sequence < current;
-    if (!closed && !include_current) return Answer::nothing;
+    const bool retired = s.channel != nullptr && s.head->writer.retired.load(acquire) != 0;  // then the last sub-buffer will not be closed
+    if (!closed && !include_current && !retired) return Answer::nothing;
     const Answer answer = closed ? s.take_closed(packet) : s.take_current(packet, current);
     if (answer == Answer::packet && packet.bytes.empty()) {  // nothing in it, or all of it delivered before
       release();
@@ -318,7 +384,7 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
 
 // The packet that is out is no longer; the next one begins behind it.
 Reader::State::Done Reader::State::finish() {
-  Done done{next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
+  Done done{head, &slot_of(next_sequence), next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
   records += out_records - consumed_records;
   delivered += out_delivered;
   end_stamp = std::max(end_stamp, out_end_stamp);
@@ -340,12 +406,11 @@ void Reader::State::give_back(const Done& done) {
   } else if (!done.current) {
     std::uint64_t expected = abi::Slot::make(done.sequence, false, done.physical).word;
     // Release; pairs with switch:A. The content was read before a writer can claim the sub-buffer.
-    slot_of(done.sequence)
-        .compare_exchange_strong(expected, abi::Slot::make(done.sequence, true, done.physical).word, std::memory_order_release,
+    done.slot->compare_exchange_strong(expected, abi::Slot::make(done.sequence, true, done.physical).word, std::memory_order_release,
                                  relaxed);  // ord(release:B)
     if (bell != nullptr) wake_writers(*bell);
   }
-  abi::ReaderLine& line = head->reader;
+  abi::ReaderLine& line = done.head->reader;
   line.consumed.store(done.consumed, relaxed);
   line.records.store(done.records, relaxed);
   line.lost_lapped.store(done.lapped, relaxed);
@@ -399,8 +464,20 @@ std::uint64_t Reader::reset() {
   return count;
 }
 
+// Of retired rings too: a writer may have found out late that there was no room.
+std::uint64_t Reader::State::counted(abi::Loss cause) const {
+  std::uint64_t sum = counted_losses(*head, cause);
+  for (const Past& p : past) sum += counted_losses(*p.head, cause);
+  return sum;
+}
+std::uint64_t Reader::State::counted_before() const {
+  std::uint64_t sum = 0;
+  for (const Past& p : past) sum += counted_losses(*p.head);
+  return sum;
+}
+
 std::uint64_t Reader::lost(abi::Loss cause) const {
-  const std::uint64_t counted = counted_losses(*state_->head, cause);
+  const std::uint64_t counted = state_->counted(cause);
   if (cause != abi::Loss::lapped) return counted;
   return state_->shared() ? counted - std::min(counted, state_->lapped) : state_->lapped;
 }
@@ -448,7 +525,7 @@ std::vector<Reader::State::Suspect> Reader::State::find_dead() {
 bool Reader::State::books_of(std::uint64_t where, Books& books) {
   const std::uint64_t physical = physical_of(where);
   const abi::SubbufImage& image = head->image[physical];
-  const std::uint64_t w = head->writer.write_word.load(acquire);
+  const std::uint64_t w = write_word(*head);
   const std::uint64_t close = image.close_word.load(acquire);
   if (shared()) {
     books.sequence = shared_sequence_of(where);

@@ -42,7 +42,7 @@ bool Copy::examine(abi::Slot slot, std::uint64_t w, bool is_current, Packet& pac
   packet.lost_counted = is_current ? counted_losses(look.head) : image.lost_before.load(relaxed);
   packet.end_stamp = (!is_current || look.shared() ? image.close_stamp : look.head.writer.last_stamp).load(acquire);
   // Between two loads of W that agree, the newest stamp is that of the part below it.
-  return !is_current || look.head.writer.write_word.load(relaxed) == w;
+  return !is_current || write_word(look.head) == w;
 }
 
 Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Why& why) {
@@ -52,7 +52,7 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     if (slot.sequence() < sequence || slot.physical() > look.g.subbuf_count) return Answer::corrupt;
     why = slot.sequence() > sequence ? Why::lapped : Why::taken;
     if (slot.sequence() != sequence || slot.taken()) return Answer::missing;
-    const std::uint64_t w = look.head.writer.write_word.load(acquire);  // ord(deliver:A) pairs with commit:B
+    const std::uint64_t w = write_word(look.head);
     const bool is_current = sequence == current && look.is_in(w, sequence) && look.physical_of(w) == slot.physical();
     Packet packet;
     packet.sequence = sequence;
@@ -71,7 +71,7 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     why = again.sequence() != sequence ? Why::lapped : again.word != slot.word ? Why::taken : Why::unfinished;
     if (again.word != slot.word) return Answer::missing;
     if (!whole) {
-      if (look.head.writer.write_word.load(acquire) != w) continue;
+      if (write_word(look.head) != w) continue;
       return Answer::missing;
     }
     if (packet.records == 0 && end == 0) return Answer::done;
@@ -96,7 +96,7 @@ void Copy::copy_all() {
   if (!look.find_current(w, current)) return void(ring.corrupt = true);
   const abi::ReaderLine& line = look.head.reader;
   records_end = line.records.load(relaxed);
-  lapped = line.lost_lapped.load(relaxed);
+  if (line.next_sequence.load(relaxed) != 0) lapped = line.lost_lapped.load(relaxed);  // those of earlier memories included
   const std::uint64_t n = look.g.subbuf_count;
   for (std::uint64_t s = current < n ? 0 : current - n + 1; s <= current; ++s) {
     if (look.slot_of(s).sequence() == s && look.slot_of(s).taken()) continue;  // long ago
@@ -114,15 +114,19 @@ void Copy::copy_all() {
 Snapshot::Snapshot(const LocalChannel& channel) : rings_(channel.ring_count()) {
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i) {
     Ring& ring = rings_[i];
-    ring.geometry = channel.geometry(i);
     ring.form = channel.form(i);
-    const abi::RingHead& head = channel.head(i);
-    for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] = counted_losses(head, static_cast<abi::Loss>(cause));
-    Copy copy{{head, ring.geometry}, ring, bytes_};
-    copy.copy_all();
+    std::uint64_t by_books = 0;
+    for (const Channel* c = &channel.oldest(); c != nullptr; c = c->successor.load(acquire)) {
+      const abi::RingHead& head = *c->ring[i];
+      ring.geometry = geometry_of(*c, i);
+      for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] += counted_losses(head, static_cast<abi::Loss>(cause));
+      Copy copy{{head, ring.geometry}, ring, bytes_, 0, by_books};
+      copy.copy_all();
+      by_books = copy.lapped;
+    }
     std::uint64_t& lapped = ring.lost[static_cast<std::size_t>(abi::Loss::lapped)];
     // Of a shared ring its writers counted, also what a reader had delivered: that the reader's books tell.
-    lapped = ring.geometry.kind == abi::RingKind::shared ? lapped - std::min(lapped, copy.lapped) : copy.lapped;
+    lapped = ring.geometry.kind == abi::RingKind::shared ? lapped - std::min(lapped, by_books) : by_books;
   }
 }
 

@@ -253,6 +253,7 @@ Opened open_ring(const Channel& channel, std::uint32_t index, abi::RingHead& rin
 // One attempt's view of where a record of up to `bytes` would go; switches where needed.
 enum class Place : std::uint8_t { found, again, waited, lost, elsewhere };
 struct Target {
+  const Channel* channel;  // the memory that is written to
   std::uint32_t index;
   abi::RingHead* ring;
   std::uint64_t w;
@@ -260,22 +261,25 @@ struct Target {
   std::uint64_t waiting_since;  // 0: not yet
 };
 
-Place find_place(const Channel& channel, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
-  target.index = channel.exclusive ? 0 : current_index(channel);
-  if (target.index >= channel.cpus) return Place::elsewhere;
+Place find_place(const Channel& root, std::uint64_t bytes, std::uint64_t open_limit, Target& target) noexcept {
+  target.index = root.exclusive ? 0 : current_index(root);
+  if (target.index >= root.cpus) return Place::elsewhere;
+  const Channel& channel = *(target.channel = &present(root, target.index));
   abi::RingHead& ring = *(target.ring = channel.ring[target.index]);
   if (ring.writer.mask.load(std::memory_order_acquire) == 0) {  // ord(reserve:A) pairs with reserve:B
     const Opened opened = open_ring(channel, target.index, ring);
     if (opened == Opened::no_memory) count_loss(ring, abi::Loss::no_memory);
     if (opened != Opened::yes) return opened == Opened::again ? Place::again : Place::lost;
   }
+  target.w = ring.writer.write_word.load(std::memory_order_acquire);
+  // Being retired. Whether that is for good is not known yet: the new ring has to wait, the shared one need not.
+  if (target.w == abi::kRetiredWord) return ring.writer.retired.load(std::memory_order_acquire) != 0 ? Place::again : Place::elsewhere;
   const Ends ends(channel);
   bytes += ends.end_size;
   if (ends.begin_size + bytes >= channel.subbuf_size) {
     count_loss(ring, abi::Loss::too_large);
     return Place::lost;
   }
-  target.w = ring.writer.write_word.load(std::memory_order_acquire);
   if (crosses(offset_of(target.w), bytes, channel.subbuf_size) || open_of(target.w) >= open_limit) {
     const std::uint32_t released = count_released(channel);
     switch (switch_subbuf(channel, target.index, ring, target.w)) {
@@ -299,12 +303,13 @@ constexpr std::uint64_t room_for(std::size_t body_size) { return kExtendedHeader
 
 // The short way to drop a record: a program that writes faster than its reader reads drops most of them. True: it was dropped
 // and counted. It is the ring's state at one moment that decides, as in the long way.
-bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept {
+bool drop_if_full(const Channel& root, std::size_t body_size) noexcept {
 #if OURO_HAS_RSEQ
-  if (channel.mode != abi::FullMode::discard || channel.patience_ns != 0 || !channel.per_cpu) return false;
+  if (root.mode != abi::FullMode::discard || root.patience_ns != 0 || !root.per_cpu) return false;
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
-  const std::uint32_t index = ouro::detail::rseq_index(*area, channel.index_at);
-  if (index >= channel.cpus) return false;
+  const std::uint32_t index = ouro::detail::rseq_index(*area, root.index_at);
+  if (index >= root.cpus) return false;
+  const Channel& channel = present(root, index);
   abi::RingHead& ring = *channel.ring[index];
   const std::uint64_t bytes = room_for(body_size) + Ends(channel).end_size;
   const std::uint64_t offset = offset_of(ring.writer.write_word.load(std::memory_order_acquire));
@@ -315,7 +320,7 @@ bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept {
   if (slot.taken() || slot.sequence() + channel.subbuf_count != next) return false;
   return count_in_section(area, channel.index_at, index, ring.losses.full_in_section);
 #else
-  return static_cast<void>(channel), static_cast<void>(body_size), false;
+  return static_cast<void>(root), static_cast<void>(body_size), false;
 #endif
 }
 
@@ -394,7 +399,7 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
                            .stamp = target.stamp,
                            .index_at = channel.index_at,
                            .copies = {{&pending->state, entry, 4}, {to, header, kExtendedHeader / 8}}}))  // ord(pending:B) pairs with bury:A
-      return {to + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), target.w, target.stamp};
+      return {to + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), target.w, target.stamp, target.channel->subbuf_size};
     // Interrupted behind the store of `state`, the entry is ours all the same: nobody else takes it, or has this owner.
     if (pending->state.load(std::memory_order_relaxed) == owner) free_pending(*pending);
   }
@@ -415,12 +420,14 @@ void refresh(Route& route, const Channel& channel, std::uint32_t tag) noexcept {
   if (!channel.per_cpu) return;
   ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
   const std::uint32_t index = current_index(channel);
-  if (index >= channel.cpus || (route.tag == tag && route.index == index && route.rseq == area)) return;
+  if (index >= channel.cpus) return;
+  abi::RingHead* const ring = present(channel, index).ring[index];
+  if (route.tag == tag && route.index == index && route.rseq == area && route.ring == ring) return;
   // Without its tag nobody uses the route; with it, it must be whole. A handler that comes in between refreshes it as a
   // whole too, so its tag means that there is nothing left to do.
   *const_cast<volatile std::uint32_t*>(&route.tag) = 0;
   route.rseq = area;
-  bind_in_section(route, index, channel.ring[index], tag);
+  bind_in_section(route, index, ring, tag);
 #else
   static_cast<void>(route), static_cast<void>(channel), static_cast<void>(tag);
 #endif
@@ -438,9 +445,8 @@ Reservation reserve(const Channel& channel, std::uint32_t id, std::size_t body_s
 }
 
 void commit(const Reservation& r) noexcept {
-  const std::uint64_t subbuf_size = r.ring->writer.mask.load(std::memory_order_relaxed) + 1;
-  if (r.ring->shape.kind != static_cast<std::uint32_t>(abi::RingKind::shared)) return commit_per_cpu(r, subbuf_size);
-  commit_shared(r, subbuf_size);
+  if (r.ring->shape.kind != static_cast<std::uint32_t>(abi::RingKind::shared)) return commit_per_cpu(r, r.subbuf_size);
+  commit_shared(r, r.subbuf_size);
 }
 
 int populate(const Channel& channel, abi::RingHead& ring) noexcept {

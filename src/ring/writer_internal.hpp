@@ -27,7 +27,20 @@ void free_pending(abi::Pending& entry) noexcept;
 bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept;
 // From here on every writer writes.
 inline void let_writers_in(const Channel& channel, abi::RingHead& ring) noexcept {
-  ring.writer.mask.store(channel.subbuf_size - 1, std::memory_order_release);  // ord(reserve:B)
+  std::uint64_t unset = 0;  // else it is retired meanwhile
+  ring.writer.mask.compare_exchange_strong(unset, channel.subbuf_size - 1, std::memory_order_release, std::memory_order_relaxed);  // ord(reserve:B)
+}
+
+// The oldest of a channel's memories whose ring `i` is not retired for good: where its writers are. Memory that others map may say
+// anything; what counts is whether there is a successor.
+inline const Channel& present(const Channel& channel, std::uint32_t i) noexcept {
+  const Channel* c = &channel;
+  while (c->ring[i]->writer.retired.load(std::memory_order_acquire) != 0) {  // ord(retire:B) pairs with retire:A
+    const Channel* const next = c->successor.load(std::memory_order_acquire);
+    if (next == nullptr) break;
+    c = next;
+  }
+  return *c;
 }
 
 void wake(abi::Word32& word, int how_many) noexcept;  // of those that sleep_on() it

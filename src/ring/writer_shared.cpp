@@ -91,20 +91,21 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
 }
 
 // A CPU's number is a hint here: it keeps writers apart, nothing depends on it.
-abi::RingHead& nearest_ring(const Channel& channel) noexcept {
+std::uint32_t nearest_ring(const Channel& channel) noexcept {
   const int cpu = sched_getcpu();
-  return *channel.shared[cpu < 0 ? 0 : static_cast<std::uint32_t>(cpu) % channel.cpus];
+  return cpu < 0 ? 0 : static_cast<std::uint32_t>(cpu) % channel.cpus;
 }
 
-}  // namespace
-
-Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
-  abi::RingHead& ring = nearest_ring(channel);
+// In one memory of the channel. `retired`: its writers go on in the next, nothing was done.
+Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_t id, std::size_t body_size, std::uint64_t owner,
+                       bool& retired) noexcept {
   const std::uint64_t total = kExtendedHeader + body_size;
   const auto lose = [&](abi::Loss cause) {
     count_loss(ring, cause);
     return Reservation{};
   };
+  retired = ring.writer.write_word.load(std::memory_order_acquire) == abi::kRetiredWord;
+  if (retired) return {};
   if (ring.writer.mask.load(std::memory_order_acquire) == 0) {  // ord(reserve:A)
     if (!reserve_memory(channel, ring)) return lose(abi::Loss::no_memory);
     let_writers_in(channel, ring);
@@ -117,6 +118,11 @@ Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t
   for (int tries = 0; tries < kMaxTries; ++tries) {
     // Acquire; pairs with shared:switch, which opened this sub-buffer.
     std::uint64_t w = write_word.load(std::memory_order_acquire);
+    if (w == abi::kRetiredWord) {
+      free_pending(*pending);
+      retired = true;
+      return {};
+    }
     if (crosses(offset_of(w), total, channel.subbuf_size)) {
       const std::uint32_t released = count_released(channel);
       const Switch answer = switch_shared(channel, ring, w);
@@ -136,10 +142,28 @@ Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t
     if (!write_word.compare_exchange_strong(w, w + total, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
     std::byte* record = data_of(ring) + offset_of(w);
     put_header(record, id, stamp, true);
-    return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp};
+    return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp, channel.subbuf_size};
   }
   free_pending(*pending);
   return lose(abi::Loss::busy);
+}
+
+}  // namespace
+
+Reservation reserve_shared(const Channel& root, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept {
+  const std::uint32_t index = nearest_ring(root);
+  const Channel* channel = &root;
+  for (;;) {  // ends: each round is one memory further
+    bool retired = false;
+    const Reservation r = reserve_in(*channel, *channel->shared[index], id, body_size, owner, retired);
+    if (!retired) return r;
+    const Channel* const next = channel->successor.load(std::memory_order_acquire);
+    if (next == nullptr) {  // nonsense that somebody else wrote there
+      count_loss(*channel->shared[index], abi::Loss::busy);
+      return {};
+    }
+    channel = next;
+  }
 }
 
 void commit_shared(const Reservation& r, std::uint64_t subbuf_size) noexcept {

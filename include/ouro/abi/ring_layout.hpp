@@ -54,6 +54,11 @@ inline constexpr std::size_t kMaxPending = 64;
 inline constexpr std::uint64_t kCommitting = std::uint64_t{1} << 63;  // in Pending::length
 inline constexpr std::size_t kRingDataOffset = 16384;
 
+// Of a ring whose writers are to go on in another (LocalChannel::resize): a mask that every inline write declines at, and a W
+// that no write finds room behind.
+inline constexpr std::uint64_t kRetiredMask = 1;
+inline constexpr std::uint64_t kRetiredWord = ~std::uint64_t{0};
+
 // The write word's fields, per_cpu.
 inline constexpr std::uint64_t kOffsetMask = (std::uint64_t{1} << 30) - 1;
 inline constexpr int kRecordsShift = 30;
@@ -87,7 +92,9 @@ struct alignas(64) WriterLine {
   Word stamp_deadline;  // a compact stamp is unambiguous only before this
   Word last_stamp;      // of the newest record, or of one whose writer was interrupted; never ahead of the next one
   Word mask;            // S - 1; 0 until the data's memory is reserved, which sends every writer to the slow path
-  Word reserved[4];
+  Word reserved[2];     // [0]: a refusal of the memory counts until then
+  Word final_word;      // of a retired ring: the last W
+  Word retired;         // not 0: and it will not change any more; writers go on in the channel's next memory
 };
 
 struct alignas(64) ShapeLine {  // written by the creator, then constant

@@ -75,6 +75,8 @@ class Core {
   LocalChannel& channel() noexcept { return channel_; }
   const LocalChannel& channel() const noexcept { return channel_; }
   std::uint32_t tag() const noexcept { return tag_; }
+  // LocalChannel::resize, which says more. With Sync::exclusive, in the writer's place.
+  Status resize(std::uint32_t subbuf_count, std::uint64_t subbuf_size);
 
  protected:
   LocalChannel channel_;
@@ -207,6 +209,7 @@ class Buffer : detail::Core {
     return detail::write_pieces(channel_.channel(), route_, tag_, id, pieces);
   }
 
+  using detail::Core::resize;
   using detail::Core::tag;  // of routes to it
   using detail::Core::channel;
 

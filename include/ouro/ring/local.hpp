@@ -72,9 +72,18 @@ class LocalChannel {
   static Result<LocalChannel> open(const std::string& path, Use use);
   LocalChannel(LocalChannel&&) noexcept;
   LocalChannel& operator=(LocalChannel&&) noexcept;
+  // Other sub-buffers for a channel in use: from its return on, writers write to new memory of this shape; the old is read to its end,
+  // ring by ring, before the new is, and given back then, but for 16 KiB per ring that was written to, which stay as long as the
+  // channel. No writer waits; what is written meanwhile is not lost by that, though it may go to shared rings. Any thread, one at a
+  // time, not in a signal handler; in an exclusive channel it counts as the writer's own act. Readers go on by themselves; what
+  // channel(), head() and geometry() say is of the newest memory.
+  // EINVAL: a shape that no ring can have; memfd, file, SubbufEnds. EBUSY: this process has forked since create(). ENOTSUP: the kernel
+  // cannot say when no writer is in a section any more (Linux 5.10).
+  Status resize(std::uint32_t subbuf_count, std::uint64_t subbuf_size);
   ~LocalChannel();  // unmaps: nobody may be writing any more
 
   const Channel& channel() const noexcept;
+  const Channel& oldest() const noexcept;   // the first memory; Channel::successor leads to the others
   Sync sync() const;
   // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;

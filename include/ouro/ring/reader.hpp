@@ -22,6 +22,8 @@
 
 namespace ouro::ring {
 
+struct Channel;
+
 // What a ring is, checked once against what the file can hold; later loads of ShapeLine do not count.
 struct Geometry {
   abi::RingKind kind{};
@@ -60,8 +62,9 @@ struct RecordForm {
 class Reader {
  public:
   // `head` and the data behind it must stay mapped, readable and writable. Continues where an earlier reader of the
-  // same ring stopped. `bell`, if not null, is rung for writers that wait for room.
-  Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell = nullptr);
+  // same ring stopped. `bell`, if not null, is rung for writers that wait for room. `channel`, if not null, is whose ring this is:
+  // at the ring's end, if it is retired, the reader goes on in the channel's next memory, and gives back this one.
+  Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell = nullptr, const Channel* channel = nullptr);
   ~Reader();
   Reader(Reader&&) noexcept;
   Reader& operator=(Reader&&) noexcept;

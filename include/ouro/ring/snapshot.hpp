@@ -29,10 +29,10 @@ class Snapshot {
     std::uint64_t sequence;
   };
   struct Ring {
-    Geometry geometry;
+    Geometry geometry;                // of its newest memory
     RecordForm form;
     std::vector<Packet> packets;      // oldest first; bytes as long as the snapshot, the last packet may be `current`
-    std::vector<Missing> missing;     // in order
+    std::vector<Missing> missing;     // in order; sequence numbers begin anew in each memory (LocalChannel::resize)
     std::array<std::uint64_t, abi::kLossCauses> lost{};  // by cause, when it was looked at; `lapped` as its readers would say
     bool corrupt = false;             // its memory contradicts itself: what is here is not all
   };

@@ -8,6 +8,7 @@
 // All functions are async-signal-safe, never block, allocate or throw, and may be called by any thread of any
 // process that maps the channel. A signal handler may write while it interrupts a write.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -52,6 +53,7 @@ struct alignas(64) Channel {
   // Reserves the memory of a ring's data, so that no store into it can fault: 0, or an errno. Async-signal-safe.
   int (*reserve)(const Channel&, abi::RingHead&) = nullptr;
   void* client = nullptr;          // for `reserve`
+  std::atomic<const Channel*> successor{nullptr};  // where writers go on whose ring is retired: LocalChannel::resize
   abi::Bell* bell = nullptr;       // null: nobody sleeps, and the next three do not count
   std::uint64_t patience_ns = 0;   // discard: how long the slow path waits for room before a record is lost. Needs the bell, and
                                    // no writing in signal handlers: they might interrupt the reader
@@ -85,6 +87,7 @@ struct Reservation {
   std::uint32_t size = 0;    // of the record, header included
   std::uint64_t where = 0;   // W before it
   std::uint64_t stamp = 0;
+  std::uint64_t subbuf_size = 0;
 };
 Reservation reserve(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner = 0) noexcept;
 void commit(const Reservation& reservation) noexcept;
