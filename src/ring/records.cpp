@@ -51,7 +51,7 @@ bool Records::advance(Cursor& c, std::uint32_t ring) {
     const Reader::Answer answer = c.reader.next(c.packet, include_current_);
     if (answer == Reader::Answer::corrupt) c.broken = corrupt_ = true;
     if (answer == Reader::Answer::waiting) {
-      c.reader.bury_dead();
+      if (c.reader.bury_dead() != 0) continue;  // what stands behind may be read now
       horizon_ = std::min(horizon_, c.now);  // what it waits for may be this old
     }
     if (answer != Reader::Answer::packet) break;
