@@ -78,11 +78,10 @@ Result<Records> Records::of(std::span<LocalChannel* const> channels, Order order
 Reader::Answer Records::next_packet(Cursor& c) {
   if (c.reader) {
     if (c.holds) c.reader->release();
-    const Reader::Answer answer = c.reader->next(c.packet, include_current_);
-    if (answer == Reader::Answer::waiting) {
-      c.reader->bury_dead();
-      horizon_ = std::min(horizon_, c.record.stamp);  // what it waits for may be this old
-    }
+    Reader::Answer answer;
+    do answer = c.reader->next(c.packet, include_current_);
+    while (answer == Reader::Answer::waiting && c.reader->bury_dead() != 0);  // what stands behind may be read now
+    if (answer == Reader::Answer::waiting) horizon_ = std::min(horizon_, c.record.stamp);  // what it waits for may be this old
     return answer;
   }
   if (c.copied.empty()) return Reader::Answer::nothing;
