@@ -142,7 +142,7 @@ namespace {
 }  // namespace
 
 Written write_record(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, const void* bytes, std::size_t size) noexcept {
-  if (drop_if_full(channel, kSizeField + size)) return Written::lost;
+  if (drop_if_full(channel, route, kSizeField + size)) return Written::lost;
   return write_whole(channel, route, tag, id, bytes, size);
 }
 
@@ -165,7 +165,7 @@ Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, s
 
 Written write_bytes(const Channel& channel, Route& route, std::uint32_t tag, const void* bytes, std::size_t size) noexcept {
   if (size == 0) return Written::yes;
-  if (drop_if_full(channel, size)) return Written::lost;
+  if (drop_if_full(channel, route, size)) return Written::lost;
   const UnderWay under_way_here;
   refresh(route, channel, tag);
   return write_slow(channel, static_cast<std::uint32_t>(size), bytes, size, owner());

@@ -303,26 +303,33 @@ constexpr std::uint64_t room_for(std::size_t body_size) { return kExtendedHeader
 
 // The short way to drop a record: a program that writes faster than its reader reads drops most of them. True: it was dropped
 // and counted. It is the ring's state at one moment that decides, as in the long way.
-bool drop_if_full(const Channel& root, std::size_t body_size) noexcept {
 #if OURO_HAS_RSEQ
+bool drop_if_full(const Channel& root, ouro::detail::RseqArea* area, std::size_t body_size) noexcept {
   if (root.mode != abi::FullMode::discard || root.patience_ns != 0 || !root.per_cpu) return false;
-  ouro::detail::RseqArea* const area = ouro::detail::rseq_area();
   const std::uint32_t index = ouro::detail::rseq_index(*area, root.index_at);
   if (index >= root.cpus) return false;
-  const Channel& channel = present(root, index);
-  abi::RingHead& ring = *channel.ring[index];
-  const std::uint64_t bytes = room_for(body_size) + Ends(channel).end_size;
-  const std::uint64_t offset = offset_of(ring.writer.write_word.load(std::memory_order_acquire));
-  const std::uint64_t physical = offset >> std::countr_zero(channel.subbuf_size);
-  if (!crosses(offset, bytes, channel.subbuf_size) || bytes >= channel.subbuf_size || physical > channel.subbuf_count) return false;
-  const std::uint64_t next = ring.image[physical].sequence.load(std::memory_order_relaxed) + 1;
-  const abi::Slot slot{ring.slot[next & (channel.subbuf_count - 1)].load(std::memory_order_relaxed)};
-  if (slot.taken() || slot.sequence() + channel.subbuf_count != next) return false;
-  return count_in_section(area, channel.index_at, index, ring.losses.full_in_section);
-#else
-  return static_cast<void>(root), static_cast<void>(body_size), false;
-#endif
+  const Channel* channel = &root;
+  abi::RingHead* ring = root.ring[index];
+  std::uint64_t w = ring->writer.write_word.load(std::memory_order_acquire);
+  if (w == abi::kRetiredWord) [[unlikely]] {
+    channel = &present(root, index);
+    ring = channel->ring[index];
+    w = ring->writer.write_word.load(std::memory_order_acquire);
+  }
+  const std::uint64_t size = channel->subbuf_size, bytes = room_for(body_size) + Ends(*channel).end_size, offset = offset_of(w);
+  const std::uint64_t physical = offset >> std::countr_zero(size);
+  if (!crosses(offset, bytes, size) || bytes >= size || physical > channel->subbuf_count) return false;
+  const std::uint64_t next = ring->image[physical].sequence.load(std::memory_order_relaxed) + 1;
+  const abi::Slot slot{ring->slot[next & (channel->subbuf_count - 1)].load(std::memory_order_relaxed)};
+  if (slot.taken() || slot.sequence() + channel->subbuf_count != next) return false;
+  return count_in_section(area, root.index_at, index, ring->losses.full_in_section);
 }
+bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept {
+  return drop_if_full(channel, ouro::detail::rseq_area(), body_size);
+}
+#else
+bool drop_if_full(const Channel&, std::size_t) noexcept { return false; }
+#endif
 
 namespace {
 

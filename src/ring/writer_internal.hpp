@@ -63,6 +63,16 @@ inline std::uint32_t current_index(const Channel&) noexcept { return ~std::uint3
 
 // True: the record was dropped and counted, as there is no room for it.
 bool drop_if_full(const Channel& channel, std::size_t body_size) noexcept;
+#if OURO_HAS_RSEQ
+bool drop_if_full(const Channel& channel, ouro::detail::RseqArea* area, std::size_t body_size) noexcept;  // the thread's, or no_rseq
+#endif
+inline bool drop_if_full(const Channel& channel, [[maybe_unused]] const Route& route, std::size_t body_size) noexcept {
+#if OURO_HAS_RSEQ
+  return drop_if_full(channel, route.rseq, body_size);
+#else
+  return drop_if_full(channel, body_size);
+#endif
+}
 
 Written write_shared(const Channel& channel, std::uint32_t id, const void* body, std::size_t size, std::uint64_t owner) noexcept;
 Reservation reserve_shared(const Channel& channel, std::uint32_t id, std::size_t body_size, std::uint64_t owner) noexcept;
