@@ -49,6 +49,14 @@ void stream(std::byte* to, const std::byte* from, std::size_t size) noexcept {
 #endif
 }
 
+// An id that means something else to readers. False: the record is lost, and counted.
+bool may_have(const Channel& channel, std::uint32_t id) noexcept {
+  if (id != kPaddingId) [[likely]]
+    return true;
+  count_loss(*channel.ring[0], abi::Loss::too_large);
+  return false;
+}
+
 struct UnderWay {
   UnderWay() noexcept { ++nesting(); }
   ~UnderWay() { --nesting(); }
@@ -106,6 +114,7 @@ std::size_t collect(std::span<const std::span<const std::byte>> pieces, std::spa
 
 Written write_pieces(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id,
                      std::span<const std::span<const std::byte>> pieces) noexcept {
+  if (!may_have(channel, id)) return Written::lost;
   const UnderWay under_way_here;
   refresh(route, channel, tag);
   alignas(16) std::byte body[kMaxSingleShotBody];
@@ -148,6 +157,7 @@ Written write_record(const Channel& channel, Route& route, std::uint32_t tag, st
 
 Written write_stamped(const Channel& channel, Route& route, std::uint32_t tag, std::uint32_t id, std::uint64_t stamp, const void* bytes,
                       std::size_t size) noexcept {
+  if (!may_have(channel, id)) return Written::lost;
   const UnderWay under_way_here;
   refresh(route, channel, tag);
   alignas(16) std::byte body[kMaxSingleShotBody];
@@ -172,6 +182,7 @@ Written write_bytes(const Channel& channel, Route& route, std::uint32_t tag, con
 }
 
 Reserved reserve_record(const Channel& channel, std::uint32_t id, std::size_t size) noexcept {
+  if (!may_have(channel, id)) return {Reservation{}, 0};
   const Reservation r = ring::reserve(channel, id, kSizeField + size, owner());
   if (r.body != nullptr) {
     ++nesting();
@@ -193,6 +204,7 @@ Result<Core> core_over(LocalChannel channel, const Policy& policy) {
   if (full != policy.full) return wrong("full", static_cast<int>(full), static_cast<int>(policy.full));
   const Stamp stamp = c.stamped ? Stamp::clock : c.client_stamped ? Stamp::client : Stamp::none;
   if (stamp != policy.stamp) return wrong("stamp", static_cast<int>(stamp), static_cast<int>(policy.stamp));
+  if (channel.use() != Use::write) return errorf(EACCES, "buffer: the channel was attached to for Use::read, want Use::write");
   return Core(std::move(channel));
 }
 

@@ -174,6 +174,84 @@ TYPED_TEST(ReservingBuffer, SaysWhenThereIsNoRoom) {
   EXPECT_EQ(records.lost(Loss::too_large), 1u);
 }
 
+TEST(UnstampedBuffer, RefusesSubBuffersWhoseRecordsItCouldNotCount) {
+  using B = Buffer<Policy{.stamp = Stamp::none}>;
+  EXPECT_FALSE(B::create({.subbuf_count = 2, .subbuf_size = 4 << 20}));
+  pin_to(0);
+  auto buffer = B::create({.subbuf_count = 2, .subbuf_size = 2 << 20});
+  ASSERT_TRUE(buffer);
+  Records records(buffer->channel(), Records::Order::by_ring);
+  std::uint64_t written = 0, read = 0;
+  for (int i = 0; i < 1'000'000; ++i) written += buffer->write(0, std::string()) == Written::yes;
+  for (Record r; records.next(r);) ++read;
+  EXPECT_EQ(read, written);
+  EXPECT_EQ(read + records.lost(), 1'000'000u);
+  if (buffer->channel().channel().per_cpu) {
+    EXPECT_GT(read, 524'000u) << "a sub-buffer's full count of the smallest records";
+  }
+}
+
+TEST(StampedBuffer, RefusesTheIdThatMeansThatARecordWasDiscarded) {
+  auto buffer = Buffer<>::create();
+  ASSERT_TRUE(buffer);
+  EXPECT_EQ(buffer->write(kPaddingId, 42), Written::lost);
+  EXPECT_FALSE(buffer->reserve(kPaddingId, 42));
+  Records records(buffer->channel());
+  EXPECT_EQ(records.lost(), 2u);
+  EXPECT_EQ(records.discarded(), 0u);
+}
+
+// A handler forks while it interrupts a write in two phases: both processes come to the commit.
+TYPED_TEST(ReservingBuffer, CountsARecordOnceThatParentAndChildCommit) {
+  pin_to(0);
+  auto buffer = TypeParam::create({.subbuf_count = 4, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  Reserved place = buffer->reserve(1, 8);
+  std::memset(place.bytes().data(), 1, 8);
+  const pid_t child = fork();
+  if (child == 0) {
+    place.commit();
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  place.commit();
+  std::uint64_t written = 1, read = 0;
+  for (int i = 0; i < 100; ++i) written += buffer->write(1, i) == Written::yes;
+  Records records(buffer->channel(), Records::Order::by_ring);
+  for (Record r; records.next(r);) ++read;
+  EXPECT_EQ(written, 101u);
+  EXPECT_EQ(read, 101u);
+}
+
+TEST(Records, ResetKeepsTheBooksOfRecordsThatWereDiscarded) {
+  pin_to(0);
+  auto buffer = Buffer<>::create();
+  ASSERT_TRUE(buffer);
+  buffer->write(1, 1);
+  buffer->reserve(2, 8).discard();
+  buffer->write(3, 3);
+  Records records(buffer->channel());
+  records.writers_are_done();
+  Record r;
+  ASSERT_TRUE(records.next(r));
+  records.reset();
+  EXPECT_EQ(records.delivered() + records.dropped() + records.discarded() + records.lost(), 3u);
+}
+
+TEST(Records, ResetReachesTheNewestMemoryAfterAResize) {
+  pin_to(0);
+  auto buffer = Buffer<>::create({.subbuf_count = 4, .subbuf_size = 4096});
+  ASSERT_TRUE(buffer);
+  Records records(buffer->channel());
+  for (int i = 0; i < 10; ++i) buffer->write(1, i);
+  const Status resized = buffer->resize(8, 8192);
+  if (!resized) GTEST_SKIP() << resized.error().text;
+  for (int i = 0; i < 10; ++i) buffer->write(1, i);
+  EXPECT_EQ(records.reset(), 20u);
+  Record r;
+  EXPECT_FALSE(records.next(r));
+}
+
 TEST(TwoBuffersOfOnePolicy, DoNotMixTheirRecords) {
   auto a = Buffer<>::create(), b = Buffer<>::create();
   ASSERT_TRUE(a && b);

@@ -32,6 +32,13 @@ std::uint64_t ChannelShape::ring_stride() const {
   return (g.memory_size() + abi::kRingAlignment - 1) / abi::kRingAlignment * abi::kRingAlignment;
 }
 
+Status check_countable(const LocalChannel::Options& options) {
+  constexpr std::uint64_t kLeast = 4;  // bytes of a record without a header; a sub-buffer is never quite full
+  if (options.stamped || options.client_stamped || options.subbuf_size / kLeast <= abi::kRecordsMask + 1) return Ok{};
+  return errorf(EINVAL, "channel: sub-buffers of %llu bytes for records without stamps, want %llu at most (hint: a sub-buffer counts its records in 19 bits)",
+                ull(options.subbuf_size), ull((abi::kRecordsMask + 1) * kLeast));
+}
+
 void describe(abi::ChannelHead& shared, const ChannelShape& shape) {
   const LocalChannel::Options& o = shape.options;
   abi::ChannelFacts& head = shared.facts;
@@ -82,6 +89,7 @@ Result<ChannelShape> check(abi::ChannelHead& shared, std::uint64_t file_size, co
   o.tsc = f.clock == static_cast<std::uint32_t>(abi::ClockKind::tsc);
   o.stamped = f.stamps == static_cast<std::uint32_t>(abi::StampKind::clock);
   o.client_stamped = f.stamps == static_cast<std::uint32_t>(abi::StampKind::client);
+  if (Status countable = check_countable(o); !countable) return errorf(EINVAL, "channel '%s': %s", name, countable.error().text.c_str());
   shape.has_ends = f.has_ends != 0;
   o.bell = f.has_bell != 0;
   o.wake_every = f.wake_every;

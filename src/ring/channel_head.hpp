@@ -17,6 +17,9 @@ struct ChannelShape {
   std::uint64_t total_size() const { return abi::kRingsOffset + rings() * ring_stride(); }
 };
 
+// Can a sub-buffer count as many of the smallest records as it has room for?
+Status check_countable(const LocalChannel::Options& options);
+
 // Into zeroed memory, as the last thing: it is a channel from here on.
 void describe(abi::ChannelHead& head, const ChannelShape& shape);
 // `name`: what errors call it. Each field is read once.

@@ -126,8 +126,9 @@ inline SharedUse shared_use(const abi::SubbufImage& image) noexcept {
   const std::uint64_t base_bytes = image.records_before.load(std::memory_order_acquire);
   const std::uint64_t commits = image.commits.load(std::memory_order_acquire);
   if (tag_of(base_records) != tag_of(base_bytes)) return {~tag_of(base_bytes), 0, 0};  // being opened: of neither use
-  return {tag_of(base_bytes), bytes_in(commits) - static_cast<std::uint32_t>(base_bytes),
-          records_in(commits) - static_cast<std::uint32_t>(base_records)};
+  // As one number: where the total of bytes has run over, it has carried into the records.
+  const std::uint64_t use = commits - ((base_records << 32) + (base_bytes & 0xffffffffu));
+  return {tag_of(base_bytes), bytes_in(use), records_in(use)};
 }
 
 // Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try

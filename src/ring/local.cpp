@@ -58,6 +58,7 @@ struct LocalChannel::State {
   int fd = -1;
   Channel* channel = nullptr;
   bool owns_event_fd = true;
+  Use use = Use::write;
   // After resize(): this is the oldest memory.
   std::vector<std::unique_ptr<State>> later;
   std::atomic<State*> newest{this};
@@ -151,6 +152,8 @@ Result<std::unique_ptr<LocalChannel::State>> LocalChannel::State::make(const Opt
   if (options.index == Index::concurrency && (options.sync != Sync::per_cpu || !is_private))
     return errorf(EINVAL, "channel: rings by concurrency id with %s, want %s", is_private ? "another Sync than per_cpu" : "memory that others can map",
                   is_private ? "Sync::per_cpu" : "Memory::anonymous or huge (hint: concurrency ids are a process's own)");
+  if (Status countable = check_countable(options); !countable) return countable.error();
+  if (options.cpus > abi::kMaxCpus) return errorf(EINVAL, "channel: %u CPUs, want %u at most", options.cpus, abi::kMaxCpus);
   auto state = std::make_unique<State>();
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
   state->shape.options = options;
@@ -160,8 +163,10 @@ Result<std::unique_ptr<LocalChannel::State>> LocalChannel::State::make(const Opt
   if (const auto checked = check({abi::RingKind::per_cpu, options.mode, options.subbuf_count, options.subbuf_size, 0}); !checked)
     return checked.error();
   if (Status made = state->make_memory(); !made) return made.error();
-  if (Status made = state->make_channel(); !made) return made.error();
-  if (Status made = state->make_rings(); !made) return made.error();
+  Status made = state->make_channel();
+  if (made) made = state->make_rings();
+  if (!made && options.memory == Memory::file) unlink(options.path.c_str());  // ours: it was not there before
+  if (!made) return made.error();
   describe(state->head(), state->shape);
   return state;
 }
@@ -204,6 +209,7 @@ Result<LocalChannel> LocalChannel::attach(int fd, Use use, const char* name) {
   munmap(state->memory, state->size);
   state->memory = nullptr;
   state->shape = *shape;
+  state->use = use;
   state->size = shape->total_size();
   if (Status mapped = state->map(0); !mapped) return mapped.error();
   if (Status made = state->make_channel(); !made) return made.error();
@@ -253,6 +259,7 @@ const Channel& LocalChannel::oldest() const noexcept { return *state_->channel; 
 const Channel& LocalChannel::channel() const noexcept { return *state_->newest.load(std::memory_order_acquire)->channel; }
 std::uint32_t LocalChannel::ring_count() const { return state_->shape.rings(); }
 abi::RingHead& LocalChannel::head(std::uint32_t i) const noexcept { return *channel().ring[i]; }
+Use LocalChannel::use() const { return state_->use; }
 Sync LocalChannel::sync() const { return state_->shape.options.sync; }
 int LocalChannel::fd() const { return state_->fd; }
 Geometry LocalChannel::geometry(std::uint32_t i) const { return geometry_of(channel(), i); }

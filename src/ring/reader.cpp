@@ -384,6 +384,13 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
   return Answer::nothing;
 }
 
+Reader::Answer Reader::next_past_dead(Packet& packet, bool include_current) {
+  const Answer answer = next(packet, include_current);
+  if (answer != Answer::waiting || state_->find_dead().empty()) return answer;
+  bury_dead();
+  return next(packet, include_current);
+}
+
 // The packet that is out is no longer; the next one begins behind it.
 Reader::State::Done Reader::State::finish() {
   Done done{head, &slot_of(next_sequence), next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
@@ -447,21 +454,17 @@ void Reader::give_back() {
 
 std::uint64_t Reader::reset() {
   State& s = *state_;
+  const Channel* newest = s.channel;
+  while (newest != nullptr && newest->successor.load(acquire) != nullptr) newest = newest->successor.load(acquire);
   std::uint64_t w = 0, last = 0, count = 0;
-  if (!s.look().find_current(w, last)) return 0;
   Packet packet{};
-  bool buried = false;
-  // Ends: what comes after the sub-buffer that is current now is not dropped, however fast it is written.
-  do {
-    const Answer answer = next(packet, true);
-    if (answer == Answer::waiting && !std::exchange(buried, true)) {
-      bury_dead();
-      continue;
-    }
-    if (answer != Answer::packet) break;
+  // Ends: what comes after the sub-buffer that is current when the newest memory is reached is not dropped, however fast it is written.
+  for (bool is_last = false; !is_last && next_past_dead(packet, true) == Answer::packet;) {
+    if (s.channel == newest && last == 0 && !s.look().find_current(w, last)) break;
+    is_last = s.channel == newest && (packet.current || packet.sequence >= last);
     count += std::exchange(s.out_delivered, 0);
     release();
-  } while (!packet.current && packet.sequence < last);
+  }
   s.dropped += count;
   return count;
 }

@@ -75,11 +75,7 @@ ReaderGroup::~ReaderGroup() = default;
 bool ReaderGroup::State::take_from(std::uint32_t i, bool current, Share& share) {
   Ring& ring = rings[i];
   if (ring.broken) return false;
-  Reader::Answer answer = ring.reader.next(share.packet_, current);
-  if (answer == Reader::Answer::waiting) {
-    ring.reader.bury_dead();
-    answer = ring.reader.next(share.packet_, current);
-  }
+  const Reader::Answer answer = ring.reader.next_past_dead(share.packet_, current);
   ring.broken = answer == Reader::Answer::corrupt;
   if (answer != Reader::Answer::packet) return false;
   if (ring.reader.keep()) {

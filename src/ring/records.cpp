@@ -78,9 +78,7 @@ Result<Records> Records::of(std::span<LocalChannel* const> channels, Order order
 Reader::Answer Records::next_packet(Cursor& c) {
   if (c.reader) {
     if (c.holds) c.reader->release();
-    Reader::Answer answer;
-    do answer = c.reader->next(c.packet, include_current_);
-    while (answer == Reader::Answer::waiting && c.reader->bury_dead() != 0);  // what stands behind may be read now
+    const Reader::Answer answer = c.reader->next_past_dead(c.packet, include_current_);
     if (answer == Reader::Answer::waiting) horizon_ = std::min(horizon_, c.record.stamp);  // what it waits for may be this old
     return answer;
   }
@@ -176,7 +174,9 @@ std::uint64_t Records::reset() {
       while (advance(c)) ++count;
       continue;
     }
+    const std::uint64_t discarded = c.records.discarded();
     while (c.holds && c.records.next(c.record)) ++count;
+    discarded_ += c.records.discarded() - discarded;
     c.has = c.holds = false;
     c.reader->release();
     if (!c.broken) count += c.reader->reset();

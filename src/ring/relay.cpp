@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "ring/internal.hpp"
+
 namespace ouro::ring {
 
 RelayReader::RelayReader(LocalChannel& channel, bool include_current) : ends_(channel.channel().ends), include_current_(include_current) {
@@ -31,6 +33,8 @@ void RelayReader::end(Ring& ring) {
 // A shared ring's records have headers, which say their size where others have an id.
 bool RelayReader::unwrap(Ring& ring, std::span<const std::byte> bytes) {
   for (std::size_t at = 0; at < bytes.size();) {
+    skip_dead(bytes, at);
+    if (at == bytes.size()) break;
     std::uint32_t head[2]{};
     if (bytes.size() - at < kExtendedHeader) return false;
     std::memcpy(head, bytes.data() + at, sizeof head);
@@ -65,8 +69,7 @@ bool RelayReader::take(Ring& ring, Chunk& out) {
     ring.holds = false;
   }
   if (!ring.holds) {
-    const Reader::Answer answer = ring.reader.next(ring.packet, include_current_);
-    if (answer == Reader::Answer::waiting) ring.reader.bury_dead();
+    const Reader::Answer answer = ring.reader.next_past_dead(ring.packet, include_current_);
     ring.broken = answer == Reader::Answer::corrupt;
     ring.holds = answer == Reader::Answer::packet;
   }

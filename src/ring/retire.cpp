@@ -24,7 +24,7 @@ void restart_all_sections() noexcept { syscall(SYS_membarrier, kBarrierForSectio
 bool poison(abi::RingHead& ring) noexcept {
   std::uint64_t w = ring.writer.write_word.load(acquire);
   if (w == abi::kRetiredWord) return true;
-  ring.writer.final_word.store(w, relaxed);
+  ring.writer.final_word.store(w, release);  // he who sees an earlier attempt's retired W may find it
   return ring.writer.write_word.compare_exchange_strong(w, abi::kRetiredWord, std::memory_order_acq_rel, relaxed);  // ord(retire:A)
 }
 
@@ -46,6 +46,7 @@ void retire_per_cpu(const Channel& old) noexcept {
 }
 
 std::mutex resizing;
+thread_local bool this_thread_resizes = false;  // and is interrupted by a handler that forks
 std::atomic<std::uint64_t> forks{0};
 
 }  // namespace
@@ -72,12 +73,19 @@ void retire(Channel& old, const Channel& next) noexcept {
 }
 
 std::uint64_t count_forks() {
-  static const int registered = pthread_atfork([] { resizing.lock(), ++forks; }, [] { resizing.unlock(); }, [] { resizing.unlock(); });
+  static const int registered = pthread_atfork([] { if (!this_thread_resizes) resizing.lock(); ++forks; }, [] { if (!this_thread_resizes) resizing.unlock(); },
+                     [] { if (!this_thread_resizes) resizing.unlock(); });
   static_cast<void>(registered);
   return forks.load(relaxed);
 }
 
-NoForks::NoForks() { resizing.lock(); }
-NoForks::~NoForks() { resizing.unlock(); }
+NoForks::NoForks() {
+  resizing.lock();
+  this_thread_resizes = true;
+}
+NoForks::~NoForks() {
+  this_thread_resizes = false;
+  resizing.unlock();
+}
 
 }  // namespace ouro::ring

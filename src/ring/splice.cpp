@@ -176,9 +176,8 @@ Result<SpliceReader> SpliceReader::create(LocalChannel& channel, std::uint32_t r
 // The next packet, with what goes before it. False: there is none.
 bool SpliceReader::State::take(bool include_current, bool& corrupt) {
   if (waits) return false;
-  const Reader::Answer answer = reader.next(packet, include_current);
+  const Reader::Answer answer = reader.next_past_dead(packet, include_current);
   if (answer == Reader::Answer::corrupt) corrupt = true;
-  if (answer == Reader::Answer::waiting) reader.bury_dead();
   if (answer != Reader::Answer::packet) return false;
   head_size = header ? std::min(header(packet, head), kMaxHeader) : 0;
   at = 0;

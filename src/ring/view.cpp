@@ -198,9 +198,8 @@ bool View::State::publish_one(std::uint32_t i, bool include_current, bool& more)
   more = false;
   if (ring.waits || ring.broken) return false;
   Packet packet;
-  const Reader::Answer answer = ring.reader.next(packet, include_current);
+  const Reader::Answer answer = ring.reader.next_past_dead(packet, include_current);
   if (answer == Reader::Answer::corrupt) ring.broken = true;
-  if (answer == Reader::Answer::waiting) ring.reader.bury_dead();
   if (answer != Reader::Answer::packet) return false;
   Out o{};
   o.entry.ring = i;

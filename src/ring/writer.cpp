@@ -32,8 +32,13 @@ abi::Pending* find_free_pending(abi::RingHead& ring) noexcept {
 }
 
 // The body is whole. If the owner dies from here on, its record is not lost: what may be missing is its count.
-void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept {
-  entry.length.store(length | abi::kCommitting, std::memory_order_release);  // ord(commit:A) pairs with bury:A
+// False: somebody has committed it already (this process's parent or child, after fork()), or buried it.
+bool begin_commit(const Reservation& r) noexcept {
+  abi::Pending& entry = *r.pending;
+  if (entry.where.load(std::memory_order_relaxed) != r.where || entry.stamp.load(std::memory_order_relaxed) != r.stamp) return false;
+  std::uint64_t length = r.size;
+  return entry.length.compare_exchange_strong(length, length | abi::kCommitting, std::memory_order_release,
+                                              std::memory_order_relaxed);  // ord(commit:A) pairs with bury:A
 }
 
 void free_pending(abi::Pending& entry) noexcept {
@@ -266,13 +271,17 @@ Place find_place(const Channel& root, std::uint64_t bytes, std::uint64_t open_li
   if (target.index >= root.cpus) return Place::elsewhere;
   const Channel& channel = *(target.channel = &present(root, target.index));
   abi::RingHead& ring = *(target.ring = channel.ring[target.index]);
-  if (ring.writer.mask.load(std::memory_order_acquire) == 0) {  // ord(reserve:A) pairs with reserve:B
+  const std::uint64_t mask = ring.writer.mask.load(std::memory_order_acquire);  // ord(reserve:A) pairs with reserve:B
+  if (mask == 0) {
     const Opened opened = open_ring(channel, target.index, ring);
     if (opened == Opened::no_memory) count_loss(ring, abi::Loss::no_memory);
     if (opened != Opened::yes) return opened == Opened::again ? Place::again : Place::lost;
   }
   target.w = ring.writer.write_word.load(std::memory_order_acquire);
   // Being retired. Whether that is for good is not known yet: the new ring has to wait, the shared one need not.
+  // Nor was its memory ever reserved, if W is still where it began.
+  if (mask == abi::kRetiredMask && offset_of(target.w) < channel.subbuf_size && records_of(target.w) == 0 && low_sequence_of(target.w) == (channel.subbuf_count & 0xff))
+    return Place::elsewhere;
   if (target.w == abi::kRetiredWord) return ring.writer.retired.load(std::memory_order_acquire) != 0 ? Place::again : Place::elsewhere;
   const Ends ends(channel);
   bytes += ends.end_size;
@@ -298,8 +307,10 @@ Place find_place(const Channel& root, std::uint64_t bytes, std::uint64_t open_li
 
 }  // namespace
 
-// What the slow path wants to be free: it copies whole words, and may need the longer header.
-constexpr std::uint64_t room_for(std::size_t body_size) { return kExtendedHeader + ((body_size + 7) & ~std::size_t{7}); }
+// What the slow path wants to be free: it copies whole words, but for what it writes in two phases, and may need the longer header.
+constexpr std::uint64_t room_for(std::size_t body_size) {
+  return kExtendedHeader + (body_size > kMaxSingleShotBody ? body_size : (body_size + 7) & ~std::size_t{7});
+}
 
 // The short way to drop a record: a program that writes faster than its reader reads drops most of them. True: it was dropped
 // and counted. It is the ring's state at one moment that decides, as in the long way.
@@ -415,7 +426,7 @@ Reservation reserve_per_cpu(const Channel& channel, std::uint32_t id, std::size_
 
 void commit_per_cpu(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   abi::RingHead& ring = *r.ring;
-  begin_commit(*r.pending, r.size);
+  if (!begin_commit(r)) return;
   // The deadline does not move: other compact stamps must not depend on a record that might have been dropped.
   // Release; pairs with deliver:B. A reader that sees this count sees the body.
   ring.image[offset_of(r.where) >> std::countr_zero(subbuf_size)].commits.fetch_add(1, std::memory_order_release);  // ord(commit:C)

@@ -21,7 +21,7 @@ inline std::size_t put_header(std::byte* to, std::uint32_t id, std::uint64_t sta
 
 std::uint64_t this_owner() noexcept;
 abi::Pending* find_free_pending(abi::RingHead& ring) noexcept;
-void begin_commit(abi::Pending& entry, std::uint64_t length) noexcept;
+bool begin_commit(const Reservation& r) noexcept;
 void free_pending(abi::Pending& entry) noexcept;
 // Reserves the memory of the ring's data. False: it could not be had.
 bool reserve_memory(const Channel& channel, abi::RingHead& ring) noexcept;

@@ -127,6 +127,7 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
       const std::uint32_t released = count_released(channel);
       const Switch answer = switch_shared(channel, ring, w);
       if (answer == Switch::again) continue;
+      pending->length.store(0, std::memory_order_relaxed);  // while we wait, it names no place
       if (answer == Switch::full && wait_for_room(channel, released, waiting_since)) {
         tries = 0;
         continue;
@@ -171,7 +172,7 @@ void commit_shared(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   if ((offset_of(r.where) & (subbuf_size - 1)) == 0) image.first_stamp.store(r.stamp, std::memory_order_relaxed);
   raise_to(image.close_stamp, r.stamp);
   raise_to(r.ring->writer.last_stamp, r.stamp);
-  begin_commit(*r.pending, r.size);
+  if (!begin_commit(r)) return;
   // Release; pairs with deliver:B. Every commit is a read-modify-write, so a later one continues the release sequence.
   image.commits.fetch_add(std::uint64_t{1} << 32 | r.size, std::memory_order_release);  // ord(shared:commit)
   free_pending(*r.pending);

@@ -45,6 +45,8 @@ inline Ticks read([[maybe_unused]] bool tsc) noexcept {
   if (tsc) {
 #if defined(__aarch64__)
     asm volatile("isb" : : : "memory");
+#else
+    asm volatile("lfence" : : : "memory");
 #endif
     return read_tsc();
   }
@@ -52,12 +54,7 @@ inline Ticks read([[maybe_unused]] bool tsc) noexcept {
   return read_monotonic();
 }
 
-// As read(), but where waiting costs (kRunsAhead) it may be executed before what stands before it: a lock that was taken, say.
-#if defined(__aarch64__)
-inline constexpr bool kRunsAhead = true;
-#else
-inline constexpr bool kRunsAhead = false;
-#endif
+// As read(), but it does not wait: it may be executed before what stands before it, a lock that was taken, say.
 inline Ticks read_unordered([[maybe_unused]] bool tsc) noexcept {
 #if OURO_HAS_TSC
   if (tsc) return read_tsc();

@@ -140,7 +140,7 @@ class Buffer : detail::Core {
     return Result<Buffer>(detail::core_over(std::move(channel), kPolicy));
   }
 
-  // One record. `id` is the client's (up to 1022 without detour; without a stamp it is not kept). The bytes are copied: with a stamp as many as
+  // One record. `id` is the client's (up to 1022 without detour; 2^32 - 1 is refused; without a stamp it is not kept). The bytes are copied: with a stamp as many as
   // fit in a sub-buffer beside 20 of ours, without 1,020. Async-signal-safe but for Full::block, never allocates. Yes: it is there.
   // Lost: it is not, will not be, and is counted by cause (Records::lost).
   [[gnu::always_inline]] Written write(std::uint32_t id, const void* bytes, std::size_t size) noexcept
@@ -182,7 +182,7 @@ class Buffer : detail::Core {
   {
     if constexpr (kPolicy.sync == Sync::per_cpu) {
       const std::uint64_t head[3] = {kExtendedId | std::uint64_t{id} << 32, stamp, static_cast<std::uint32_t>(size)};
-      if (size <= kMaxInline - kExtendedHeader &&
+      if (size <= kMaxInline - kExtendedHeader && id != kPaddingId &&
           detail::shoot_bytes<kExtendedHeader + kSizeField, 0, false, false, false, kIndexAt>(route_, tag_, 0, detail::no_context, head, bytes, size)) [[likely]]
         return Written::yes;
     }

@@ -21,7 +21,8 @@ enum class Sync : std::uint8_t {
 enum class Index : std::uint8_t {
   cpu,          // its CPU's; rings may be shared by processes
   concurrency,  // its concurrency id (mm_cid, Linux 6.3): memory follows the threads of this process that run at once, not the CPUs of
-                // the machine. Private memory only, and a child of fork() has a copy of its own. Where the kernel has none: Sync::shared
+                // the machine. Private memory only, and a child of fork() has a copy of its own, in which reservations that other threads had open
+                // stay open for ever. Where the kernel has none: Sync::shared
 };
 
 enum class Memory : std::uint8_t {
@@ -79,12 +80,14 @@ class LocalChannel {
   // channel(), head() and geometry() say is of the newest memory.
   // EINVAL: a shape that no ring can have; memfd, file, SubbufEnds. EBUSY: this process has forked since create(). ENOTSUP: the kernel
   // cannot say when no writer is in a section any more (Linux 5.10).
+  // A Buffer's channel: Buffer::resize().
   Status resize(std::uint32_t subbuf_count, std::uint64_t subbuf_size);
   ~LocalChannel();  // unmaps: nobody may be writing any more
 
   const Channel& channel() const noexcept;
   const Channel& oldest() const noexcept;   // the first memory; Channel::successor leads to the others
   Sync sync() const;
+  Use use() const;  // of one's own: write
   // Readers for ring i: the per-CPU rings first, then the shared ones. Exclusive: one ring.
   std::uint32_t ring_count() const;
   abi::RingHead& head(std::uint32_t i) const noexcept;

@@ -78,6 +78,8 @@ class Reader {
   // include_current: also what is readable of the current sub-buffer (costs its writer a cache miss: do it rarely).
   Answer next(Packet& out, bool include_current);
   void release();
+  // The same, but where the record of a writer that died stands in the way, it is buried (see bury_dead) and looked again.
+  Answer next_past_dead(Packet& out, bool include_current);
 
   // For those who pass packets on without a copy and wait for others to be done with them.
   //

@@ -38,6 +38,8 @@ class Snapshot {
   };
   // Allocates what it copies. Any thread, at any time.
   explicit Snapshot(const LocalChannel& channel);
+  Snapshot(Snapshot&&) noexcept = default;  // a copy's packets would be the original's bytes
+  Snapshot& operator=(Snapshot&&) noexcept = default;
 
   std::span<const Ring> rings() const { return rings_; }
   std::uint64_t records() const;      // in all packets; of dead writers' records, also those that next() of a Records steps over

@@ -6,7 +6,8 @@
 //   header    compact: {id:10, stamp:22}; extended: {1023:10, 0:22} u32 id, u64 stamp
 //
 // All functions are async-signal-safe, never block, allocate or throw, and may be called by any thread of any
-// process that maps the channel. A signal handler may write while it interrupts a write.
+// process that maps the channel. A signal handler may write while it interrupts a write. Not between vfork(2) and exec(2), handlers
+// included: the kernel does not restart sections of a child that shares its parent's memory.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -121,7 +122,7 @@ template <bool kStamped, class Fill>
     if (stamp >= ring.writer.stamp_deadline.load(relaxed)) [[unlikely]]
       return false;
     // Read before we were let in: the writer before us, on another CPU, may have the later stamp.
-    if (clock::kRunsAhead && stamp < ring.writer.last_stamp.load(relaxed)) [[unlikely]]
+    if (stamp < ring.writer.last_stamp.load(relaxed)) [[unlikely]]
       return false;
     ring.writer.last_stamp.store(stamp, relaxed);
   }
