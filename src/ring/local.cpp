@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ring/channel_head.hpp"
+#include "ring/owner.hpp"
 #include "ring/internal.hpp"
 #include "ring/retire.hpp"
 #include "ring/writer_internal.hpp"
@@ -183,7 +184,7 @@ namespace {
 void bury_owners(abi::RingHead& ring) {
   constexpr std::uint64_t kNobody = std::uint64_t{1} << 32;
   for (abi::Pending& entry : ring.pending)
-    if (entry.state.load(std::memory_order_relaxed) != 0) entry.state.store(kNobody, std::memory_order_relaxed);
+    if (const std::uint64_t owner = entry.state.load(std::memory_order_relaxed); owner != 0 && owner != kBurier) entry.state.store(kNobody, std::memory_order_relaxed);
 }
 
 }  // namespace

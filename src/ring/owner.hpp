@@ -4,7 +4,7 @@
 
 namespace ouro::ring {
 
-inline constexpr std::uint64_t kBurier = ~std::uint64_t{0};  // the state of an entry while a reader deals with it
+inline constexpr std::uint64_t kBurier = ~std::uint64_t{0};  // the state of an entry whose record a reader has buried
 
 // {thread id:32, process id:32}. A zombie is dead: it will not run again. A thread of another PID namespace cannot
 // be seen from here and counts as alive where /proc cannot tell.

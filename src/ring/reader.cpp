@@ -23,6 +23,7 @@ constexpr auto acquire = std::memory_order_acquire;
 
 struct Range {  // of a dead writer's record
   std::uint64_t sequence, offset, length;
+  abi::Pending* entry;  // which says so, to readers after us; null: freed
 };
 
 }  // namespace
@@ -102,6 +103,11 @@ struct Reader::State {
     std::uint64_t sequence, opened, committed;
     std::uint64_t end;  // in the sub-buffer: W never passed it
   };
+  void count_in_hand();
+  void adopt_dead();
+  void forget_dead();
+  void mark_and_count(const Range&);
+  bool make_up(std::uint64_t where, std::uint64_t length, const abi::Pending* entry);
   std::vector<Suspect> find_dead();
   bool books_of(std::uint64_t where, Books&);
   enum class Claim : std::uint8_t { reserved, none, unknown };
@@ -135,13 +141,35 @@ void Reader::State::start(abi::RingHead& ring, const Geometry& geometry) {
   consumed = consumed_records = records = 0;
   const abi::ReaderLine& line = ring.reader;
   if (line.next_sequence.load(relaxed) != 0) {
-    records = line.records.load(relaxed);
+    // Its `records` alone say what was delivered: should they be of another moment than `lost_lapped`, the next packet's place makes up for it.
     lapped = line.lost_lapped.load(relaxed);
+    records = line.records.load(relaxed) + lapped;
     end_stamp = line.end_stamp.load(relaxed);
     if (line.next_sequence.load(relaxed) == oldest) {
       consumed = line.consumed.load(relaxed) & 0xffffffff;
       consumed_records = line.consumed.load(relaxed) >> 32;
     }
+  }
+  if (shared() && g.mode == abi::FullMode::overwrite) count_in_hand();
+  adopt_dead();
+}
+
+// Writers of a shared ring count what they lap. They did not count what a reader had taken out and never gave back, and did count what
+// it had delivered of a sub-buffer that they lapped before it could say so.
+void Reader::State::count_in_hand() {
+  abi::ReaderLine& line = head->reader;
+  const std::uint64_t next = line.next_sequence.load(relaxed), of_next = line.consumed.load(relaxed) >> 32;
+  if (spare > g.subbuf_count) return;
+  const SharedUse use = shared_use(head->image[spare]);
+  if (static_cast<std::int32_t>(use.tag - static_cast<std::uint32_t>(next)) >= 0) {
+    const bool begun = use.tag == static_cast<std::uint32_t>(next);
+    count_loss(*head, abi::Loss::lapped, use.records - (begun ? std::min<std::uint64_t>(use.records, of_next) : 0));
+    if (!begun) lapped += of_next;
+    line.consumed.store(0, relaxed);
+    line.lost_lapped.store(lapped, relaxed);
+    line.next_sequence.store(next_sequence, relaxed);
+  } else if (next != next_sequence) {
+    lapped += of_next;
   }
 }
 
@@ -203,7 +231,7 @@ bool Reader::State::closed_content(std::uint32_t physical, Content& c) {
     if (image.sequence.load(relaxed) != next_sequence) return false;
     const std::uint64_t before = image.records_before.load(relaxed) + consumed_records;
     if (before < records) return false;
-    lapped += before - records;
+    if (g.mode == abi::FullMode::overwrite) lapped += before - records;  // discard: a reader died before it could say what it had given back
     records = before;
   }
   return c.end >= c.begin && c.records >= consumed_records;
@@ -239,12 +267,8 @@ void Reader::State::deliver(Packet& out_packet, const Content& c, bool current) 
 void Reader::State::cut_dead(Packet& packet, const Content& c) {
   std::vector<Range> here;
   const std::uint64_t base = std::uint64_t{c.physical} * g.subbuf_size;
-  std::erase_if(dead, [&](const Range& r) {
-    if (r.sequence < next_sequence) return true;
-    if (r.sequence != next_sequence || r.offset < base + c.begin || r.offset + r.length > base + c.end) return false;
-    here.push_back(r);
-    return true;
-  });
+  for (const Range& r : dead)
+    if (r.sequence == next_sequence && r.offset >= base + c.begin && r.offset + r.length <= base + c.end) here.push_back(r);
   if (here.empty()) return;
   std::sort(here.begin(), here.end(), [](const Range& a, const Range& b) { return a.offset < b.offset; });
   std::vector<std::byte> rest;
@@ -341,7 +365,7 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     if (c.records < consumed_records) return Answer::corrupt;
     if (!shared()) {
       if (before + consumed_records < records) return Answer::corrupt;
-      lapped += before + consumed_records - records;
+      if (g.mode == abi::FullMode::overwrite) lapped += before + consumed_records - records;
       records = before + consumed_records;
     }
     deliver(packet, c, true);
@@ -421,10 +445,11 @@ void Reader::State::give_back(const Done& done) {
   }
   abi::ReaderLine& line = done.head->reader;
   line.consumed.store(done.consumed, relaxed);
-  line.records.store(done.records, relaxed);
+  line.records.store(done.records - done.lapped, relaxed);
   line.lost_lapped.store(done.lapped, relaxed);
   line.end_stamp.store(done.end_stamp, relaxed);
   line.next_sequence.store(done.next_sequence, relaxed);
+  if (done.head == head) forget_dead();
 }
 
 void Reader::release() {
@@ -502,6 +527,10 @@ std::uint64_t Reader::dropped() const { return state_->dropped; }
 //   before the reservation  length 0, or no record at its place    the entry is free again
 //   while filling           a record at its place                  the record is cut out and counted: bury_open
 //   while committing        kCommitting                            the record is whole; its count is made up: settle
+//
+// A reader may die too, at any store. What it decided about a record stands in the entry, which is kBurier's until no reader can meet
+// the record any more: its sub-buffer was given back, or lapped. reserved: {count of dead writers with this one, sequence, 1: its
+// commit is made up}. A reader that comes after it does what may be missing.
 
 struct Reader::State::Suspect {
   abi::Pending* entry;
@@ -513,7 +542,7 @@ std::vector<Reader::State::Suspect> Reader::State::find_dead() {
   std::vector<Suspect> found;
   for (abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
-    if (owner == 0 || !owner_is_dead(owner)) continue;
+    if (owner == 0 || owner == kBurier || !owner_is_dead(owner)) continue;
     const std::uint64_t length = entry.length.load(acquire);  // ord(bury:A) pairs with pending:B, commit:A
     Suspect x{&entry, owner, entry.where.load(relaxed), length & ~abi::kCommitting, entry.stamp.load(relaxed),
               (length & abi::kCommitting) != 0};
@@ -567,7 +596,7 @@ Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& book
   // Whoever reserved this place has not written its header yet: x, if no other entry names the place.
   for (const abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
-    if (&entry == x.entry || owner == 0 || entry.length.load(acquire) == 0) continue;
+    if (&entry == x.entry || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0) continue;
     if (entry.where.load(relaxed) == x.where && !owner_is_dead(owner)) return Claim::unknown;
   }
   return books.opened - std::min(books.opened, books.committed) >= x.length ? Claim::reserved : Claim::none;
@@ -584,25 +613,68 @@ bool Reader::State::bury_open(const Suspect& x) {
   Books books{};
   const Claim claim = x.length != 0 && books_of(x.where, books) ? claim_of(x, books) : Claim::none;
   if (claim == Claim::unknown) return false;  // the next time
-  const bool reserved = claim == Claim::reserved;
+  if (claim == Claim::none) {
+    if (x.entry->state.load(acquire) == x.owner) free_pending(*x.entry);
+    return false;
+  }
+  x.entry->reserved[0].store(counted_losses(*head, abi::Loss::dead_writer) + 1, relaxed);
+  x.entry->reserved[1].store(books.sequence, relaxed);
+  x.entry->reserved[2].store(0, relaxed);
   std::uint64_t owner = x.owner;
   if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
-  if (reserved) {
-    dead.push_back({books.sequence, offset_of(x.where), x.length});
-    mark_dead(data_of(*head) + offset_of(x.where), static_cast<std::uint32_t>(x.length));
-    count_loss(*head, abi::Loss::dead_writer);
-    head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
+  dead.push_back({books.sequence, offset_of(x.where), x.length, x.entry});
+  mark_and_count(dead.back());
+  head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
+  x.entry->reserved[2].store(1, std::memory_order_release);
+  return true;
+}
+
+// Once or several times: the outcome is the same. Nobody but a ring's reader counts dead writers.
+void Reader::State::mark_and_count(const Range& r) {
+  mark_dead(data_of(*head) + r.offset, static_cast<std::uint32_t>(r.length));
+  abi::Word& count = head->losses.lost[static_cast<std::size_t>(abi::Loss::dead_writer)];
+  count.store(std::max(count.load(relaxed), r.entry->reserved[0].load(relaxed)), relaxed);
+}
+
+// What a reader before us had buried.
+void Reader::State::adopt_dead() {
+  for (const Range& r : dead)  // of the ring before this one
+    if (r.entry != nullptr) free_pending(*r.entry);
+  dead.clear();
+  for (abi::Pending& entry : head->pending) {
+    if (entry.state.load(acquire) != kBurier) continue;
+    const std::uint64_t where = entry.where.load(relaxed), length = entry.length.load(relaxed) & ~abi::kCommitting;
+    const Range r{entry.reserved[1].load(relaxed), offset_of(where), length, &entry};
+    const bool makes_sense = length >= kExtendedHeader && physical_of(where) <= g.subbuf_count && !crosses(r.offset, length, g.subbuf_size);
+    if (!makes_sense || r.sequence < next_sequence) {
+      free_pending(entry);
+      continue;
+    }
+    dead.push_back(r);
+    if (entry.reserved[2].load(relaxed) == 0) mark_and_count(r);
   }
-  x.entry->length.store(0, relaxed);
-  x.entry->state.store(0, std::memory_order_release);
-  return reserved;
+  std::sort(dead.begin(), dead.end(), [](const Range& a, const Range& b) { return a.sequence < b.sequence; });
+}
+
+// Frees the entries of records that no reader will meet; and of the oldest ones, should they become so many that writers find none.
+void Reader::State::forget_dead() {
+  const std::uint64_t oldest = kept.empty() ? next_sequence : std::min(next_sequence, kept.front().sequence);
+  std::size_t entries = 0;
+  for (Range& r : dead) {
+    entries += r.entry != nullptr;
+    if (r.entry != nullptr && r.sequence < oldest) free_pending(*std::exchange(r.entry, nullptr)), --entries;
+  }
+  std::erase_if(dead, [&](const Range& r) { return r.sequence < oldest; });
+  for (Range& r : dead)
+    if (entries > abi::kMaxPending / 2 && r.entry != nullptr && r.entry->reserved[2].load(relaxed) != 0)
+      free_pending(*std::exchange(r.entry, nullptr)), --entries;
 }
 
 // Does somebody else who lives fill or commit a record in this sub-buffer?
 bool Reader::State::is_in_use(std::uint64_t physical, const abi::Pending* except) const {
   for (const abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
-    if (&entry == except || owner == 0 || entry.length.load(acquire) == 0) continue;
+    if (&entry == except || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0) continue;
     if (physical_of(entry.where.load(relaxed)) == physical && !owner_is_dead(owner)) return true;
   }
   return false;
@@ -610,19 +682,20 @@ bool Reader::State::is_in_use(std::uint64_t physical, const abi::Pending* except
 
 // Was it counted before its owner died? Its own entry cannot tell; the sub-buffer's books can, once nobody else is
 // about to change them. Until then it is left for the next time.
-void Reader::State::settle(const Suspect& x) {
+bool Reader::State::make_up(std::uint64_t where, std::uint64_t length, const abi::Pending* entry) {
   Books books{}, again{};
-  if (x.length != 0 && books_of(x.where, books)) {
-    if (is_in_use(physical_of(x.where), x.entry)) return;
-    // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
-    if (!books_of(x.where, again) || again.opened != books.opened || again.committed != books.committed) return;
-    const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
-    if (missing >= (shared() ? x.length : 1))
-      head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1,
-                                                          std::memory_order_release);
-  }
-  x.entry->length.store(0, relaxed);
-  x.entry->state.store(0, std::memory_order_release);
+  if (!books_of(where, books)) return true;
+  if (is_in_use(physical_of(where), entry)) return false;
+  // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
+  if (!books_of(where, again) || again.opened != books.opened || again.committed != books.committed) return false;
+  const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
+  if (missing >= (shared() ? length : 1))
+    head->image[physical_of(where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | length : 1, std::memory_order_release);
+  return true;
+}
+
+void Reader::State::settle(const Suspect& x) {
+  if (x.length == 0 || make_up(x.where, x.length, x.entry)) free_pending(*x.entry);
 }
 
 std::uint64_t Reader::bury_dead() {
@@ -633,6 +706,10 @@ std::uint64_t Reader::bury_dead() {
   // Only now are commits the only ones that can be missing.
   for (const State::Suspect& x : suspects)
     if (x.committing) state_->settle(x);
+  for (const Range& r : state_->dead)
+    if (r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0 && state_->make_up(r.entry->where.load(relaxed), r.length, r.entry))
+      r.entry->reserved[2].store(1, std::memory_order_release);
+  state_->forget_dead();
   return buried;
 }
 

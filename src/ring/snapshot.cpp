@@ -95,8 +95,8 @@ void Copy::copy_all() {
   std::uint64_t w = 0, current = 0;
   if (!look.find_current(w, current)) return void(ring.corrupt = true);
   const abi::ReaderLine& line = look.head.reader;
-  records_end = line.records.load(relaxed);
   if (line.next_sequence.load(relaxed) != 0) lapped = line.lost_lapped.load(relaxed);  // those of earlier memories included
+  records_end = line.records.load(relaxed) + lapped;
   const std::uint64_t n = look.g.subbuf_count;
   for (std::uint64_t s = current < n ? 0 : current - n + 1; s <= current; ++s) {
     if (look.slot_of(s).sequence() == s && look.slot_of(s).taken()) continue;  // long ago

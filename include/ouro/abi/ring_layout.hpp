@@ -123,7 +123,7 @@ struct alignas(64) Bell {
 struct alignas(64) ReaderLine {  // what the reader consumed: for others to look at, and for the reader after it
   Word next_sequence;   // 0: nothing yet
   Word consumed;        // of that sub-buffer: {records:32, bytes:32}
-  Word records;         // written before what comes next
+  Word records;         // written before what comes next, less lost_lapped
   Word lost_lapped;
   Word end_stamp;       // of the last packet
   Word reserved[3];

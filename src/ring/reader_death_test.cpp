@@ -1,0 +1,112 @@
+// A reader that dies leaves the ring to another one, wherever it was. Each test puts a ring into a state that a dead reader left
+// behind; tests/kills/readers_test.cpp kills one behind each of its stores.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "ring/internal.hpp"
+#include "ring/owner.hpp"
+#include "ring/test_ring.hpp"
+#include "ring/writer_internal.hpp"
+
+namespace ouro::ring {
+namespace {
+
+class ReaderDeath : public testing::TestWithParam<Sync> {
+ protected:
+  void SetUp() override {
+    pin_to(0);
+    ring_.emplace(LocalChannel::Options{.sync = GetParam(), .mode = abi::FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
+  }
+  // The ring that this thread writes to.
+  std::uint32_t index() { return ring_->channel().per_cpu ? 0 : ring_->channel().cpus; }
+  abi::RingHead& head() { return ring_->local().head(index()); }
+  Reader& reader() { return ring_->reader(index()); }
+  void replace_reader() { reader() = Reader(head(), ring_->local().geometry(index())); }
+  void reserve_and_die() {
+    const pid_t child = fork();
+    if (child == 0) {
+      const Reservation r = reserve(ring_->channel(), 7, 700);
+      if (r.body != nullptr) std::memset(r.body, 0x55, 100);
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  }
+  std::optional<TestRing> ring_;
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, ReaderDeath, testing::Values(Sync::per_cpu, Sync::shared),
+                         [](const auto& p) { return p.param == Sync::per_cpu ? "per_cpu" : "shared"; });
+
+TEST_P(ReaderDeath, WhatItBuriedItsSuccessorLeavesOutToo) {
+  ring_->write(1, 0, 20);
+  reserve_and_die();
+  ring_->write(1, 1, 20);
+  ASSERT_EQ(reader().bury_dead(), 1u);
+  replace_reader();
+  EXPECT_EQ(reader().bury_dead(), 0u);
+  EXPECT_EQ(ring_->drain().size(), 2u);
+  EXPECT_EQ(ring_->lost(abi::Loss::dead_writer), 1u);
+  for (std::uint32_t i = 2; i < 12; ++i) {  // the next sub-buffer
+    ring_->write(1, i, 500);
+    ring_->drain();
+  }
+  EXPECT_EQ(head().pending[0].state.load(), 0u) << "the entry is of no use any more";
+}
+
+TEST_P(ReaderDeath, ItsSuccessorEndsABurialThatItBegan) {
+  ring_->write(1, 0, 20);
+  reserve_and_die();
+  ring_->write(1, 1, 20);
+  abi::Pending& entry = head().pending[0];
+  entry.reserved[0].store(1);
+  entry.reserved[1].store(4);
+  entry.state.store(kBurier);
+  replace_reader();
+  EXPECT_EQ(ring_->drain().size(), 0u);
+  reader().bury_dead();
+  EXPECT_EQ(ring_->drain().size(), 2u);
+  EXPECT_EQ(ring_->lost(), 1u);
+}
+
+TEST_P(ReaderDeath, BurialsLeaveEntriesToWriters) {
+  for (std::size_t i = 0; i < abi::kMaxPending; ++i) reserve_and_die();
+  reader().bury_dead();
+  EXPECT_NE(find_free_pending(head()), nullptr);
+}
+
+TEST(ReaderDeathOverwrite, BetweenTwoStoresOfItsBooksForgetsNoLoss) {
+  pin_to(0);
+  TestRing ring({.mode = abi::FullMode::overwrite, .subbuf_count = 4, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "shared rings count at the writer";
+  std::uint64_t tried = 0, read = 0;
+  const auto write = [&](int n) {
+    for (; n > 0; --n) ring.write(1, static_cast<std::uint32_t>(tried++), 100);
+  };
+  write(10);
+  read += ring.drain().size();
+  const std::uint64_t old = ring.local().head(0).reader.lost_lapped.load();
+  write(500);
+  read += ring.drain().size();
+  ASSERT_GT(ring.lost(), 0u);
+  ring.local().head(0).reader.lost_lapped.store(old);
+  ring.reader(0) = Reader(ring.local().head(0), ring.local().geometry(0));
+  write(10);
+  read += ring.drain().size();
+  EXPECT_EQ(read + ring.lost(), tried);
+}
+
+TEST(ReaderDeathDiscard, BetweenTakingAndItsBooksLapsNothing) {
+  pin_to(0);
+  TestRing ring({.mode = abi::FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "shared rings count at the writer";
+  for (std::uint32_t i = 0; i < 80; ++i) ring.write(1, i, 100);
+  abi::Word& slot = ring.local().head(0).slot[0];
+  slot.store(abi::Slot::make(4, true, abi::Slot{slot.load()}.physical()).word);  // release:B, and dead
+  ring.reader(0) = Reader(ring.local().head(0), ring.local().geometry(0));
+  EXPECT_LT(ring.drain().size(), 80u);
+  EXPECT_EQ(ring.lost(), 0u) << "nothing is lapped in discard mode";
+}
+
+}  // namespace
+}  // namespace ouro::ring
