@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -222,6 +223,20 @@ TEST_F(Damaged, ChannelsOfAnEarlierBootAreReadButNotWrittenTo) {
   }
   EXPECT_EQ(buried, 1u);
   EXPECT_EQ(records, 1u);
+}
+
+TEST(Attach, AFileSystemWithoutRoomForTheHeadsRefusesTheChannelBeforeAnythingIsStored) {
+  char folder[] = "/tmp/ouro-small.XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  if (mount("tmpfs", folder, "tmpfs", 0, "size=64k") != 0) {
+    rmdir(folder);
+    GTEST_SKIP() << "no small file system may be mounted here";
+  }
+  const auto channel = LocalChannel::create({.cpus = 8, .memory = Memory::file, .path = std::string(folder) + "/ring"});
+  umount2(folder, MNT_DETACH);
+  rmdir(folder);
+  ASSERT_FALSE(channel) << "16 heads are 256 KiB; the first store into one that is not there is SIGBUS";
+  EXPECT_NE(channel.error().text.find("heads of 16 rings"), std::string::npos) << channel.error().text;
 }
 
 TEST(Attach, RefusesWhatIsNoRegularFile) {

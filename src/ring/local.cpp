@@ -72,6 +72,7 @@ struct LocalChannel::State {
   }
   static Result<std::unique_ptr<State>> make(const Options& options);
   Status make_memory();
+  Status reserve_heads();
   Status map(int flags);
   Status make_channel();
   Status make_rings();
@@ -83,6 +84,19 @@ LocalChannel::LocalChannel(LocalChannel&&) noexcept = default;
 LocalChannel& LocalChannel::operator=(LocalChannel&&) noexcept = default;
 LocalChannel::~LocalChannel() = default;
 
+// Of a file all but the rings' data, which is reserved as they are first written to: no store may meet a file system that is full.
+Status LocalChannel::State::reserve_heads() {
+  for (std::uint32_t i = 0; fd >= 0 && i <= shape.rings(); ++i) {
+    const std::uint64_t at = i == 0 ? 0 : abi::kRingsOffset + (i - 1) * shape.ring_stride();
+    const std::uint64_t bytes = i == 0 ? abi::kRingsOffset : abi::kRingDataOffset;
+    int rc = 0;
+    do rc = fallocate(fd, 0, static_cast<off_t>(at), static_cast<off_t>(bytes));
+    while (rc != 0 && errno == EINTR);
+    if (rc != 0 && errno != EOPNOTSUPP) return error_from_errno("channel: no memory for the heads of %u rings", shape.rings());
+  }
+  return Ok{};
+}
+
 Status LocalChannel::State::make_memory() {
   size = shape.total_size();
   const bool huge = shape.options.memory == Memory::huge;
@@ -90,6 +104,7 @@ Status LocalChannel::State::make_memory() {
   Result<int> opened = open_memory(shape.options, size);
   if (!opened) return opened.error();
   fd = *opened;
+  if (Status reserved = reserve_heads(); !reserved) return reserved.error();
   return map(huge ? MAP_HUGETLB : 0);
 }
 
