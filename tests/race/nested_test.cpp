@@ -113,7 +113,7 @@ TEST(Nested, AHandlerAfterEachInstructionOfEachWayIntoTheRing) {
   }
   std::printf("%llu points, %llu of them in sections; %llu missed\n", static_cast<unsigned long long>(points),
               static_cast<unsigned long long>(in_sections), static_cast<unsigned long long>(missed));
-  EXPECT_LT(missed, points / 50) << "the ways are not what they were a moment ago";
+  EXPECT_LT(missed, points / 10) << "the ways are not what they were a moment ago";
   if (TestRing({.subbuf_count = 2, .subbuf_size = 4096}).channel().per_cpu) { EXPECT_GT(in_sections, 1000u); }
 }
 

@@ -3,6 +3,8 @@
 //
 //   writer 1   the one that is stopped on its way      writer 2   whoever comes in between       writer 3   was there before
 #pragma once
+#include <unistd.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -84,6 +86,11 @@ inline std::vector<Way> all_ways() {
     ring::refresh(route, r.channel(), ring::detail::kOnlyTag);
     return write_some(r, 3);
   };
+  const auto silence = [](TestRing& r) {  // longer than a compact stamp can tell
+    const std::uint32_t count = write_some(r, 3);
+    usleep(2500);
+    return count;
+  };
   const auto no_route = [](TestRing& r) {
     route = {};
     return write_some(r, 3);
@@ -96,7 +103,7 @@ inline std::vector<Way> all_ways() {
     for (const FullMode mode : {FullMode::discard, FullMode::overwrite}) {
       ways.push_back({"the ring's first record", sync, mode, 48, nothing, slowly});
       ways.push_back({"a record", sync, mode, 48, some, slowly});
-      ways.push_back({"a record with an extended header", sync, mode, 48, some, extended});
+      ways.push_back({"a record after a silence", sync, mode, 48, silence, extended});
       ways.push_back({"into the next sub-buffer", sync, mode, 48, subbuf, slowly});
       ways.push_back({"into a full ring", sync, mode, 48, all, slowly});
       ways.push_back({"in two phases", sync, mode, 48, some, two_phase, true});
