@@ -408,13 +408,6 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
   return Answer::nothing;
 }
 
-Reader::Answer Reader::next_past_dead(Packet& packet, bool include_current) {
-  const Answer answer = next(packet, include_current);
-  if (answer != Answer::waiting || state_->find_dead().empty()) return answer;
-  bury_dead();
-  return next(packet, include_current);
-}
-
 // The packet that is out is no longer; the next one begins behind it.
 Reader::State::Done Reader::State::finish() {
   Done done{head, &slot_of(next_sequence), next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
@@ -711,6 +704,16 @@ std::uint64_t Reader::bury_dead() {
       r.entry->reserved[2].store(1, std::memory_order_release);
   state_->forget_dead();
   return buried;
+}
+
+Reader::Answer Reader::next_past_dead(Packet& packet, bool include_current) {
+  const Answer answer = next(packet, include_current);
+  const auto begun = [](const Range& r) { return r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0; };
+  if (answer != Answer::waiting ||
+      (state_->find_dead().empty() && std::none_of(state_->dead.begin(), state_->dead.end(), begun)))
+    return answer;
+  bury_dead();
+  return next(packet, include_current);
 }
 
 }  // namespace ouro::ring

@@ -204,8 +204,8 @@ void run(const Round& round, std::mt19937& random, const std::string& folder) {
     read();
     if (round.slow_us != 0) usleep(round.slow_us);
     if (!round.kills || now() < next_kill || shared->producers.load() > kProducers - 16) continue;
-    next_kill = now() + 500 + random() % 8'000;
-    pid_t& victim = writers[random() % writers.size()];
+    next_kill = now() + 500 + static_cast<long>(random() % 8'000);
+    pid_t& victim = writers[static_cast<std::uint64_t>(random()) % writers.size()];
     kill(victim, SIGKILL);
     waitpid(victim, nullptr, 0);
     ++killed;
