@@ -73,8 +73,6 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
     if (lapped) count_loss(ring, abi::Loss::lapped, records);
     seen = claimed;
   }
-  // Also behind the claim of another, whom we may have interrupted before he came here.
-  std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
   abi::SubbufImage& opening = ring.image[seen.physical()];
   open_books(opening.sequence, static_cast<std::uint32_t>(next), opening.commits, 32);
   open_books(opening.records_before, static_cast<std::uint32_t>(next), opening.commits, 0);
@@ -141,6 +139,9 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
     pending->stamp.store(stamp, std::memory_order_relaxed);
     pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
     if (!write_word.compare_exchange_strong(w, w + total, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+    // The claim of this sub-buffer came with W. Between it and our content stands a fence of our own: that of whoever claimed
+    // orders his stores, not ours.
+    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
     std::byte* record = data_of(ring) + offset_of(w);
     put_header(record, id, stamp, true);
     return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp, channel.subbuf_size};
