@@ -14,7 +14,11 @@ bool Look::find_current(std::uint64_t& w, std::uint64_t& sequence) const {
     }
     sequence = head.image[physical].sequence.load(std::memory_order_acquire);
     const abi::Slot slot = slot_of(sequence);
-    if (is_in(w, sequence) && slot.sequence() == sequence && slot.physical() == physical) return true;
+    const bool opened = is_in(w, sequence) && slot.sequence() == sequence && slot.physical() == physical;
+    // The image may be of a sub-buffer that is only being opened, and W have been loaded 256 sub-buffers before: the two look
+    // alike. The claim that we saw was made in the sub-buffer before; a W loaded after it is there, or has come further.
+    const std::uint64_t again = write_word(head);  // ord(deliver:C)
+    if (opened && is_in(again, sequence) && physical_of(again) == physical) return true;
     // Switched under our eyes, or lapped since; if not, something is wrong.
   }
   return false;
