@@ -592,6 +592,9 @@ Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& book
     if (&entry == x.entry || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0) continue;
     if (entry.where.load(relaxed) == x.where && !owner_is_dead(owner)) return Claim::unknown;
   }
+  // What was opened and what was committed were not read at one moment: others may have committed in between what they opened later.
+  Books again{};
+  if (!books_of(x.where, again) || again.opened != books.opened || again.committed != books.committed) return Claim::unknown;
   return books.opened - std::min(books.opened, books.committed) >= x.length ? Claim::reserved : Claim::none;
 }
 
