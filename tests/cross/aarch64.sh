@@ -18,6 +18,7 @@ run() {  # run TEST [OPTION...]
 }
 run test_base
 run test_clock
-run test_ring --gtest_filter=-Memory.IsReservedAsACpuFirstWritesOrAtOnceOnRequest  # qemu-user ignores madvise
+# qemu-user ignores madvise, and its counter stands still for longer than a write takes, so that a thread's records in two rings may have one stamp.
+run test_ring --gtest_filter=-Memory.IsReservedAsACpuFirstWritesOrAtOnceOnRequest:SeveralChannels.WrittenByManyThreadsComeInTheOrderOfTheirStamps
 run test_trace
 run race_sections --gtest_brief=0
