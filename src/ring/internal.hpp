@@ -62,6 +62,7 @@ inline constexpr std::uint32_t kDeadHeader = std::uint32_t{1} << (32 - kStampBit
 inline void mark_dead(std::byte* record, std::uint32_t length) noexcept {
   const std::uint32_t words[2] = {kDeadHeader, length};
   std::memcpy(record, words, 8);
+  abi::stored(record, 8);
 }
 inline void skip_dead(std::span<const std::byte> bytes, std::size_t& at) noexcept {
   std::uint32_t words[2];

@@ -270,6 +270,7 @@ void Reader::State::cut_dead(Packet& packet, const Content& c) {
   for (const Range& r : dead)
     if (r.sequence == next_sequence && r.offset >= base + c.begin && r.offset + r.length <= base + c.end) here.push_back(r);
   if (here.empty()) return;
+  abi::loaded(packet.bytes.data(), packet.bytes.size());
   std::sort(here.begin(), here.end(), [](const Range& a, const Range& b) { return a.offset < b.offset; });
   std::vector<std::byte> rest;
   std::uint64_t from = base + c.begin;
@@ -350,15 +351,16 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     const std::uint64_t before = image.records_before.load(relaxed);
     // If W has not moved when we look again, all records below it are at or before this stamp, all above at or
     // after it.
-    c.end_stamp = (shared() ? image.close_stamp : head->writer.last_stamp).load(acquire);
+    c.end_stamp = (shared() ? image.close_stamp : head->writer.last_stamp).load(acquire);  // ord(stamp:A)
     c.begin_stamp = consumed != 0 || first > c.end_stamp ? end_stamp : first;
     c.lost = counted_losses(*head);
     if (write_word(*head) != w) continue;
     if (g.mode == abi::FullMode::overwrite) {
       const std::byte* from = data_of(*head) + std::uint64_t{physical} * g.subbuf_size;
       copy.assign(from + c.begin, from + c.end);
+      abi::copied(copy.data(), from + c.begin, copy.size());
       // Content, fence, claim: if a writer had claimed this sub-buffer for a later lap, we see its claim.
-      std::atomic_thread_fence(acquire);  // ord(snapshot:B) pairs with switch:B
+      abi::fence(acquire);  // ord(snapshot:B) pairs with switch:B
       const abi::Slot slot{slot_of(sequence).load(relaxed)};
       if (slot.sequence() != sequence || slot.physical() != physical) return Answer::waiting;
     }
@@ -580,6 +582,8 @@ Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& book
   std::uint64_t stamp = 0;
   std::memcpy(&header, record, 4);
   std::memcpy(&stamp, record + 8, 8);
+  abi::copied(&header, record, 4);
+  abi::copied(&stamp, record + 8, 8);
   if (header == 1023 && stamp == x.stamp) return Claim::reserved;
   if (!shared()) return Claim::none;
   // A header of this use is somebody else's. What an earlier use left there is older than the sub-buffer before this one.

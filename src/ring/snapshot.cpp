@@ -40,7 +40,7 @@ bool Copy::examine(abi::Slot slot, std::uint64_t w, bool is_current, Packet& pac
   before = look.shared() ? 0 : image.records_before.load(relaxed);
   packet.begin_stamp = image.first_stamp.load(relaxed);
   packet.lost_counted = is_current ? counted_losses(look.head) : image.lost_before.load(relaxed);
-  packet.end_stamp = (!is_current || look.shared() ? image.close_stamp : look.head.writer.last_stamp).load(acquire);
+  packet.end_stamp = (!is_current || look.shared() ? image.close_stamp : look.head.writer.last_stamp).load(acquire);  // ord(stamp:A)
   // Between two loads of W that agree, the newest stamp is that of the part below it.
   return !is_current || write_word(look.head) == w;
 }
@@ -62,11 +62,12 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     if (whole) {
       const std::byte* from = data_of(look.head) + std::uint64_t{slot.physical()} * look.g.subbuf_size;
       copy.assign(from, from + end);
+      abi::copied(copy.data(), from, end);
       snapshot_copied(sequence);
     }
     // Content, fence, claim: a writer that claimed this sub-buffer, or a reader that took it out, is seen if any byte of what
     // came after is. What the slot says now it has said all the time: a sequence comes once.
-    std::atomic_thread_fence(acquire);  // ord(snapshot:B) pairs with switch:B
+    abi::fence(acquire);  // ord(snapshot:B) pairs with switch:B
     const abi::Slot again = look.slot_of(sequence);
     why = again.sequence() != sequence ? Why::lapped : again.word != slot.word ? Why::taken : Why::unfinished;
     if (again.word != slot.word) return Answer::missing;

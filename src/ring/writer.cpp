@@ -125,8 +125,11 @@ bool exchange_alone(const Exchange& x) noexcept {
   if (writer.write_word.load(std::memory_order_relaxed) != x.expected || x.slot->load(std::memory_order_relaxed) != x.slot_value)
     return false;
   for (const Exchange::Copy& copy : x.copies)
-    if (copy.words != 0) std::memcpy(copy.to, copy.from, 8 * copy.words);
-  writer.last_stamp.store(x.stamp, std::memory_order_relaxed);
+    if (copy.words != 0) {
+      std::memcpy(copy.to, copy.from, 8 * copy.words);
+      abi::stored(copy.to, 8 * copy.words);
+    }
+  writer.last_stamp.store(x.stamp, std::memory_order_release);  // ord(stamp:B) pairs with stamp:A
   writer.write_word.store(x.next, std::memory_order_release);  // ord(commit:B)
   return true;
 }
@@ -164,7 +167,7 @@ bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next,
   }
   if (seen.sequence() == next) {  // somebody whom we interrupted, or who interrupted us, has claimed it
     claimed = seen;
-    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B): he may not have come to his
+    abi::fence(std::memory_order_release);  // ord(switch:B): he may not have come to his
     return true;
   }
   if (seen.sequence() + channel.subbuf_count != next) return false;  // W has moved on since we read it
@@ -186,7 +189,7 @@ bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next,
     return false;
   // A reader that copied out of this sub-buffer while we claimed it must find the claim if it saw any byte of the
   // new content: claim, fence, content; the reader: content, fence, claim.
-  std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
+  abi::fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
   return true;
 }
 

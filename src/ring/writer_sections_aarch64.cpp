@@ -41,7 +41,8 @@ namespace ouro::ring {
            "add x14, x14, #24\n\t"
            "cmp x14, x15\n\t"
            "b.ne 75b\n\t"
-           "str x16, [x10, #16]\n\t"
+           "add x17, x10, #16\n\t"
+           "stlr x16, [x17]\n\t"  // ord(stamp:B)
            "ldr x11, [%[x], #24]\n\t"
            "stlr x11, [x10]\n\t"  // ord(commit:B)
            OURO_RSEQ_END

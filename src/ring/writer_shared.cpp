@@ -40,7 +40,7 @@ enum class Switch : std::uint8_t { again, full, busy };
 void raise_to(abi::Word& word, std::uint64_t value) noexcept {
   std::uint64_t seen = word.load(std::memory_order_relaxed);
   while (seen < value &&
-         !word.compare_exchange_weak(seen, value, std::memory_order_relaxed, std::memory_order_relaxed)) {
+         !word.compare_exchange_weak(seen, value, std::memory_order_release, std::memory_order_relaxed)) {  // ord(stamp:B)
   }
 }
 
@@ -141,9 +141,10 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
     if (!write_word.compare_exchange_strong(w, w + total, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
     // The claim of this sub-buffer came with W. Between it and our content stands a fence of our own: that of whoever claimed
     // orders his stores, not ours.
-    std::atomic_thread_fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
+    abi::fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
     std::byte* record = data_of(ring) + offset_of(w);
     put_header(record, id, stamp, true);
+    abi::stored(record, kExtendedHeader);
     return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp, channel.subbuf_size};
   }
   free_pending(*pending);
@@ -183,6 +184,7 @@ Written write_shared(const Channel& channel, std::uint32_t id, const void* body,
   const Reservation r = reserve_shared(channel, id, size, owner != 0 ? owner : this_owner());
   if (r.body == nullptr) return Written::lost;
   std::memcpy(r.body, body, size);
+  abi::stored(r.body, size);
   commit(r);
   return Written::yes;
 }

@@ -96,6 +96,8 @@ TEST(Sections, EndWithTheCommitAndHaveNoOther) {
     of_w += writes_w(*d);
 #if defined(__aarch64__)
     EXPECT_EQ(writes_w(*d), code.back().is("stlr x11,")) << code.back().text;
+    // The newest stamp, which readers compare with the W before it: stamp:B.
+    for (const Instruction& i : code) EXPECT_FALSE(i.is("str") && i.has("[x10, #16]")) << i.text;
 #endif
   }
   EXPECT_EQ(static_cast<int>(descriptors().size()) - of_w, 2) << "the slow paths' counter and route";
@@ -119,12 +121,12 @@ TEST(Sections, StoreNothingIntoTheRseqArea) {
 
 // An event that is on, from the load of its filter word to the store of the write word, its field's value in a register; the
 // ring's part is the section and the three (aarch64: four) instructions that begin it. The ring buffers of 2010 took hundreds.
-TEST(Sections, TheRingsPartOfAnEventTakesAtMost32Instructions) {
+TEST(Sections, TheRingsPartOfAnEventTakesAtMost32Or33Instructions) {
   if (!OURO_INLINE_SECTIONS) GTEST_SKIP() << "built without optimisation";
 #if defined(__aarch64__)
-  constexpr int kBegin = 4, kWithTheTracers = 54;  // an address takes two
+  constexpr int kBegin = 4, kMost = 33, kWithTheTracers = 55;  // an address takes two
 #else
-  constexpr int kBegin = 3, kWithTheTracers = 44;
+  constexpr int kBegin = 3, kMost = 32, kWithTheTracers = 44;
 #endif
   const Image exe = image();
   const auto at = reinterpret_cast<std::uint64_t>(&one_number);
@@ -147,7 +149,7 @@ TEST(Sections, TheRingsPartOfAnEventTakesAtMost32Instructions) {
   }
   std::printf("an event of one number: %d instructions, %d of them the ring's\n", all, inside + kBegin);
   EXPECT_GT(inside, 15) << "what was counted?";
-  EXPECT_LE(inside + kBegin, 32);
+  EXPECT_LE(inside + kBegin, kMost);
   EXPECT_LE(all, kWithTheTracers);
 }
 

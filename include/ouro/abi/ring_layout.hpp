@@ -32,18 +32,15 @@
 // taken. Fixed-width types and offsets, no pointers: the sides may be built by different compilers. Any side
 // may die at any store.
 #pragma once
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include <ouro/abi/word.hpp>
+
 namespace ouro::abi {
 
 static_assert(std::endian::native == std::endian::little);
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared between processes");
-
-using Word = std::atomic<std::uint64_t>;
-using Word32 = std::atomic<std::uint32_t>;
 
 inline constexpr std::size_t kMaxSubbufs = 128;
 inline constexpr std::size_t kMinSubbufs = 2;

@@ -56,7 +56,8 @@ static_assert(abi::kOffsetMask == 0x3fffffff && abi::kRingDataOffset == 4 << 12 
   "b.hs 74f\n\t"                                 \
   "orr w17, %w[id], w16, lsl #10\n\t"            \
   "str w17, [x12]\n\t"                           \
-  "str x16, [x10, #16]\n\t"
+  "add x17, x10, #16\n\t"                        \
+  "stlr x16, [x17]\n\t"
 #define OURO_WRITE_COMMIT                        \
   "stlr x11, [x10]\n\t"                          \
   OURO_RSEQ_END                                  \

@@ -124,8 +124,9 @@ template <bool kStamped, class Fill>
     // Read before we were let in: the writer before us, on another CPU, may have the later stamp.
     if (stamp < ring.writer.last_stamp.load(relaxed)) [[unlikely]]
       return false;
-    ring.writer.last_stamp.store(stamp, relaxed);
+    ring.writer.last_stamp.store(stamp, std::memory_order_release);  // ord(stamp:B) pairs with stamp:A
   }
+  abi::stored(at, header + size);
   ring.writer.write_word.store(w + abi::kOneRecord + header + size, std::memory_order_release);  // ord(commit:B)
   return true;
 }
