@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <optional>
+
 #include "../race/stepper.hpp"
 #include "../race/ways.hpp"
 
@@ -124,6 +126,7 @@ struct Setting {
   std::uint64_t tried_here;
   Received received;
   std::uint64_t written = 0;
+  std::optional<Reader> reader;  // the child's
   Stepped victim;
 
   explicit Setting(const Scene& scene)
@@ -135,7 +138,6 @@ struct Setting {
               *tried = scene.prepare_child(ring, *reader);
             },
             [&] { scene.act(ring, *reader); }) {}
-  std::optional<Reader> reader;
 
   std::uint32_t index() const { return ring.channel().per_cpu ? 0 : ring.channel().cpus; }
   Reader reader_of_it() { return Reader(ring.local().head(index()), ring.local().geometry(index())); }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,18 +53,19 @@ inline std::uint32_t write_some(TestRing& ring, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) EXPECT_EQ(ring.write(3, i, 100), Written::yes);
   return count;
 }
-// Until no record of 48 bytes fits.
+// With a record of 100 bytes, and more until none of 48 bytes fits.
 inline std::uint32_t fill_subbuf(TestRing& ring, std::uint32_t number = 0) {
   const auto left = [&] { return 4096 - ring_of(ring).writer.write_word.load() % 4096; };
   const std::uint32_t begin = number;
-  do EXPECT_EQ(ring.write(3, number++, left() > 250 ? 100 : 12), Written::yes);
-  while (left() > 64);
+  EXPECT_EQ(ring.write(3, number++, 100), Written::yes);
+  while (left() > 64) EXPECT_EQ(ring.write(3, number++, left() > 250 ? 100 : 12), Written::yes);
   return number - begin;
 }
 // No slot is free any more.
 inline std::uint32_t fill_ring(TestRing& ring) {
-  const std::uint32_t first = fill_subbuf(ring);
-  return first + fill_subbuf(ring, first);
+  const std::uint32_t first = fill_subbuf(ring), all = first + fill_subbuf(ring, first);
+  for (const abi::Word& slot : std::span(ring_of(ring).slot).first(2)) EXPECT_FALSE(abi::Slot{slot.load()}.taken()) << "it is not full";
+  return all;
 }
 
 inline std::vector<Way> all_ways() {
