@@ -106,12 +106,16 @@ inline void count_loss(abi::RingHead& head, abi::Loss cause, std::uint64_t recor
   head.losses.lost[static_cast<std::size_t>(cause)].fetch_add(records, std::memory_order_relaxed);
 }
 inline std::uint64_t counted_losses(const abi::RingHead& head, abi::Loss cause) noexcept {
-  return head.losses.lost[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed) +
-         (cause == abi::Loss::full ? head.losses.full_in_section.load(std::memory_order_relaxed) : 0);
+  const std::uint64_t counted = head.losses.lost[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
+  switch (cause) {
+    case abi::Loss::full: return counted + head.losses.full_in_section.load(std::memory_order_relaxed);
+    case abi::Loss::lapped: return counted + (head.reader.lapped_in_hand.load(std::memory_order_relaxed) >> abi::kInHandShift);
+    default: return counted;
+  }
 }
 inline std::uint64_t counted_losses(const abi::RingHead& head) noexcept {
-  std::uint64_t sum = head.losses.full_in_section.load(std::memory_order_relaxed);
-  for (const auto& counter : head.losses.lost) sum += counter.load(std::memory_order_relaxed);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < abi::kLossCauses; ++i) sum += counted_losses(head, static_cast<abi::Loss>(i));
   return sum;
 }
 
@@ -130,6 +134,21 @@ inline SharedUse shared_use(const abi::SubbufImage& image) noexcept {
   // As one number: where the total of bytes has run over, it has carried into the records.
   const std::uint64_t use = commits - ((base_records << 32) + (base_bytes & 0xffffffffu));
   return {tag_of(base_bytes), bytes_in(use), records_in(use)};
+}
+
+// Of a shared ring in overwrite mode: how many records were lapped up to the claim of the sub-buffer that is opened when `closing`, the
+// current one, is full. `lapped`: the sequence whose place it takes. Whoever made the claim may have died before he counted, so all who
+// find it do, by maximum: what they count is the same. Holds if W is still in `closing` when it is looked at again.
+inline std::uint64_t lapped_up_to(const abi::SubbufImage& closing, const abi::SubbufImage& opening, std::uint64_t lapped) noexcept {
+  const std::uint64_t before = closing.lapped_before.load(std::memory_order_acquire);
+  const SharedUse use = shared_use(opening);  // an earlier one: a reader had taken out what was lapped. A later: was counted
+  return before + (use.tag == static_cast<std::uint32_t>(lapped) ? use.records : 0);
+}
+
+// A record's header in a shared ring without stamps, or with the client's: what tells its writer from others that want the same place.
+constexpr std::uint32_t unstamped_mark(std::uint64_t sequence, std::size_t entry) {
+  return (std::uint32_t{1} << 21 | static_cast<std::uint32_t>(sequence & 0x7fff) << 6 | static_cast<std::uint32_t>(entry)) << (32 - kStampBits) |
+         kExtendedId;
 }
 
 // Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try

@@ -27,6 +27,8 @@ struct Look {
   bool find_current(std::uint64_t& w, std::uint64_t& sequence) const;
   // Is every two-phase record (shared: every record) that was opened before `end_word` committed?
   bool is_whole(std::uint32_t physical, std::uint64_t sequence, std::uint64_t end_word) const;
+  // Losses as the ring tells them; of a shared ring also those whose writer died before it could count them.
+  std::uint64_t counted(abi::Loss cause) const;
 };
 
 // Tests put what others do meanwhile in its place: `sequence` was copied and is about to be checked.

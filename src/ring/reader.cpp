@@ -6,14 +6,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <utility>
 #include <vector>
 
-#include "ring/internal.hpp"
-#include "ring/owner.hpp"
-#include "ring/look.hpp"
-#include "ring/writer_internal.hpp"
+#include "ring/reader_state.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -21,102 +17,7 @@ namespace {
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 
-struct Range {  // of a dead writer's record
-  std::uint64_t sequence, offset, length;
-  abi::Pending* entry;  // which says so, to readers after us; null: freed
-};
-
 }  // namespace
-
-struct Reader::State {
-  abi::RingHead* head;
-  abi::Bell* bell;
-  const Channel* channel;
-  Geometry g;
-  std::uint64_t next_sequence = 0;
-  std::uint64_t consumed = 0;          // bytes of it that were delivered
-  std::uint64_t consumed_records = 0;
-  std::uint64_t records = 0;           // per_cpu: written before what comes next
-  std::uint64_t lapped = 0;            // per_cpu; shared: what writers overcounted, see skip_lapped
-  std::uint64_t end_stamp = 0;         // of the last packet
-  std::uint64_t delivered = 0, dropped = 0;
-  std::uint64_t lost_said = 0;         // highest count said with a packet
-  std::uint32_t spare = 0;             // overwrite
-  std::vector<std::byte> copy;
-  std::vector<Range> dead;
-  struct Past {  // a retired ring, read to its end, `last` included
-    abi::RingHead* head;
-    Geometry g;
-    std::uint64_t last;
-    bool returned;  // its memory
-  };
-  std::vector<Past> past;
-  void start(abi::RingHead& ring, const Geometry& geometry);
-  bool follow();
-  void return_memory();
-  std::uint64_t counted(abi::Loss cause) const;
-  std::uint64_t counted_before() const;
-
-  // The packet that is out: what release() does.
-  enum class Out : std::uint8_t { none, closed, current } out = Out::none;
-  bool out_in_place = false;
-  std::uint32_t out_physical = 0;
-  std::uint64_t out_end = 0, out_records = 0, out_delivered = 0, out_end_stamp = 0;
-
-  // A packet that is done with here, if not by others: what goes back to the writers, and what the ring's books say then.
-  struct Done {
-    abi::RingHead* head;
-    abi::Word* slot;
-    std::uint64_t sequence, next_sequence, consumed, records, lapped, end_stamp;
-    std::uint32_t physical;
-    bool current, follows;  // follows: goes back with the one before it
-  };
-  std::deque<Done> kept;
-
-  // What is known of the sub-buffer being looked at.
-  struct Content {
-    std::uint32_t physical;
-    std::uint64_t begin, end;  // in it
-    std::uint64_t records;     // from its beginning to `end`
-    std::uint64_t begin_stamp, end_stamp, lost;
-  };
-
-  Look look() const { return {*head, g}; }
-  bool shared() const { return g.kind == abi::RingKind::shared; }
-  abi::Word& slot_of(std::uint64_t sequence) { return head->slot[sequence & (g.subbuf_count - 1)]; }
-  std::uint64_t in_subbuf(std::uint64_t w) const { return look().in_subbuf(w); }
-  std::uint64_t physical_of(std::uint64_t w) const { return look().physical_of(w); }
-
-  bool closed_content(std::uint32_t physical, Content&);
-  Answer take_closed(Packet&);
-  Answer take_current(Packet&, std::uint64_t sequence);
-  void skip_lapped();
-  void advance();
-  void deliver(Packet&, const Content&, bool current);
-  void cut_dead(Packet&, const Content&);
-  Done finish();
-  void give_back(const Done&);
-
-  // Two-phase records of dead writers.
-  struct Suspect;
-  struct Books {  // per_cpu: in records written in two phases; shared: in bytes
-    std::uint64_t sequence, opened, committed;
-    std::uint64_t end;  // in the sub-buffer: W never passed it
-  };
-  void count_in_hand();
-  void adopt_dead();
-  void forget_dead();
-  void mark_and_count(const Range&);
-  bool make_up(std::uint64_t where, std::uint64_t length, const abi::Pending* entry);
-  std::vector<Suspect> find_dead();
-  bool books_of(std::uint64_t where, Books&);
-  enum class Claim : std::uint8_t { reserved, none, unknown };
-  Claim claim_of(const Suspect&, const Books&);
-  std::uint64_t stamps_before(std::uint64_t sequence);
-  bool bury_open(const Suspect&);
-  bool is_in_use(std::uint64_t physical, const abi::Pending* except) const;
-  void settle(const Suspect&);
-};
 
 Reader::Reader(abi::RingHead& head, const Geometry& geometry, abi::Bell* bell, const Channel* channel)
     : state_(std::make_unique<State>()) {
@@ -163,7 +64,11 @@ void Reader::State::count_in_hand() {
   const SharedUse use = shared_use(head->image[spare]);
   if (static_cast<std::int32_t>(use.tag - static_cast<std::uint32_t>(next)) >= 0) {
     const bool begun = use.tag == static_cast<std::uint32_t>(next);
-    count_loss(*head, abi::Loss::lapped, use.records - (begun ? std::min<std::uint64_t>(use.records, of_next) : 0));
+    abi::Word& counted = line.lapped_in_hand;
+    const std::uint64_t seen = counted.load(relaxed), use_bits = use.tag & abi::kInHandUse;
+    const std::uint64_t unread = use.records - (begun ? std::min<std::uint64_t>(use.records, of_next) : 0);
+    if ((seen & abi::kInHandUse) != use_bits)  // else a reader before us died behind this store
+      counted.store(((seen >> abi::kInHandShift) + unread) << abi::kInHandShift | use_bits, relaxed);
     if (!begun) lapped += of_next;
     line.consumed.store(0, relaxed);
     line.lost_lapped.store(lapped, relaxed);
@@ -491,8 +396,8 @@ std::uint64_t Reader::reset() {
 
 // Of retired rings too: a writer may have found out late that there was no room.
 std::uint64_t Reader::State::counted(abi::Loss cause) const {
-  std::uint64_t sum = counted_losses(*head, cause);
-  for (const Past& p : past) sum += counted_losses(*p.head, cause);
+  std::uint64_t sum = look().counted(cause);
+  for (const Past& p : past) sum += Look{*p.head, p.g}.counted(cause);
   return sum;
 }
 std::uint64_t Reader::State::counted_before() const {
@@ -515,212 +420,5 @@ std::uint64_t Reader::lost_total() const {
 
 std::uint64_t Reader::delivered() const { return state_->delivered; }
 std::uint64_t Reader::dropped() const { return state_->dropped; }
-
-// ---- dead writers
-//
-//   an entry's owner died   what it shows                          then
-//   before the reservation  length 0, or no record at its place    the entry is free again
-//   while filling           a record at its place                  the record is cut out and counted: bury_open
-//   while committing        kCommitting                            the record is whole; its count is made up: settle
-//
-// A reader may die too, at any store. What it decided about a record stands in the entry, which is kBurier's until no reader can meet
-// the record any more: its sub-buffer was given back, or lapped. reserved: {count of dead writers with this one, sequence, 1: its
-// commit is made up}. A reader that comes after it does what may be missing.
-
-struct Reader::State::Suspect {
-  abi::Pending* entry;
-  std::uint64_t owner, where, length, stamp;
-  bool committing;
-};
-
-std::vector<Reader::State::Suspect> Reader::State::find_dead() {
-  std::vector<Suspect> found;
-  for (abi::Pending& entry : head->pending) {
-    const std::uint64_t owner = entry.state.load(acquire);
-    if (owner == 0 || owner == kBurier || !owner_is_dead(owner)) continue;
-    const std::uint64_t length = entry.length.load(acquire);  // ord(bury:A) pairs with pending:B, commit:A
-    Suspect x{&entry, owner, entry.where.load(relaxed), length & ~abi::kCommitting, entry.stamp.load(relaxed),
-              (length & abi::kCommitting) != 0};
-    if (x.length < 16 || physical_of(x.where) > g.subbuf_count || crosses(offset_of(x.where), x.length, g.subbuf_size))
-      x.length = 0;  // not yet set, or nonsense
-    // An owner may end as it should while the kernel is asked, and its entry go to somebody who lives, whose fields these would
-    // be. A dead one keeps its entry.
-    if (entry.state.load(acquire) == owner) found.push_back(x);
-  }
-  return found;
-}
-
-// Of the sub-buffer's present use, which must be the one that `where` speaks of. False: it is not.
-bool Reader::State::books_of(std::uint64_t where, Books& books) {
-  const std::uint64_t physical = physical_of(where);
-  const abi::SubbufImage& image = head->image[physical];
-  const std::uint64_t w = write_word(*head);
-  const std::uint64_t close = image.close_word.load(acquire);
-  if (shared()) {
-    books.sequence = shared_sequence_of(where);
-    const std::uint64_t end = shared_sequence_of(w) == books.sequence ? w : close;
-    const SharedUse use = shared_use(image);
-    books.opened = books.end = in_subbuf(end);
-    books.committed = use.bytes;
-    return use.tag == static_cast<std::uint32_t>(books.sequence) && shared_sequence_of(end) == books.sequence;
-  }
-  books.sequence = image.sequence.load(acquire);
-  const bool is_current = low_sequence_of(w) == low_sequence_of(where) && physical_of(w) == physical;
-  books.opened = open_of(is_current ? w : close);
-  books.end = in_subbuf(is_current ? w : close);
-  books.committed = image.commits.load(acquire);
-  return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
-}
-
-// Was the record of this entry reserved, or did its owner die before? If its header is where it should be, it was:
-// nobody else has this stamp there. In a shared ring the owner may also have died between the exchange of W and the
-// header, or after an exchange that failed because somebody else reserved this very place.
-Reader::State::Claim Reader::State::claim_of(const Suspect& x, const Books& books) {
-  if (in_subbuf(x.where) + x.length > books.end) return Claim::none;
-  const std::byte* record = data_of(*head) + offset_of(x.where);
-  std::uint32_t header = 0;
-  std::uint64_t stamp = 0;
-  std::memcpy(&header, record, 4);
-  std::memcpy(&stamp, record + 8, 8);
-  abi::copied(&header, record, 4);
-  abi::copied(&stamp, record + 8, 8);
-  if (header == 1023 && stamp == x.stamp) return Claim::reserved;
-  if (!shared()) return Claim::none;
-  // A header of this use is somebody else's. What an earlier use left there is older than the sub-buffer before this one.
-  if (header == 1023 && stamp > stamps_before(books.sequence)) return Claim::none;
-  for (const Range& r : dead)
-    if (r.sequence == books.sequence && r.offset == offset_of(x.where)) return Claim::none;
-  // Whoever reserved this place has not written its header yet: x, if no other entry names the place.
-  for (const abi::Pending& entry : head->pending) {
-    const std::uint64_t owner = entry.state.load(acquire);
-    if (&entry == x.entry || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0) continue;
-    if (entry.where.load(relaxed) == x.where && !owner_is_dead(owner)) return Claim::unknown;
-  }
-  // What was opened and what was committed were not read at one moment: others may have committed in between what they opened later.
-  Books again{};
-  if (!books_of(x.where, again) || again.opened != books.opened || again.committed != books.committed) return Claim::unknown;
-  return books.opened - std::min(books.opened, books.committed) >= x.length ? Claim::reserved : Claim::none;
-}
-
-// A stamp that no record of this use is older than, and none that an earlier use left behind is younger than.
-std::uint64_t Reader::State::stamps_before(std::uint64_t sequence) {
-  const abi::Slot before{slot_of(sequence - 1).load(acquire)};
-  if (before.sequence() != sequence - 1 || before.taken() || before.physical() > g.subbuf_count) return end_stamp;
-  return std::max(end_stamp, head->image[before.physical()].close_stamp.load(relaxed));
-}
-
-bool Reader::State::bury_open(const Suspect& x) {
-  Books books{};
-  const Claim claim = x.length != 0 && books_of(x.where, books) ? claim_of(x, books) : Claim::none;
-  if (claim == Claim::unknown) return false;  // the next time
-  if (claim == Claim::none) {
-    if (x.entry->state.load(acquire) == x.owner) free_pending(*x.entry);
-    return false;
-  }
-  x.entry->reserved[0].store(counted_losses(*head, abi::Loss::dead_writer) + 1, relaxed);
-  x.entry->reserved[1].store(books.sequence, relaxed);
-  x.entry->reserved[2].store(0, relaxed);
-  std::uint64_t owner = x.owner;
-  if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
-  dead.push_back({books.sequence, offset_of(x.where), x.length, x.entry});
-  mark_and_count(dead.back());
-  head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
-  x.entry->reserved[2].store(1, std::memory_order_release);
-  return true;
-}
-
-// Once or several times: the outcome is the same. Nobody but a ring's reader counts dead writers.
-void Reader::State::mark_and_count(const Range& r) {
-  mark_dead(data_of(*head) + r.offset, static_cast<std::uint32_t>(r.length));
-  abi::Word& count = head->losses.lost[static_cast<std::size_t>(abi::Loss::dead_writer)];
-  count.store(std::max(count.load(relaxed), r.entry->reserved[0].load(relaxed)), relaxed);
-}
-
-// What a reader before us had buried.
-void Reader::State::adopt_dead() {
-  for (const Range& r : dead)  // of the ring before this one
-    if (r.entry != nullptr) free_pending(*r.entry);
-  dead.clear();
-  for (abi::Pending& entry : head->pending) {
-    if (entry.state.load(acquire) != kBurier) continue;
-    const std::uint64_t where = entry.where.load(relaxed), length = entry.length.load(relaxed) & ~abi::kCommitting;
-    const Range r{entry.reserved[1].load(relaxed), offset_of(where), length, &entry};
-    const bool makes_sense = length >= kExtendedHeader && physical_of(where) <= g.subbuf_count && !crosses(r.offset, length, g.subbuf_size);
-    if (!makes_sense || r.sequence < next_sequence) {
-      free_pending(entry);
-      continue;
-    }
-    dead.push_back(r);
-    if (entry.reserved[2].load(relaxed) == 0) mark_and_count(r);
-  }
-  std::sort(dead.begin(), dead.end(), [](const Range& a, const Range& b) { return a.sequence < b.sequence; });
-}
-
-// Frees the entries of records that no reader will meet; and of the oldest ones, should they become so many that writers find none.
-void Reader::State::forget_dead() {
-  const std::uint64_t oldest = kept.empty() ? next_sequence : std::min(next_sequence, kept.front().sequence);
-  std::size_t entries = 0;
-  for (Range& r : dead) {
-    entries += r.entry != nullptr;
-    if (r.entry != nullptr && r.sequence < oldest) free_pending(*std::exchange(r.entry, nullptr)), --entries;
-  }
-  std::erase_if(dead, [&](const Range& r) { return r.sequence < oldest; });
-  for (Range& r : dead)
-    if (entries > abi::kMaxPending / 2 && r.entry != nullptr && r.entry->reserved[2].load(relaxed) != 0)
-      free_pending(*std::exchange(r.entry, nullptr)), --entries;
-}
-
-// Does somebody else who lives fill or commit a record in this sub-buffer?
-bool Reader::State::is_in_use(std::uint64_t physical, const abi::Pending* except) const {
-  for (const abi::Pending& entry : head->pending) {
-    const std::uint64_t owner = entry.state.load(acquire);
-    if (&entry == except || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0) continue;
-    if (physical_of(entry.where.load(relaxed)) == physical && !owner_is_dead(owner)) return true;
-  }
-  return false;
-}
-
-// Was it counted before its owner died? Its own entry cannot tell; the sub-buffer's books can, once nobody else is
-// about to change them. Until then it is left for the next time.
-bool Reader::State::make_up(std::uint64_t where, std::uint64_t length, const abi::Pending* entry) {
-  Books books{}, again{};
-  if (!books_of(where, books)) return true;
-  if (is_in_use(physical_of(where), entry)) return false;
-  // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
-  if (!books_of(where, again) || again.opened != books.opened || again.committed != books.committed) return false;
-  const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
-  if (missing >= (shared() ? length : 1))
-    head->image[physical_of(where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | length : 1, std::memory_order_release);
-  return true;
-}
-
-void Reader::State::settle(const Suspect& x) {
-  if (x.length == 0 || make_up(x.where, x.length, x.entry)) free_pending(*x.entry);
-}
-
-std::uint64_t Reader::bury_dead() {
-  const std::vector<State::Suspect> suspects = state_->find_dead();
-  std::uint64_t buried = 0;
-  for (const State::Suspect& x : suspects)
-    if (!x.committing) buried += state_->bury_open(x) ? 1 : 0;
-  // Only now are commits the only ones that can be missing.
-  for (const State::Suspect& x : suspects)
-    if (x.committing) state_->settle(x);
-  for (const Range& r : state_->dead)
-    if (r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0 && state_->make_up(r.entry->where.load(relaxed), r.length, r.entry))
-      r.entry->reserved[2].store(1, std::memory_order_release);
-  state_->forget_dead();
-  return buried;
-}
-
-Reader::Answer Reader::next_past_dead(Packet& packet, bool include_current) {
-  const Answer answer = next(packet, include_current);
-  const auto begun = [](const Range& r) { return r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0; };
-  if (answer != Answer::waiting ||
-      (state_->find_dead().empty() && std::none_of(state_->dead.begin(), state_->dead.end(), begun)))
-    return answer;
-  bury_dead();
-  return next(packet, include_current);
-}
 
 }  // namespace ouro::ring

@@ -39,7 +39,7 @@ bool RelayReader::unwrap(Ring& ring, std::span<const std::byte> bytes) {
     if (bytes.size() - at < kExtendedHeader) return false;
     std::memcpy(head, bytes.data() + at, sizeof head);
     at += kExtendedHeader;
-    if (head[0] != kExtendedId || bytes.size() - at < head[1]) return false;
+    if ((head[0] & kExtendedId) != kExtendedId || bytes.size() - at < head[1]) return false;
     copy_.insert(copy_.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + head[1]));
     at += head[1];
     ring.info.bytes += head[1];

@@ -120,7 +120,7 @@ Snapshot::Snapshot(const LocalChannel& channel) : rings_(channel.ring_count()) {
     for (const Channel* c = &channel.oldest(); c != nullptr; c = c->successor.load(acquire)) {
       const abi::RingHead& head = *c->ring[i];
       ring.geometry = geometry_of(*c, i);
-      for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] += counted_losses(head, static_cast<abi::Loss>(cause));
+      for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] += Look{head, ring.geometry}.counted(static_cast<abi::Loss>(cause));
       Copy copy{{head, ring.geometry}, ring, bytes_, 0, by_books};
       copy.copy_all();
       by_books = copy.lapped;

@@ -65,20 +65,24 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
       if (channel.mode == abi::FullMode::discard) return Switch::full;
       if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size)) return Switch::busy;
     }
-    const bool lapped = !seen.taken();
-    const std::uint32_t records = shared_use(ring.image[seen.physical()]).records;
     const abi::Slot claimed = abi::Slot::make(next, false, seen.physical());
     if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
       return Switch::again;
-    if (lapped) count_loss(ring, abi::Loss::lapped, records);
     seen = claimed;
   }
-  abi::SubbufImage& opening = ring.image[seen.physical()];
+  abi::SubbufImage &opening = ring.image[seen.physical()], &closing = ring.image[offset_of(w) / channel.subbuf_size];
+  const std::uint64_t lapped = lapped_up_to(closing, opening, next - channel.subbuf_count), stamp = channel.now();
+  if (ring.writer.write_word.load(std::memory_order_acquire) != w) return Switch::again;
+  if (channel.mode == abi::FullMode::overwrite) {
+    raise_to(opening.lapped_before, lapped);
+    raise_to(ring.losses.lost[static_cast<std::size_t>(abi::Loss::lapped)], lapped);
+  }
+  // Later than what earlier uses left there, not later than what will be: whether a header is of this use, readers tell by it.
+  raise_to(opening.first_stamp, stamp);
   open_books(opening.sequence, static_cast<std::uint32_t>(next), opening.commits, 32);
   open_books(opening.records_before, static_cast<std::uint32_t>(next), opening.commits, 0);
 
   // By maximum: W only grows within a use, so whatever a slower rival stores here is smaller, and ignored.
-  abi::SubbufImage& closing = ring.image[offset_of(w) / channel.subbuf_size];
   raise_to(closing.close_word, w);
   closing.lost_before.store(counted_losses(ring), std::memory_order_relaxed);
   std::uint64_t expected = w;
@@ -144,6 +148,10 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
     abi::fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
     std::byte* record = data_of(ring) + offset_of(w);
     put_header(record, id, stamp, true);
+    if (!channel.stamped) {
+      const std::uint32_t mark = unstamped_mark(shared_sequence_of(w), static_cast<std::size_t>(pending - ring.pending));
+      std::memcpy(record, &mark, sizeof mark);
+    }
     abi::stored(record, kExtendedHeader);
     return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp, channel.subbuf_size};
   }
@@ -171,7 +179,6 @@ Reservation reserve_shared(const Channel& root, std::uint32_t id, std::size_t bo
 
 void commit_shared(const Reservation& r, std::uint64_t subbuf_size) noexcept {
   abi::SubbufImage& image = r.ring->image[offset_of(r.where) >> std::countr_zero(subbuf_size)];
-  if ((offset_of(r.where) & (subbuf_size - 1)) == 0) image.first_stamp.store(r.stamp, std::memory_order_relaxed);
   raise_to(image.close_stamp, r.stamp);
   raise_to(r.ring->writer.last_stamp, r.stamp);
   if (!begin_commit(r)) return;

@@ -51,6 +51,9 @@ inline constexpr std::size_t kMaxPending = 64;
 inline constexpr std::uint64_t kCommitting = std::uint64_t{1} << 63;  // in Pending::length
 inline constexpr std::size_t kRingDataOffset = 16384;
 
+inline constexpr int kInHandShift = 24;  // in ReaderLine::lapped_in_hand
+inline constexpr std::uint64_t kInHandUse = (std::uint64_t{1} << kInHandShift) - 1;
+
 // Of a ring whose writers are to go on in another (LocalChannel::resize): a mask that every inline write declines at, and a W
 // that no write finds room behind.
 inline constexpr std::uint64_t kRetiredMask = 1;
@@ -79,7 +82,7 @@ enum class Loss : std::uint32_t {
   busy,          // no way to write here and now: two-phase table full, or nested in a switch (shared)
   no_memory,     // the memory of this CPU's ring could not be reserved
   dead_writer,   // opened in two phases, its owner died (counted by the reader)
-  lapped,        // overwrite: written, then overwritten unread (per_cpu: computed by the reader, not stored)
+  lapped,        // overwrite: written, then overwritten unread (per_cpu: computed by the reader, not stored; shared: by maximum)
   table_full,    // its kind of event found no room in the session's event table (counted in shared ring 0)
 };
 inline constexpr std::size_t kLossCauses = 7;
@@ -123,7 +126,8 @@ struct alignas(64) ReaderLine {  // what the reader consumed: for others to look
   Word records;         // written before what comes next, less lost_lapped
   Word lost_lapped;
   Word end_stamp;       // of the last packet
-  Word reserved[3];
+  Word lapped_in_hand;  // shared: what readers had taken out and died with, {records:40, low bits of the newest such use:24}
+  Word reserved[2];
 };
 
 // One per physical sub-buffer: what its reader must know beside the bytes.
@@ -131,16 +135,17 @@ struct alignas(64) ReaderLine {  // what the reader consumed: for others to look
 struct alignas(64) SubbufImage {
   Word sequence;        // of the present use                       {use tag:32, records before this use:32}
   Word records_before;  // written to the ring before this one      {use tag:32, bytes committed before this use:32}
-  Word first_stamp;     // begin: no later than any record          stamp of the first record
+  Word first_stamp;     // begin: no later than any record          same, and later than all of earlier uses; by maximum
   Word close_word;      // W as it was closed                       same, by maximum
   Word close_stamp;     // end: no earlier than any record          newest stamp committed, by maximum
   Word lost_before;     // LossLine's sum as it was closed          same
   Word commits;         // two-phase records committed in this use  {records:32, bytes:32}, never reset
-  Word reserved;
+  Word lapped_before;   // unused                                   records lapped in the ring before this use, by maximum
 };
 
 // A two-phase write under way. Owner and place stand here, so that a reader can step over a record whose owner
-// died. The record begins with an extended header whose stamp equals `stamp`: the proof that it was reserved.
+// died. The record begins with an extended header whose stamp equals `stamp`: the proof that it was reserved. (In a shared ring without
+// stamps the 22 bits beside the id tell: {1, sequence:15, entry:6}.)
 struct alignas(64) Pending {
   Word state;   // {owner's thread id:32, process id:32}; 0: free
   Word where;   // W before the reservation

@@ -19,7 +19,7 @@
 // A packet's records, one behind the other, until kRecords1 is something else:
 //
 //   | header: 4 or 16; none, unless the entry says kHeaders | what was written |
-//   header    {id:10, low 22 bits of the stamp}; id 1023: {1023:10, 0:22} u32 id, u64 stamp; id 2^32 - 1: a record that was discarded
+//   header    {id:10, low 22 bits of the stamp}; id 1023: {1023:10, 22 bits not for readers} u32 id, u64 stamp; id 2^32 - 1: a record that was discarded
 #pragma once
 #include <atomic>
 #include <cstddef>

@@ -3,7 +3,7 @@
 //
 //   record    | header | body                         |        W ->| next
 //             | 4 or 16| at least 4 bytes             |
-//   header    compact: {id:10, stamp:22}; extended: {1023:10, 0:22} u32 id, u64 stamp
+//   header    compact: {id:10, stamp:22}; extended: {1023:10, 22 bits not for readers} u32 id, u64 stamp
 //
 // All functions are async-signal-safe, never block, allocate or throw, and may be called by any thread of any
 // process that maps the channel. A signal handler may write while it interrupts a write. Not between vfork(2) and exec(2), handlers
