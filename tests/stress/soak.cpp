@@ -54,13 +54,15 @@ std::uint64_t mix(std::uint64_t x) {
 std::uint64_t sum_of(const Event& e) { return mix(e.sequence * 0x100000001b3 + e.producer) + e.size; }
 std::byte filling(const Event& e, std::size_t i) { return static_cast<std::byte>(e.sequence * 7 + e.producer + i); }
 
+char round_text[200] = "before the first round";
+
 [[noreturn]] void die(const char* what, unsigned long long a = 0, unsigned long long b = 0) {
-  std::fprintf(stderr, "soak: error: %s: %llu, %llu\n", what, a, b);
+  std::fprintf(stderr, "soak: error: %s: %llu, %llu; %s\n", what, a, b, round_text);
+  if (shared != nullptr) shared->stop = true;  // the writers go, too
   std::_Exit(1);
 }
 
 struct Round {
-  Policy policy;
   std::uint32_t subbufs;
   std::uint64_t subbuf_size;
   unsigned writers, slow_us;
@@ -177,11 +179,16 @@ struct Check {
   }
 };
 
-template <class B>
+template <Policy kPolicy, class B = Buffer<kPolicy>>
 void run(const Round& round, std::mt19937& random, const std::string& folder) {
   shared->producers = 0;
   shared->stop = false;
   for (Mirror& m : shared->of) m.sent = 0, m.killed = 0;
+  constexpr const char* kSync[] = {"per_cpu", "shared", "exclusive"};
+  std::snprintf(round_text, sizeof round_text, "round %llu: %s, %s, %u sub-buffers of %llu bytes, %u writers, reads every %u us%s%s%s",
+                static_cast<unsigned long long>(totals.rounds), kSync[static_cast<int>(kPolicy.sync)],
+                kPolicy.full == Full::discard ? "discard" : "overwrite", round.subbufs, static_cast<unsigned long long>(round.subbuf_size),
+                round.writers, round.slow_us, round.kills ? ", kills" : "", round.signals ? ", signals" : "", round.forks ? ", forks" : "");
   const std::string path = folder + "/ring";
   auto made = B::create({.subbuf_count = round.subbufs, .subbuf_size = round.subbuf_size,
                          .memory = folder.empty() ? Memory::anonymous : Memory::file, .path = path});
@@ -216,7 +223,8 @@ void run(const Round& round, std::mt19937& random, const std::string& folder) {
     int status = 0;
     if (waitpid(pid, &status, 0) != pid || status != 0) die("a writer's end: status", static_cast<unsigned>(status));
   }
-  usleep(20'000);  // children of the killed are gone too
+  while (waitpid(-1, nullptr, 0) > 0) {  // children of the killed, too
+  }
   records.writers_are_done();
   for (int i = 0; i < 3; ++i) read();
   for (std::uint64_t before = ~std::uint64_t{0}; before != check.received;) before = check.received, read();
@@ -252,6 +260,7 @@ int main(int argc, char** argv) {
     else return std::fprintf(stderr, "soak: error: argument is '%s'\n", argv[i]), 2;
   }
   shared = static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::printf("soak: seed %lu\n", seed);
   std::fflush(stdout);
   std::mt19937 random(static_cast<unsigned>(seed));
@@ -259,15 +268,15 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; std::time(nullptr) - begun < seconds || totals.kills < static_cast<std::uint64_t>(kills); ++i) {
     constexpr std::uint64_t kSizes[] = {4096, 16384, 262144, 4 << 20};
     const bool with_kills = kills != 0 || random() % 3 == 0;
-    const Round round{{}, 2u << random() % 4, kSizes[random() % 4], 1 + static_cast<unsigned>(random() % 4),
+    const Round round{2u << random() % 4, kSizes[random() % 4], 1 + static_cast<unsigned>(random() % 4),
                       random() % 3 == 0 ? 2'000u : 0u, with_kills, random() % 4 != 0, random() % 2 == 0};
     const std::string where = i % 4 == 3 ? folder : "";
     switch (i % 4) {
-      case 0: run<Buffer<Policy{}>>(round, random, where); break;
-      case 1: run<Buffer<Policy{.full = Full::overwrite}>>(round, random, where); break;
-      case 2: run<Buffer<Policy{.sync = Sync::shared}>>(round, random, where); break;
-      case 3: i % 8 == 3 ? run<Buffer<Policy{}>>(round, random, where)
-                         : run<Buffer<Policy{.sync = Sync::shared, .full = Full::overwrite}>>(round, random, where);
+      case 0: run<Policy{}>(round, random, where); break;
+      case 1: run<Policy{.full = Full::overwrite}>(round, random, where); break;
+      case 2: run<Policy{.sync = Sync::shared}>(round, random, where); break;
+      case 3: i % 8 == 3 ? run<Policy{}>(round, random, where)
+                         : run<Policy{.sync = Sync::shared, .full = Full::overwrite}>(round, random, where);
     }
   }
   const double took = static_cast<double>(std::max<std::time_t>(std::time(nullptr) - begun, 1));
