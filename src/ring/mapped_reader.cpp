@@ -139,7 +139,11 @@ bool MappedReader::next_record(const MappedPacket& packet, std::size_t& at, Mapp
   if (at == 0) record.stamp = packet.begin_stamp;
   RecordHead head;
   while (at < packet.bytes.size()) {
-    if (packet.has_two_headers) at = std::min(at + kExtendedHeader, packet.bytes.size());
+    if (packet.has_two_headers) {
+      skip_dead(packet.bytes, at);
+      at = std::min(at + kExtendedHeader, packet.bytes.size());
+    }
+    if (at == packet.bytes.size()) break;
     if (!parse_record(packet.bytes, at, packet.has_headers, record.stamp, head)) return false;
     at += head.size;
     if (head.id == kPaddingId) continue;

@@ -50,7 +50,8 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
   for (int i = 0; i < kMaxRetries; ++i) {
     const abi::Slot slot = look.slot_of(sequence);
     if (slot.sequence() < sequence || slot.physical() > look.g.subbuf_count) return Answer::corrupt;
-    why = slot.sequence() > sequence ? Why::lapped : Why::taken;
+    const Why overtaken = look.g.mode == abi::FullMode::overwrite ? Why::lapped : Why::taken;  // discard: a reader had to be there first
+    why = slot.sequence() > sequence ? overtaken : Why::taken;
     if (slot.sequence() != sequence || slot.taken()) return Answer::missing;
     const std::uint64_t w = write_word(look.head);
     const bool is_current = sequence == current && look.is_in(w, sequence) && look.physical_of(w) == slot.physical();
@@ -69,7 +70,7 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     // came after is. What the slot says now it has said all the time: a sequence comes once.
     abi::fence(acquire);  // ord(snapshot:B) pairs with switch:B
     const abi::Slot again = look.slot_of(sequence);
-    why = again.sequence() != sequence ? Why::lapped : again.word != slot.word ? Why::taken : Why::unfinished;
+    why = again.sequence() != sequence ? overtaken : again.word != slot.word ? Why::taken : Why::unfinished;
     if (again.word != slot.word) return Answer::missing;
     if (!whole) {
       if (write_word(look.head) != w) continue;

@@ -93,7 +93,11 @@ Result<Target> look_at(int fd, bool memory_has_descriptor) {
   getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
   if (type != SOCK_STREAM) return errorf(EINVAL, "splice: descriptor %d is a socket of type %d, want %d (stream)", fd, type, SOCK_STREAM);
   if (domain == AF_UNIX && memory_has_descriptor) t.how = How::sendfile;
-  if ((domain == AF_INET || domain == AF_INET6) && setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof one) == 0) t.how = How::zerocopy;
+  // Its sends have numbers, from 0. Where somebody was here before us, we do not know how far he came.
+  int before = 0;
+  size = sizeof before;
+  getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &before, &size);
+  if ((domain == AF_INET || domain == AF_INET6) && before == 0 && setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof one) == 0) t.how = How::zerocopy;
   return t;
 }
 

@@ -262,6 +262,25 @@ TEST_P(SpliceOfReferences, WhatTheOtherEndHadNotReadWhenItDiedTheNextReaderGets)
   next.release();
 }
 
+// The kernel numbers what it sends without a copy, per socket.
+TEST(SpliceToASocket, ThatSomebodyElseSplicedToBeforeHoldsNothingForEver) {
+  Source<Full::discard> source(Memory::memfd);
+  Ends ends = make_tcp();
+  Checker checker;
+  for (int i = 0; i < 2; ++i) {
+    auto splice = SpliceReader::create(source.buffer.channel(), 0, ends.in.get());
+    ASSERT_TRUE(splice);
+    source.fill();
+    for (int rounds = 0; rounds < 10'000 && (checker.records < source.next || splice->held() != 0); ++rounds) {
+      ASSERT_TRUE(splice->move(true));
+      if (checker.read_from(ends.out.get(), 10'000) == 0) usleep(100);
+    }
+    EXPECT_EQ(splice->held(), 0u);
+    EXPECT_EQ(checker.records, source.next);
+  }
+  EXPECT_EQ(checker.wrong, 0u);
+}
+
 TEST(SpliceToAPipe, OfOnePageGoesOnWhereItFilledUp) {
   Source<Full::discard> source(Memory::memfd);
   Ends ends = make_pipe();

@@ -91,6 +91,7 @@ struct View::State {
   };
   std::deque<Out> out;
   std::uint64_t produced = 0, consumed = 0;
+  bool ended = false;
   std::uint32_t seen = 0;  // the sleep word before `consumed` was looked at
   Page page;
 
@@ -243,6 +244,7 @@ Result<std::uint64_t> View::update(bool include_current) {
 }
 
 void View::end() {
+  state_->ended = true;
   state_->page.head().exporter.ended.store(1, std::memory_order_release);
   state_->tell();
 }
@@ -258,6 +260,7 @@ Status View::drop_reader() {
   if (Status made = s.make_page(); !made) return made;
   s.produced = s.consumed = 0;
   for (const State::Out& o : s.out) s.put(o);
+  if (s.ended) end();
   return Ok{};
 }
 

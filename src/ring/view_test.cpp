@@ -310,6 +310,38 @@ TEST(View, StampsThatTheClientBroughtComeThrough) {
   client_stamps_come_through<Sync::shared>();
 }
 
+// A reader that died between marking a record and saying so left the mark in the first of two headers.
+TEST(View, ADeadWritersMarkIsSteppedOverAlsoWithTwoHeaders) {
+  std::vector<std::byte> bytes;
+  const auto add = [&](std::initializer_list<std::uint32_t> words) {
+    const auto* from = reinterpret_cast<const std::byte*>(words.begin());
+    bytes.insert(bytes.end(), from, from + 4 * words.size());
+  };
+  const auto record = [&](std::uint32_t value) { add({1023, 5, 1, 0, 1023, 5, 77, 0, 4, value}); };
+  record(0);
+  add({1 << 10 | 1023, 40, 1, 0, 1023, 5, 77, 0, 4, 0xdead});
+  record(1);
+  MappedPacket packet{};
+  packet.has_headers = packet.has_two_headers = true;
+  packet.bytes = bytes;
+  std::vector<std::uint32_t> values;
+  MappedRecord r;
+  for (std::size_t at = 0; MappedReader::next_record(packet, at, r);) std::memcpy(&values.emplace_back(), r.bytes.data(), 4);
+  EXPECT_EQ(values, (std::vector<std::uint32_t>{0, 1}));
+}
+
+TEST(View, ThatHasEndedHasEndedForItsNextReaderToo) {
+  Exported<> e;
+  e.write();
+  e.update();
+  e.view.end();
+  ASSERT_TRUE(e.view.drop_reader());
+  MappedReader reader = e.attach();
+  expect_consecutive(read_all(reader), 0, 1);
+  MappedPacket packet;
+  EXPECT_EQ(reader.next(packet), Answer::ended);
+}
+
 TEST(View, RecordsThatWereDiscardedAreLeftOut) {
   auto buffer = Buffer<Policy{.sync = Sync::exclusive}>::create(kSmall);
   for (std::uint32_t i = 0; i < 6; ++i) {

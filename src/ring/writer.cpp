@@ -3,6 +3,7 @@
 #include <ouro/ring/writer.hpp>
 
 #include <linux/futex.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -474,11 +475,13 @@ int populate(const Channel& channel, abi::RingHead& ring) noexcept {
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
-  const std::size_t size = (std::size_t{channel.subbuf_count} + 1) * channel.subbuf_size;
   const int saved = errno;
   int error = 0;
+  // Whole pages, which are larger than a ring's head on some machines: what lies around the data is the ring's own, or the next one's.
+  const std::uintptr_t page = getauxval(AT_PAGESZ), data = reinterpret_cast<std::uintptr_t>(data_of(ring)), begin = data & ~(page - 1);
+  const std::size_t size = data - begin + (std::size_t{channel.subbuf_count} + 1) * channel.subbuf_size;
   // Allocates the file's pages and this process's page table entries; fails instead of raising SIGBUS (madvise(2)).
-  while (madvise(data_of(ring), size, MADV_POPULATE_WRITE) != 0) {
+  while (madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_WRITE) != 0) {
     error = errno;
     if (error != EINTR && error != EAGAIN) break;
     error = 0;

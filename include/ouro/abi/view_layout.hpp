@@ -20,6 +20,7 @@
 //
 //   | header: 4 or 16; none, unless the entry says kHeaders | what was written |
 //   header    {id:10, low 22 bits of the stamp}; id 1023: {1023:10, 22 bits not for readers} u32 id, u64 stamp; id 2^32 - 1: a record that was discarded
+//   of a dead {1023:10, 1:22} u32 length of header and what was written: to be stepped over. Of two headers, in the first's place
 #pragma once
 #include <atomic>
 #include <cstddef>
