@@ -8,7 +8,7 @@ if [[ -n ${OURO_SANITIZE-} || $(uname -m) != x86_64 ]]; then
 fi
 cd "$OURO_SOURCE"
 
-tests=(test_base test_clock test_ring test_trace race_sections race_aborts)
+tests=(test_base test_clock test_ring test_trace race_sections race_aborts race_aborts_clients)
 cmake --preset aarch64 >/dev/null
 cmake --build build/aarch64 -j2 --target "${tests[@]}"
 

@@ -1,17 +1,11 @@
 // Every instruction of every section is the one at which a writer is interrupted: a parent plants a breakpoint there, the
 // kernel then restarts the section (rseq(2)). Whatever the instruction, and however often in a row, the record is there, once, whole
 // and in order; after 32 restarts in a row it is in the shared ring.
-#include <elf.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
-#include <sys/wait.h>
-
 #include "ring/test_ring.hpp"
 
 #if OURO_HAS_RSEQ
 #include "ring/writer_sections.hpp"
-#include "sections.hpp"
+#include "tracee.hpp"
 
 namespace ouro::race {
 namespace {
@@ -49,92 +43,12 @@ void write_all_ways(const ring::Channel& channel, std::uint32_t& number) {
   if (!slow_first) slowly();
 }
 
-#if defined(__aarch64__)
-constexpr long kBreakpoint = 0xd4200000, kBreakpointMask = 0xffffffff;
-constexpr std::uint64_t kStepsOver = 0;  // bytes of the breakpoint that the thread has gone on when it is stopped
-std::vector<std::uint64_t> addresses_of(const Descriptor& d) {
-  std::vector<std::uint64_t> all;
-  for (std::uint64_t at = d.start; at < d.start + d.length; at += 4) all.push_back(at);
-  return all;
-}
-#else
-constexpr long kBreakpoint = 0xcc, kBreakpointMask = 0xff;
-constexpr std::uint64_t kStepsOver = 1;
-std::vector<std::uint64_t> addresses_of(const Descriptor& d) {
-  std::vector<std::uint64_t> all;
-  for (const Instruction& i : disassemble(image().base, d.start, d.start + d.length)) all.push_back(i.address);
-  return all;
-}
-#endif
-
-class Tracee {
- public:
-  explicit Tracee(const ring::Channel& channel) {
-    pid_ = fork();
-    if (pid_ != 0) {
-      waitpid(pid_, &status_, 0);
-      return;
-    }
-    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    std::uint32_t number = 0;
-    for (write_all_ways(channel, number);; write_all_ways(channel, number)) raise(SIGSTOP);  // the first finds the route
-  }
-  ~Tracee() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  // One turn with a breakpoint at `address`, in section `d`, which is met so many times in a row. Was it reached?
-  bool turn_with_breakpoint(const Descriptor& d, std::uint64_t address, int times = 1) {
-    const long code = ptrace(PTRACE_PEEKTEXT, pid_, address, nullptr);
-    ptrace(PTRACE_POKETEXT, pid_, address, (code & ~kBreakpointMask) | kBreakpoint);
-    bool reached = false;
-    resume();
-    while (WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGTRAP) {
-      reached = true;
-      ptrace(PTRACE_POKETEXT, pid_, address, code);
-      EXPECT_EQ(program_counter(), address + kStepsOver);
-      program_counter(&address);
-      resume(PTRACE_SINGLESTEP);  // goes not there, but to the abort address, and one instruction on
-      EXPECT_GE(program_counter() - d.start, d.length) << "the section was not restarted";
-      if (--times > 0) ptrace(PTRACE_POKETEXT, pid_, address, (code & ~kBreakpointMask) | kBreakpoint);
-      resume();
-    }
-    ptrace(PTRACE_POKETEXT, pid_, address, code);
-    return reached;
-  }
-  bool is_well() const { return WIFSTOPPED(status_) && WSTOPSIG(status_) == SIGSTOP; }
-
- private:
-  // Where the thread goes on; set to `wanted` if that is not null.
-  std::uint64_t program_counter(const std::uint64_t* wanted = nullptr) {
-    user_regs_struct registers{};
-    iovec all{&registers, sizeof registers};
-    ptrace(PTRACE_GETREGSET, pid_, NT_PRSTATUS, &all);
-#if defined(__aarch64__)
-    auto& counter = registers.pc;
-#else
-    auto& counter = registers.rip;
-#endif
-    if (wanted != nullptr) {
-      counter = *wanted;
-      ptrace(PTRACE_SETREGSET, pid_, NT_PRSTATUS, &all);
-    }
-    return counter;
-  }
-  void resume(__ptrace_request how = PTRACE_CONT) {
-    ptrace(how, pid_, nullptr, nullptr);
-    waitpid(pid_, &status_, 0);
-  }
-  pid_t pid_ = -1;
-  int status_ = 0;
-};
-
 TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
   ring::pin_to(0);
   TestRing ring({.mode = abi::FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
   if (!ring.channel().per_cpu) GTEST_SKIP() << "no restartable sequences here";
   const Image exe = image();
-  Tracee tracee(ring.channel());
+  Tracee tracee([&](std::uint32_t& number) { write_all_ways(ring.channel(), number); });
   std::uint32_t next = 0, reached = 0;
   for (const ring::TestRecord& record : ring.drain()) ASSERT_EQ(record.number, next++);
   std::set<const Descriptor*> never = descriptors();
@@ -152,7 +66,7 @@ TEST(Aborts, AtEveryInstructionLeaveTheRecordThereOnceAndInOrder) {
   EXPECT_EQ(ring.lost(), 0u);
   for (const abi::Pending& entry : ring.local().head(0).pending) EXPECT_EQ(entry.state.load(), 0u) << "an entry that nobody owns";
   EXPECT_GT(reached, 900u) << "few breakpoints were reached: what was tested?";
-  // The counter's is come to in a full ring only: nested_test interrupts it.
+  // The counter's is come to in a full ring only: aborts_clients_test.cpp.
   for (const Descriptor* d : never)
     EXPECT_LT(d->start - reinterpret_cast<std::uint64_t>(&ring::count_in_section), 300u) << "a section that was never reached: " << std::hex << d->start - exe.base;
 }
@@ -162,7 +76,7 @@ TEST(Aborts, ManyInARowSendTheRecordToTheSharedRing) {
   TestRing ring({.mode = abi::FullMode::discard, .subbuf_count = 4, .subbuf_size = 4096});
   if (!ring.channel().per_cpu) GTEST_SKIP() << "no restartable sequences here";
   const Image exe = image();
-  Tracee tracee(ring.channel());
+  Tracee tracee([&](std::uint32_t& number) { write_all_ways(ring.channel(), number); });
   std::uint32_t next = 0, shared = 0;
   ring.drain();
   for (const Descriptor* d : descriptors())
