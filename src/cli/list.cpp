@@ -78,17 +78,12 @@ std::optional<int> parse_pid(const std::string& text) {
   return pid;
 }
 
-int pid_of(const std::string& path) { return std::atoi(path.c_str() + path.rfind('/') + 1); }
-
 void add_registry(const std::string& path, std::vector<Process>& processes) {
   const Result<record::RegistryFile> registry =
       record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
-  if (!registry || !registry->is_of_living_process()) {
-    // One that its program is still making has no contents yet, but a living program.
-    if (registry || (registry.error().code != ENOENT && !base::is_alive(pid_of(path), 0)))
-      ::unlink(path.c_str());
-    else if (registry.error().code != ENOENT && registry.error().code != EAGAIN)
-      say("warning: %s", registry.error().text.c_str());
+  if (record::remove_if_dead(path, registry)) return;
+  if (!registry) {
+    if (registry.error().code != ENOENT && registry.error().code != EAGAIN) say("warning: %s", registry.error().text.c_str());
     return;
   }
   auto process =

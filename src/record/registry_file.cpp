@@ -133,4 +133,11 @@ void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
   slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }
 
+bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registry) {
+  const int pid = std::atoi(path.c_str() + path.rfind('/') + 1);
+  const bool dead = registry ? !registry->is_of_living_process() : registry.error().code != ENOENT && !base::is_alive(pid, 0);
+  if (dead) ::unlink(path.c_str());
+  return dead;
+}
+
 }  // namespace ouro::record

@@ -49,4 +49,8 @@ class RegistryFile {
 // Paths of all files in the folder that are named like a registry, PID.N, ordered by pid.
 std::vector<std::string> find_registries(const std::string& folder);
 
+// `registry`: what opening `path` gave. True: its process is dead, and the file, which it could not remove, is gone now. One that its
+// program is still making has no contents yet, but a living program.
+bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registry);
+
 }  // namespace ouro::record

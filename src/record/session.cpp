@@ -279,6 +279,7 @@ std::uint32_t leave_registries(const std::string& folder, const std::string& fil
   std::uint32_t left = 0;
   for (const std::string& path : find_registries(folder)) {
     Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write);
+    if (remove_if_dead(path, registry)) continue;
     if (!registry) continue;  // gone, or being made: its program finds the session closed
     for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
       abi::SessionSlot& slot = registry->slot(k);

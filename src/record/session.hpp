@@ -105,7 +105,7 @@ std::vector<std::string> find_left_behind(const std::string& folder);
 std::uint32_t remove_left_behind(const std::string& folder);
 
 // Removes a session from all registries of the runtime folder: its bits from the rows and the filter words, and its
-// slot. Returns from how many.
+// slot. Returns from how many. Registries of processes that died without removing them go.
 std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation);
 
 }  // namespace ouro::record

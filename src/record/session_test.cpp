@@ -132,7 +132,7 @@ constexpr std::uint64_t enabled(std::uint32_t generations, std::uint32_t bits) {
 
 TEST(LeaveRegistries, TakesOneSessionsBitsAndLeavesTheOthers) {
   TestFolder folder;
-  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  FakeRegistry registry(folder, "4711.0", getpid(), base::start_time_of(getpid()));
   registry.offer(0, "session-a", 0xaaaa, 5);
   registry.offer(3, "session-b", 0xbbbb, 9);
   registry.row(0).enabled.store(enabled(0xaaaa ^ 0xbbbb, 0b1001));
@@ -152,7 +152,7 @@ TEST(LeaveRegistries, TakesOneSessionsBitsAndLeavesTheOthers) {
 
 TEST(LeaveRegistries, ASlotOfTheSameNameButOfAnotherSessionStays) {
   TestFolder folder;
-  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  FakeRegistry registry(folder, "4711.0", getpid(), base::start_time_of(getpid()));
   registry.offer(0, "session-a", 0xaaab);
   registry.offer(1, "session-ab", 0xaaaa);
   EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 0u);
@@ -162,14 +162,14 @@ TEST(LeaveRegistries, ASlotOfTheSameNameButOfAnotherSessionStays) {
 
 TEST(LeaveRegistries, ASlotThatKnowsNoGenerationYetIsFreedByItsName) {
   TestFolder folder;
-  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  FakeRegistry registry(folder, "4711.0", getpid(), base::start_time_of(getpid()));
   registry.offer(0, "session-a", 0);
   EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 1u);
 }
 
 TEST(LeaveRegistries, NumbersOutsideTheTableAreHeldToIt) {
   TestFolder folder;
-  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  FakeRegistry registry(folder, "4711.0", getpid(), base::start_time_of(getpid()));
   registry.header().row_count.store(~0u);
   registry.offer(0, "session-a", 0xaaaa);
   EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 1u);
@@ -196,10 +196,21 @@ std::uint32_t generation_of(const std::string& path) {
   return header.generation;
 }
 
+TEST(LeaveRegistries, OnesOfDeadProcessesAreRemoved) {
+  TestFolder folder;
+  FakeRegistry dead(folder, "4711.0", 4711, 1), living(folder, "4712.0", getpid(), base::start_time_of(getpid()));
+  dead.offer(0, "session-a", 0xaaaa, 5);
+  living.offer(0, "session-a", 0xaaaa, 5);
+  EXPECT_EQ(leave_registries(folder.runtime().path, "session-a", 0xaaaa), 1u);
+  const auto left = find_registries(folder.runtime().path);
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_TRUE(left[0].ends_with("/4712.0"));
+}
+
 TEST(LeftBehind, ASessionWhoseCreatorDiedIsFoundAndRemovedFromLivingPrograms) {
   TestFolder folder;
   const std::uint32_t generation = generation_of(leave_behind(folder));
-  FakeRegistry registry(folder, "4711.0", 4711, 1);
+  FakeRegistry registry(folder, "4711.0", getpid(), base::start_time_of(getpid()));
   registry.offer(0, "session-test", generation, 5);
   registry.offer(3, "session-b", 0xbbbb, 9);
   registry.row(0).enabled.store(enabled(generation ^ 0xbbbb, 0b1001));
