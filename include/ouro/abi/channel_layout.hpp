@@ -1,5 +1,5 @@
 // ouro/abi/channel_layout.hpp -- how the memory of a channel begins, so that other processes, or those that come after its own
-// was killed, find their way in it. Version 1.
+// was killed, find their way in it. Version 2.
 //
 //   0             128    192       4096     4096 + stride           4096 + rings * stride
 //   +-------------+------+---------+--------+--------+-----+--------+
@@ -19,7 +19,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kChannelMagic = 0x316c656e6e616863;  // "channel1"
-inline constexpr std::uint32_t kChannelVersion = 1;
+inline constexpr std::uint32_t kChannelVersion = 2;
 inline constexpr std::size_t kRingsOffset = 4096;
 inline constexpr std::size_t kRingAlignment = 4096;
 inline constexpr std::uint32_t kMaxCpus = 8192;

@@ -1,4 +1,4 @@
-// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 2.
+// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 3.
 //
 //   0        64       128      192      256         2048             12288        16384          + (n+1) * S
 //   +--------+--------+--------+--------+-----------+----------------+------------+--------------+---------
