@@ -262,7 +262,10 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     if (write_word(*head) != w) continue;
     if (g.mode == abi::FullMode::overwrite) {
       const std::byte* from = data_of(*head) + std::uint64_t{physical} * g.subbuf_size;
-      copy.assign(from + c.begin, from + c.end);
+      {
+        const Racing racing;
+        copy.assign(from + c.begin, from + c.end);
+      }
       abi::copied(copy.data(), from + c.begin, copy.size());
       // Content, fence, claim: if a writer had claimed this sub-buffer for a later lap, we see its claim.
       abi::fence(acquire);  // ord(snapshot:B) pairs with switch:B

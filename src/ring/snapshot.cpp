@@ -62,7 +62,10 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     std::vector<std::byte> copy;
     if (whole) {
       const std::byte* from = data_of(look.head) + std::uint64_t{slot.physical()} * look.g.subbuf_size;
-      copy.assign(from, from + end);
+      {
+        const Racing racing;
+        copy.assign(from, from + end);
+      }
       abi::copied(copy.data(), from, end);
       snapshot_copied(sequence);
     }
