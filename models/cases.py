@@ -122,7 +122,14 @@ TWINS = [
     twin("books", "open_books", "a later use's books are overwritten", "shared", "WRITES0=4 WRITES1=1 START1=1 START2=9 U=2 OVERWRITE POOL=140 WEAK_BOOKS_LATER"),
 ]
 
-OPTIMISE = {"litmus": "-O0"}  # compiling takes longer than the search
+LONG = "WEAK_(FENCE_OF_OTHERS|FENCE_OF_EACH|BOOKS_LATER)"
+
+
+def optimise(model, defines):
+    """Compiling a shape or a twin takes longer than its search, but for a few."""
+    is_short = model == "litmus" or "WEAK" in defines and not re.search(LONG, defines)
+    return "-O0" if is_short else "-O1"
+
 
 # Twins that --full runs too: their search is long.
 SLOW = [

@@ -542,7 +542,7 @@ poll:
   fi;
   if
   :: next == s -> goto current
-  :: next > s -> next = s; goto poll
+  :: next > s -> assert(false)  // but for a successor, where all was taken
   :: else
   fi;
 
