@@ -128,11 +128,13 @@ Reader::State::Claim Reader::State::claim_of_shared(const Suspect& x, const std:
     const std::uint64_t end = in_subbuf(y.where) + y.length;
     return end == books.end || (end < books.end && begins_a_record(offset_of(y.where) + y.length, y, books));
   };
+  // Acquire, all three words; pairs with pending:free. Whichever says that an entry does not name this place: if its owner did write here,
+  // his header is seen below.
   bool someone_lives = false;
   std::uint64_t fitting = fits(x) ? 1 : 0, rivals = 0;
   for (abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
-    if (&entry == x.entry || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0 || entry.where.load(relaxed) != x.where) continue;
+    if (&entry == x.entry || owner == 0 || owner == kBurier || entry.length.load(acquire) == 0 || entry.where.load(acquire) != x.where) continue;
     const auto y = std::find_if(all.begin(), all.end(), [&](const Suspect& s) { return s.entry == &entry && s.owner == owner; });
     if (y == all.end()) {
       someone_lives = true;
@@ -157,7 +159,7 @@ bool Reader::State::begins_a_record(std::uint64_t offset, const Suspect& x, cons
   for (const Range& r : dead)
     if (r.sequence == books.sequence && r.offset == offset) return true;
   for (const abi::Pending& entry : head->pending)
-    if (entry.state.load(acquire) != 0 && entry.length.load(acquire) != 0 && offset_of(entry.where.load(relaxed)) == offset) return true;
+    if (entry.state.load(acquire) != 0 && entry.length.load(acquire) != 0 && offset_of(entry.where.load(acquire)) == offset) return true;
   return false;
 }
 
@@ -233,7 +235,7 @@ bool Reader::State::is_in_use(std::uint64_t where, const std::vector<Half>& exce
     const std::uint64_t owner = entry.state.load(acquire);
     if (owner == 0 || entry.length.load(acquire) == 0) continue;
     if (owner == kBurier && entry.reserved[2].load(relaxed) != 0) continue;
-    if (same_use(entry.where.load(relaxed), where) && std::none_of(except.begin(), except.end(), [&](const Half& h) { return h.entry == &entry; })) return true;
+    if (same_use(entry.where.load(acquire), where) && std::none_of(except.begin(), except.end(), [&](const Half& h) { return h.entry == &entry; })) return true;
   }
   return false;
 }

@@ -43,6 +43,9 @@ bool begin_commit(const Reservation& r) noexcept {
 }
 
 void free_pending(abi::Pending& entry) noexcept {
+  // A reader that buries somebody else, and finds here that we are under way nowhere near, whichever of the entry's words, now or of
+  // our next record, told it so, sees what we wrote and counted.
+  abi::fence(std::memory_order_release);  // ord(pending:free) pairs with bury:A
   entry.length.store(0, std::memory_order_relaxed);
   entry.state.store(0, std::memory_order_release);  // ord(pending:free)
 }
