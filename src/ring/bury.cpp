@@ -74,16 +74,15 @@ std::vector<Reader::State::Suspect> Reader::State::find_dead() {
 bool Reader::State::books_of(std::uint64_t where, Books& books) {
   const std::uint64_t physical = physical_of(where);
   const abi::SubbufImage& image = head->image[physical];
-  const std::uint64_t w = write_word(*head);
-  const std::uint64_t close = image.close_word.load(acquire);
   if (shared()) {
     books.sequence = shared_sequence_of(where);
-    const std::uint64_t end = shared_sequence_of(w) == books.sequence ? w : close;
-    const SharedUse use = shared_use(image);
+    const SharedUse use = shared_use(image);  // before W: what W covers, and is not committed, is missing; others may commit what W does not cover yet
+    const std::uint64_t w = write_word(*head), end = shared_sequence_of(w) == books.sequence ? w : image.close_word.load(acquire);
     books.opened = books.end = in_subbuf(end);
     books.committed = use.bytes;
     return use.tag == static_cast<std::uint32_t>(books.sequence) && shared_sequence_of(end) == books.sequence;
   }
+  const std::uint64_t w = write_word(*head), close = image.close_word.load(acquire);
   books.sequence = image.sequence.load(acquire);
   const bool is_current = low_sequence_of(w) == low_sequence_of(where) && physical_of(w) == physical;
   books.opened = open_of(is_current ? w : close);
@@ -148,6 +147,10 @@ Reader::State::Claim Reader::State::claim_of_shared(const Suspect& x, const std:
     case Header::of_this_use: return Claim::none;
     case Header::stale: break;
   }
+  // A header of this use looks stale as well once somebody claims the sub-buffer for the next one, and has not opened its books yet. Whoever
+  // claims has found it whole; a reservation whose header is missing leaves bytes missing. (Behind first_stamp: who sees it raised sees that.)
+  Books again{};
+  if (!books_of(x.where, again) || again.opened - std::min(again.opened, again.committed) < x.length) return Claim::none;
   if (someone_lives) return Claim::unknown;
   // Of several whose records would end where another begins, any is as good: each is a record that nobody will read.
   if (rivals == 0 || fits(x)) return Claim::reserved;

@@ -141,6 +141,23 @@ TEST_F(WriterDeath, OfTwoInTheirCommitsEachIsCountedOnce) {
     }
 }
 
+TEST_F(WriterDeath, WhereSomebodyElseReservedItsPlaceCostsNothingAlsoWhileTheNextUseIsClaimed) {
+  TestRing ring(options(FullMode::overwrite));
+  tried = 0;
+  write_until(ring, 4);
+  enter_and_die(ring, 116);
+  const std::uint64_t physical = offset_of(w(ring)) / 4096;
+  write_until(ring, 5);
+  // What a writer does that dies before it opens the books of sub-buffer 6, where 4 was.
+  abi::Word& slot = head(ring).slot[0];
+  ASSERT_EQ(slot.load(), abi::Slot::make(4, false, static_cast<std::uint32_t>(physical)).word);
+  slot.store(abi::Slot::make(6, false, static_cast<std::uint32_t>(physical)).word);
+  head(ring).image[physical].first_stamp.store(ring.channel().now());
+  const std::size_t read = bury_and_drain(ring);
+  EXPECT_EQ(ring.lost(abi::Loss::dead_writer), 0u);
+  EXPECT_EQ(read + ring.lost(), tried);
+}
+
 // A process dies thread by thread.
 TEST_F(WriterDeath, OfOneWhileAnotherIsBuriedIsForTheNextTime) {
   static int asked;
