@@ -193,10 +193,15 @@ void Reader::State::cut_dead(Packet& packet, const Content& c) {
   packet.in_place = false;
 }
 
-void Reader::State::skip_lapped() {
+// As far as `to`.
+void Reader::State::skip_lapped(std::uint64_t to) {
   // Of a shared ring, the writer that lapped counted all its records, those that we had delivered included.
   if (shared()) lapped += consumed_records;
-  advance();
+  // What we buried there is counted as dead writers'.
+  for (const Range& r : dead)
+    if (r.sequence < to && (r.sequence > next_sequence || (r.sequence == next_sequence && in_subbuf(r.offset) >= consumed))) ++(shared() ? lapped : records);
+  next_sequence = to;
+  consumed = consumed_records = 0;
 }
 
 void Reader::State::advance() {
@@ -209,7 +214,7 @@ Reader::Answer Reader::State::take_closed(Packet& packet) {
   if (slot.physical() > g.subbuf_count) return Answer::corrupt;
   if (slot.sequence() != next_sequence) {
     if (g.mode == abi::FullMode::discard || slot.sequence() < next_sequence) return Answer::corrupt;
-    skip_lapped();
+    skip_lapped(next_sequence + 1);
     return Answer::waiting;  // look again
   }
   if (slot.taken()) {
@@ -228,7 +233,7 @@ Reader::Answer Reader::State::take_closed(Packet& packet) {
     // Release: the spare's old content was read before a writer can get it. Fails exactly if we were lapped.
     if (!slot_of(next_sequence).compare_exchange_strong(expected, abi::Slot::make(next_sequence, true, spare).word,
                                                         std::memory_order_acq_rel, acquire)) {  // ord(exchange:B)
-      skip_lapped();
+      skip_lapped(next_sequence + 1);
       return Answer::waiting;
     }
     spare = g.subbuf_count + 1;  // ours is in the ring, theirs is in our hands until release()
@@ -298,8 +303,7 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
     if (s.next_sequence > current) s.next_sequence = current;
     if (s.next_sequence + s.g.subbuf_count <= current) {
       if (s.g.mode == abi::FullMode::discard) return Answer::corrupt;
-      s.skip_lapped();
-      s.next_sequence = current - s.g.subbuf_count + 1;
+      s.skip_lapped(current - s.g.subbuf_count + 1);
     }
     const bool closed = s.next_sequence < current;
     const bool retired = s.channel != nullptr && s.head->writer.retired.load(acquire) != 0;  // then the last sub-buffer will not be closed

@@ -79,7 +79,7 @@ struct Reader::State {
   bool closed_content(std::uint32_t physical, Content&);
   Answer take_closed(Packet&);
   Answer take_current(Packet&, std::uint64_t sequence);
-  void skip_lapped();
+  void skip_lapped(std::uint64_t to);
   void advance();
   void deliver(Packet&, const Content&, bool current);
   void cut_dead(Packet&, const Content&);

@@ -158,6 +158,25 @@ TEST_F(WriterDeath, WhereSomebodyElseReservedItsPlaceCostsNothingAlsoWhileTheNex
   EXPECT_EQ(read + ring.lost(), tried);
 }
 
+TEST_F(WriterDeath, WhoseRecordIsBuriedAndThenLappedIsOneLoss) {
+  for (const Sync sync : {Sync::shared, Sync::per_cpu}) {
+    SCOPED_TRACE(static_cast<int>(sync));
+    LocalChannel::Options o = options(FullMode::overwrite);
+    o.sync = sync;
+    TestRing ring(o);
+    std::uint32_t written = 0;
+    for (int i = 0; i < 3; ++i) ring.write(1, written++, 100);
+    ASSERT_NE(reserve(ring.channel(), 7, 100, kDead).body, nullptr);
+    for (int i = 0; i < 50; ++i) ring.write(1, written++, 100);
+    for (std::uint32_t r = 0; r < ring.local().ring_count(); ++r) ring.reader(r).bury_dead();
+    for (int i = 0; i < 200; ++i) ring.write(1, written++, 100);
+    const std::size_t read = ring.drain().size();
+    EXPECT_GT(ring.lost(abi::Loss::lapped), 0u);
+    EXPECT_EQ(ring.lost(abi::Loss::dead_writer), 1u);
+    EXPECT_EQ(read + ring.lost(), written + 1);
+  }
+}
+
 // A process dies thread by thread.
 TEST_F(WriterDeath, OfOneWhileAnotherIsBuriedIsForTheNextTime) {
   static int asked;
