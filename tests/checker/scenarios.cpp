@@ -1,0 +1,113 @@
+#include "scenarios.hpp"
+
+namespace ouro::checker {
+namespace {
+
+constexpr int kElsewhere = 4;  // a CPU that no writer runs on
+constexpr auto discard = abi::FullMode::discard;
+constexpr auto overwrite = abi::FullMode::overwrite;
+
+Thread writes(int cpu, int writer, int records) {
+  return {.cpu = cpu, .body = [=] {
+            for (int i = 0; i < records; ++i) world.write(writer);
+          }};
+}
+Thread reads(int rounds, bool include_current) {
+  return {.cpu = kElsewhere, .body = [=] { world.read(rounds, include_current); }};
+}
+Thread with_handler(Thread thread, int writer, int records) {
+  thread.handler = [=] {
+    for (int i = 0; i < records; ++i) world.write(writer);
+  };
+  return thread;
+}
+Thread dying(Thread thread) {
+  thread.may_die = true;
+  return thread;
+}
+Thread migrating(Thread thread, int to) {
+  thread.migrates_to = to;
+  return thread;
+}
+Thread writes_in_two(int cpu, int writer, int records) {
+  return {.cpu = cpu, .body = [=] {
+            for (int i = 0; i < records; ++i) world.write_in_two(writer);
+          }};
+}
+
+// What a full ring is in this mode.
+unsigned when_full(abi::FullMode mode) { return mode == discard ? lost_full : lost_lapped; }
+unsigned may_lose(abi::FullMode mode, unsigned more = 0) { return (mode == discard ? lost_full : 0) | more; }
+
+std::vector<Scenario> make() {
+  std::vector<Scenario> all;
+  for (const auto mode : {discard, overwrite}) {
+    const std::string in = mode == discard ? ", discard" : ", overwrite";
+    const auto add = [&](const char* name, Shape shape, std::vector<Thread> threads, unsigned must_reach, Bounds quick, Bounds full) {
+      shape.mode = mode;
+      shape.may_lose |= may_lose(mode);
+      all.push_back({name + in, shape, std::move(threads), must_reach, quick, full});
+    };
+    // The reader takes closed sub-buffers, in place or by exchange, while the writer switches and laps.
+    add("switch", {}, {writes(0, 0, 4), reads(3, false)}, closed_packet | when_full(mode), {3, 1, 0}, {3, 3, 0});
+    // ... and what is readable of the current one.
+    add("current", {.subbuf_size = 64, .compact = true}, {writes(0, 0, 6), reads(3, true)}, closed_packet | current_packet, {2, 2, 0}, {3, 3, 0});
+    add("current, lapped", {.warm = 1}, {writes(0, 0, 3), reads(2, true)}, current_packet | when_full(mode), {2, 2, 0}, {3, 3, 0});
+    // The first record of all opens the ring's memory; writers preempt each other anywhere, sections are aborted.
+    add("two writers", {}, {writes(0, 0, 2), writes(0, 1, 2), reads(2, true)}, closed_packet | current_packet | when_full(mode), {1, 1, 1}, {3, 2, 1});
+    add("two writers, compact", {.subbuf_size = 64, .compact = true}, {writes(0, 0, 3), writes(0, 1, 3), reads(2, true)}, closed_packet | current_packet, {1, 1, 1}, {3, 2, 1});
+    add("handler", {.warm = 1}, {with_handler(writes(0, 0, 2), 1, 2), reads(2, true)}, closed_packet | current_packet | when_full(mode), {1, 2, 1}, {2, 3, 2});
+    add("migration", {.cpus = 2}, {migrating(writes(0, 0, 2), 1), writes(0, 1, 2), reads(2, true)}, closed_packet | current_packet, {1, 1, 1}, {3, 1, 2});
+    add("two phases", {.subbuf_size = 64, .may_lose = lost_busy}, {with_handler(writes_in_two(0, 0, 2), 1, 2), writes(0, 2, 2), reads(3, true)},
+        closed_packet | current_packet | waited, {1, 1, 1}, {2, 2, 1});
+    add("two phases, death", {.subbuf_size = 64, .may_lose = lost_busy}, {dying(writes_in_two(0, 0, 2)), writes(0, 1, 2), reads(3, true)},
+        closed_packet | current_packet | waited | lost_dead, {1, 1, 1}, {2, 2, 1});
+    add("shared", {.sync = Writers::shared, .may_lose = lost_busy}, {writes(0, 0, 2), writes(1, 1, 2), reads(3, true)},
+        closed_packet | current_packet | waited | when_full(mode), {1, 2, 0}, {3, 2, 0});
+    add("shared, handler", {.sync = Writers::shared, .may_lose = lost_busy, .warm = 1}, {with_handler(writes(0, 0, 2), 1, 2), reads(3, true)},
+        closed_packet | current_packet | waited, {1, 1, 1}, {2, 2, 1});
+    add("shared, death", {.sync = Writers::shared, .subbuf_size = 64, .may_lose = lost_busy}, {dying(writes(0, 0, 2)), writes(1, 1, 2), reads(3, true)},
+        closed_packet | current_packet | waited | lost_dead, {1, 1, 1}, {2, 2, 1});
+    add("snapshot", {.warm = 2}, {writes(0, 0, 3), {.cpu = kElsewhere, .body = [] { world.snapshot(); }}, reads(2, false)},
+        closed_packet | whole_snapshot | partial_snapshot, {1, 1, 0}, {3, 2, 0});
+    add("snapshot, shared", {.sync = Writers::shared, .may_lose = lost_busy, .warm = 2}, {writes(0, 0, 3), {.cpu = kElsewhere, .body = [] { world.snapshot(); }}, reads(1, false)},
+        whole_snapshot | partial_snapshot, {1, 1, 0}, {3, 2, 0});
+    add("reader after reader", {.warm = 2, .reader_dies = true},
+        {writes(0, 0, 3), dying(reads(2, false)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(2); }}}, closed_packet, {1, 1, 1}, {2, 2, 1});
+    // What dead writers leave to each other and to the reader: at every record another sub-buffer, or two that die in one of them.
+    const Shape shared_small{.sync = Writers::shared, .may_lose = lost_busy}, shared_two{.sync = Writers::shared, .subbuf_size = 64, .may_lose = lost_busy, .warm = 1};
+    add("shared, death, lapped", shared_small, {dying(writes(0, 0, 2)), writes(1, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 1, 1}, {2, 2, 1});
+    add("two phases, death, lapped", {.may_lose = lost_busy}, {dying(writes_in_two(0, 0, 2)), writes(0, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 1, 1}, {2, 2, 1});
+    add("shared, two die", shared_two, {dying(writes(0, 0, 1)), dying(writes(1, kLongWriter, 1)), reads(2, true)},
+        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+    add("two phases, two die", {.subbuf_size = 64, .may_lose = lost_busy, .warm = 1}, {dying(writes_in_two(0, 0, 1)), dying(writes_in_two(0, 1, 1)), reads(2, true)},
+        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+    Shape in_hand = shared_two;
+    in_hand.reader_dies = true;
+    add("shared, reader after reader", in_hand, {dying(writes(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
+        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+    add("two phases, reader after reader", {.subbuf_size = 64, .may_lose = lost_busy, .reader_dies = true},
+        {dying(writes_in_two(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
+        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+    // Somebody stalls while others go round the ring.
+    add("stalled", {.may_lose = lost_busy}, {writes(0, 0, 1), writes_in_two(0, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
+    add("shared, stalled", shared_small, {writes(0, 0, 1), writes(1, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
+    add("exclusive", {.sync = Writers::exclusive, .subbuf_size = 64, .compact = true}, {writes(0, 0, 7), reads(3, true)},
+        closed_packet | current_packet, {2, 1, 0}, {3, 2, 0});
+  }
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all = make();
+  return all;
+}
+
+Experiment experiment_of(const Scenario& scenario) {
+  return {.region = world.region(), .stride = World::kStride, .words = abi::kRingDataOffset, .threads = scenario.threads,
+          .prepare = [&scenario] { world.begin(scenario.shape); }, .examine = [] { world.examine(); }};
+}
+
+}  // namespace ouro::checker

@@ -1,0 +1,252 @@
+#include "world.hpp"
+
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "ring/internal.hpp"
+#include "ring/owner.hpp"
+
+namespace ouro::checker {
+namespace {
+
+constexpr std::uint32_t kFirstId = 1100;
+constexpr std::uint64_t kNobody = 100;  // owner of what is written before the threads begin
+
+std::uint64_t owner() { return this_thread() >= 0 ? static_cast<std::uint64_t>(this_thread()) + 1 : kNobody; }
+
+unsigned long long ull(std::uint64_t n) { return n; }
+
+}  // namespace
+
+Geometry World::geometry(std::uint32_t ring) const {
+  const abi::RingKind kind = shape_.sync == Writers::exclusive ? abi::RingKind::exclusive : is_shared(ring) ? abi::RingKind::shared : abi::RingKind::per_cpu;
+  return {kind, shape_.mode, 2, shape_.subbuf_size, ring % shape_.cpus};
+}
+
+void World::begin(const Shape& shape) {
+  shape_ = shape;
+  std::memset(memory_, 0, sizeof memory_);
+  std::memset(channel_memory_, 0, sizeof channel_memory_);
+  channel_ = new (channel_memory_) Channel;
+  Channel& c = *channel_;
+  c.cpus = shape.cpus;
+  c.per_cpu = shape.sync == Writers::per_cpu;
+  c.exclusive = shape.sync == Writers::exclusive;
+  c.mode = shape.mode;
+  c.subbuf_count = 2;
+  c.subbuf_size = shape.subbuf_size;
+  for (std::uint32_t i = 0; i < rings(); ++i) {
+    initialise(head(i), geometry(i));
+    c.ring[i] = &head(i);
+    reader_[i] = new Reader(head(i), geometry(i));
+    reading_[i] = successor_[i] = {};
+  }
+  c.shared = c.ring + c.cpus;
+  local_channel = channel_;
+  owner_is_dead = [](std::uint64_t who) { return who != kBurier && is_dead(static_cast<int>(who) - 1); };
+  std::memset(attempt_, 0, sizeof attempt_);
+  std::memset(next_, 0, sizeof next_);
+  reading_began_ = succeeded_ = false;
+  delivered_ = 0;
+  for (int i = 0; i < shape.warm; ++i) write_slowly(kWarmWriter);
+  take(*reader_[read_ring()], reading_[read_ring()], shape.read_warm, false, false);
+}
+
+World::Body World::body_of(int writer, int number) const {
+  const auto tag = static_cast<std::uint32_t>(16 * writer + number);
+  return {{tag, ~tag, tag, ~tag}, tag + (shape_.compact ? 0 : kFirstId), writer == kLongWriter ? std::size_t{16} : 8};
+}
+
+void World::answer(int writer, int number, bool lost) {
+  Attempt& a = attempt_[writer][number];
+  a.answered = true;
+  a.lost = lost;
+  if (lost) reached_ |= lost_answers;
+  say("record %d of writer %d is %s", number, writer, lost ? "lost" : "written");
+}
+
+void World::write(int writer) {
+  if (shape_.sync == Writers::shared || !shape_.compact) return write_slowly(writer);
+  const int number = next_[writer]++;
+  attempt_[writer][number].begun = true;
+  const Body body = body_of(writer, number);
+  bool done = false;
+  if (channel_->exclusive)
+    done = ring::detail::put_exclusive<true>(*channel_->ring[0], false, body.id, 8, [&](std::byte* to) { std::memcpy(to, body.words, 8); });
+  else if (const int cpu = this_cpu(); cpu < static_cast<int>(shape_.cpus))
+    done = shoot(*channel_, static_cast<std::uint32_t>(cpu), body.id, body.words);
+  answer(writer, number, !done && write_slow(*channel_, body.id, body.words, body.size, owner()) == Written::lost);
+}
+
+void World::write_slowly(int writer) {
+  const int number = next_[writer]++;
+  attempt_[writer][number].begun = true;
+  const Body body = body_of(writer, number);
+  answer(writer, number, write_slow(*channel_, body.id, body.words, body.size, owner()) == Written::lost);
+}
+
+void World::write_in_two(int writer) {
+  const int number = next_[writer]++;
+  attempt_[writer][number].begun = true;
+  const Body body = body_of(writer, number);
+  const Reservation r = reserve(*channel_, body.id, body.size, owner());
+  if (r.body == nullptr) return answer(writer, number, true);
+  std::memcpy(r.body, body.words, body.size);
+  abi::stored(r.body, body.size);
+  commit(r);
+  answer(writer, number, false);
+}
+
+void World::check(const Packet& packet, Reading& reading, bool counts) {
+  if (packet.in_place) abi::loaded(packet.bytes.data(), packet.bytes.size());
+  say("a packet of %zu bytes, %llu records, sub-buffer %llu", packet.bytes.size(), ull(packet.records), ull(packet.sequence));
+  reached_ |= packet.current ? current_packet : closed_packet;
+  if (packet.begin_stamp < reading.end_stamp) fail("packets overlap in time: begins at %llu, the last one ended at %llu", ull(packet.begin_stamp), ull(reading.end_stamp));
+  if (packet.end_stamp < packet.begin_stamp) fail("a packet ends before it begins");
+  if (packet.lost_counted + packet.lost_lapped < reading.lost) fail("the loss count went back");
+  reading.lost = packet.lost_counted + packet.lost_lapped;
+  reading.end_stamp = packet.end_stamp;
+  std::uint64_t now = packet.begin_stamp, records = 0;
+  std::size_t at = 0;
+  const auto take_bytes = [&](void* to, std::size_t n) {
+    if (at + n > packet.bytes.size()) fail("a packet ends within a record");
+    std::memcpy(to, packet.bytes.data() + at, n);
+    at += n;
+  };
+  while (at < packet.bytes.size()) {
+    ++records;
+    skip_dead(packet.bytes, at);
+    if (at == packet.bytes.size()) break;
+    std::uint32_t header = 0, body[2];
+    take_bytes(&header, 4);
+    std::uint32_t id = header & kExtendedId;
+    std::uint64_t stamp = (now & ~std::uint64_t{0x3fffff}) | header >> (32 - kStampBits);
+    if (id == kExtendedId) {
+      take_bytes(&id, 4);
+      take_bytes(&stamp, 8);
+    }
+    if (stamp < now || stamp <= reading.last_stamp || stamp > packet.end_stamp)
+      fail("out of order: stamp %llu after %llu and %llu, packet from %llu to %llu", ull(stamp), ull(now), ull(reading.last_stamp), ull(packet.begin_stamp), ull(packet.end_stamp));
+    now = reading.last_stamp = stamp;
+    take_bytes(body, 8);
+    const std::uint32_t which = id - (shape_.compact ? 0 : kFirstId);
+    if (which >= 16 * kWriters || body[0] != which || body[1] != ~which) fail("torn: record with id %u, body %#x %#x", id, body[0], body[1]);
+    if (which / 16 == kLongWriter) {
+      take_bytes(body, 8);
+      if (body[0] != which || body[1] != ~which) fail("torn: record with id %u ends with %#x %#x", id, body[0], body[1]);
+    }
+    Attempt& a = attempt_[which / 16][which % 16];
+    if (!a.begun || (a.answered && a.lost)) fail("invented: record %u of writer %u", which % 16, which / 16);
+    if ((reading.seen[which / 16] >> which % 16 & 1) != 0) fail("doubled: record %u of writer %u", which % 16, which / 16);
+    reading.seen[which / 16] |= std::uint64_t{1} << which % 16;
+    if (counts) ++a.delivered;
+  }
+  // A dead writer's record that was not cut out counts as one of the packet's.
+  if (records != packet.records) fail("a packet of %llu records says it has %llu", ull(records), ull(packet.records));
+  if (counts) delivered_ += records;
+}
+
+// `to_the_end`: until there is nothing more, in as many rounds as it may take.
+void World::take(Reader& reader, Reading& reading, int rounds, bool include_current, bool to_the_end) {
+  Packet packet;
+  for (int i = 0; i < rounds; ++i) {
+    switch (reader.next(packet, include_current)) {
+      case Reader::Answer::corrupt: fail("the reader calls the ring corrupt"); return;
+      case Reader::Answer::waiting:
+        reached_ |= waited;
+        say("the reader waits");
+        reader.bury_dead();
+        break;
+      case Reader::Answer::nothing:
+        say("nothing to read");
+        if (to_the_end) return;
+        break;
+      case Reader::Answer::packet:
+        if (packet.sequence > 2) reached_ |= switched;
+        check(packet, reading, true);
+        reader.release();
+    }
+  }
+  if (to_the_end) fail("the reader does not end");
+}
+
+void World::read(int rounds, bool include_current) {
+  take(*reader_[read_ring()], reading_[read_ring()], rounds, include_current, false);
+}
+
+void World::succeed(int rounds) {
+  const std::uint32_t ring = read_ring();
+  succeeded_ = true;
+  reader_[ring] = new Reader(head(ring), geometry(ring));
+  take(*reader_[ring], successor_[ring], rounds, false, false);
+}
+
+void World::snapshot() {
+  const Result<LocalChannel> channel = LocalChannel::create({});
+  const Snapshot copy(*channel);
+  for (std::uint32_t i = 0; i < rings(); ++i) {
+    Reading reading;
+    const Snapshot::Ring& ring = copy.rings()[i];
+    if (ring.corrupt) fail("the snapshot calls the ring corrupt");
+    std::uint64_t sequence = 0;
+    for (const Packet& packet : ring.packets) {
+      if (packet.sequence <= sequence) fail("a snapshot's packets are not in order");
+      sequence = packet.sequence;
+      check(packet, reading, false);
+    }
+    if (ring.packets.size() > 1) reached_ |= whole_snapshot;
+    if (!ring.missing.empty()) reached_ |= partial_snapshot;
+  }
+}
+
+void World::examine() {
+  for (std::uint32_t i = 0; i < rings(); ++i) {
+    if (shape_.reader_dies && i == read_ring() && !succeeded_) {
+      reader_[i] = new Reader(head(i), geometry(i));
+      reading_[i] = {};
+      succeeded_ = true;
+    }
+    Reading& reading = succeeded_ && i == read_ring() ? successor_[i] : reading_[i];
+    reader_[i]->bury_dead();
+    take(*reader_[i], reading, 40, true, true);
+    if (i != read_ring() && delivered_ != 0) reached_ |= reading_[i].last_stamp != 0 ? fell_back : 0;
+  }
+  balance();
+}
+
+void World::balance() {
+  std::uint64_t written = 0, lost = 0, unanswered = 0, missing = 0, twice = 0;
+  for (auto& writer : attempt_)
+    for (const Attempt& a : writer) {
+      if (!a.begun) continue;
+      if (a.answered) ++(a.lost ? lost : written);
+      else ++unanswered;
+      if (a.answered && !a.lost && a.delivered == 0) ++missing;
+      twice += a.delivered > 1 ? 1 : 0;
+    }
+  std::uint64_t by_cause[abi::kLossCauses] = {}, counted = 0;
+  for (std::uint32_t i = 0; i < rings(); ++i)
+    for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) by_cause[cause] += reader_[i]->lost(static_cast<abi::Loss>(cause));
+  const std::uint64_t lapped = by_cause[static_cast<int>(abi::Loss::lapped)], dead = by_cause[static_cast<int>(abi::Loss::dead_writer)];
+  for (const std::uint64_t n : by_cause) counted += n;
+  counted -= lapped + dead;
+  const std::uint64_t full = by_cause[static_cast<int>(abi::Loss::full)], busy = by_cause[static_cast<int>(abi::Loss::busy)];
+  reached_ |= (full != 0 ? lost_full : 0) | (busy != 0 ? lost_busy : 0) | (lapped != 0 ? lost_lapped : 0) | (dead != 0 ? lost_dead : 0);
+  say("%llu written, %llu answered as lost; %llu delivered, lost: %llu full, %llu busy, %llu lapped, %llu dead", ull(written), ull(lost), ull(delivered_), ull(full),
+      ull(busy), ull(lapped), ull(dead));
+  if (twice != 0 && !shape_.reader_dies) fail("doubled over the whole run");
+  if (full != 0 && (shape_.may_lose & lost_full) == 0) fail("lost as full where there was room");
+  if (busy != 0 && (shape_.may_lose & lost_busy) == 0) fail("lost as busy where nobody is");
+  if (full + busy != counted) fail("lost for a cause that there is not");
+  if (counted < lost || counted > lost + unanswered) fail("%llu records were answered as lost, %llu are counted", ull(lost), ull(counted));
+  if (dead > unanswered) fail("%llu records count as dead writers', %llu were not answered", ull(dead), ull(unanswered));
+  // What a dead reader held is delivered and lapped, or delivered twice; and between two stores of its books they are not exact.
+  if (shape_.reader_dies && shape_.mode == abi::FullMode::overwrite) return;
+  if (missing > lapped) fail("%llu records are missing, %llu are lapped", ull(missing), ull(lapped));
+  if (shape_.reader_dies) return;
+  if (delivered_ + lapped < written || delivered_ + lapped + dead + (counted - lost) > written + unanswered)
+    fail("%llu delivered + %llu lapped + %llu dead, %llu written + %llu not answered", ull(delivered_), ull(lapped), ull(dead), ull(written), ull(unanswered));
+}
+
+}  // namespace ouro::checker
