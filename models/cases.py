@@ -131,6 +131,7 @@ TWINS = [
     twin("books", "switch_shared", "what is lapped is counted by who claims, and by nobody else", "shared", "WRITES0=3 WRITES1=1 START1=2 U=2 LATE OVERWRITE KILL VICTIMS=1 WEAK_COUNT_AT_CLAIM"),
     twin("books", "switch_shared", "what is lapped is counted behind the books", "shared", "WRITES0=3 WRITES1=1 START1=2 U=2 LATE OVERWRITE KILL VICTIMS=1 WEAK_COUNT_LATER"),
     twin("books", "switch_shared", "W not looked at again before it is counted", "shared", "WRITES0=2 WRITES1=2 START1=1 U=2 LATE OVERWRITE WEAK_LOOK_AGAIN"),
+    twin("books", "lapped_up_to", "lapped_before: acquire -> relaxed", "shared", "WRITES0=2 WRITES1=2 START1=1 U=2 LATE OVERWRITE WEAK_LAPPED"),
     twin("books", "raise_to", "lapped records: stored, not by maximum", "shared", "WRITES0=2 WRITES1=2 START1=1 U=2 LATE OVERWRITE WEAK_LAPPED_RAISE"),
     twin("books", "raise_to", "closing word: stored, not by maximum", "shared", "WRITES0=4 WRITES1=1 START1=2 SIZE1=2 U=4 LATE WEAK_RAISE"),
     twin("shared:reserve", "reserve_in", "release -> acquire only", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_RESERVE_RELEASE"),

@@ -130,6 +130,11 @@
 #else
 #define RAISE_ANYWAY false
 #endif
+#ifdef WEAK_LAPPED
+#define LAPPED RLX
+#else
+#define LAPPED ACQ
+#endif
 #ifdef WEAK_LAPPED_RAISE
 #define LAPPED_ANYWAY true
 #else
@@ -276,7 +281,7 @@ again:
 #endif
 #if defined(OVERWRITE) && !defined(WEAK_COUNT_AT_CLAIM)
     // lapped_up_to
-    get(L_LAPPED(PHYS(w)), ACQ, v);
+    get(L_LAPPED(PHYS(w)), LAPPED, v);
     shared_use(PHYSICAL(c));
     atomic { v = v + (tag + N == s + 1 -> records : 0); tag = 0; bytes = 0; records = 0 }
 #ifndef WEAK_LOOK_AGAIN
