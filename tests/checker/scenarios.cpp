@@ -45,20 +45,20 @@ std::vector<Scenario> make() {
     const std::string in = mode == discard ? ", discard" : ", overwrite";
     const auto add = [&](const char* name, Shape shape, std::vector<Thread> threads, unsigned must_reach, Bounds quick, Bounds full) {
       shape.mode = mode;
-      shape.may_lose |= may_lose(mode);
+      if (!shape.fits) shape.may_lose |= may_lose(mode);
       all.push_back({name + in, shape, std::move(threads), must_reach, quick, full});
     };
     // The reader takes closed sub-buffers, in place or by exchange, while the writer switches and laps.
     add("switch", {}, {writes(0, 0, 4), reads(3, false)}, closed_packet | when_full(mode), {3, 1, 0}, {3, 3, 0});
     // ... and what is readable of the current one.
-    add("current", {.subbuf_size = 64, .compact = true}, {writes(0, 0, 6), reads(3, true)}, closed_packet | current_packet, {2, 2, 0}, {3, 3, 0});
+    add("current", {.subbuf_size = 64, .compact = true, .fits = true}, {writes(0, 0, 6), reads(3, true)}, closed_packet | current_packet, {2, 2, 0}, {3, 3, 0});
     add("current, lapped", {.warm = 1}, {writes(0, 0, 3), reads(2, true)}, current_packet | when_full(mode), {2, 2, 0}, {3, 3, 0});
     // The first record of all opens the ring's memory; writers preempt each other anywhere, sections are aborted.
     add("two writers", {}, {writes(0, 0, 2), writes(0, 1, 2), reads(2, true)}, closed_packet | current_packet | when_full(mode), {1, 1, 1}, {3, 2, 1});
-    add("two writers, compact", {.subbuf_size = 64, .compact = true}, {writes(0, 0, 3), writes(0, 1, 3), reads(2, true)}, closed_packet | current_packet, {1, 1, 1}, {3, 2, 1});
+    add("two writers, compact", {.subbuf_size = 64, .compact = true, .fits = true}, {writes(0, 0, 3), writes(0, 1, 3), reads(2, true)}, closed_packet | current_packet, {1, 1, 1}, {3, 2, 1});
     add("handler", {.warm = 1}, {with_handler(writes(0, 0, 2), 1, 2), reads(2, true)}, closed_packet | current_packet | when_full(mode), {1, 2, 1}, {2, 3, 2});
     add("migration", {.cpus = 2}, {migrating(writes(0, 0, 2), 1), writes(0, 1, 2), reads(2, true)}, closed_packet | current_packet, {1, 1, 1}, {3, 1, 2});
-    add("two phases", {.subbuf_size = 64, .may_lose = lost_busy}, {with_handler(writes_in_two(0, 0, 2), 1, 2), writes(0, 2, 2), reads(3, true)},
+    add("two phases", {.subbuf_size = 64, .may_lose = lost_busy}, {with_handler(writes_in_two(0, 0, 2), 1, 2), writes_in_two(0, 2, 2), reads(3, true)},
         closed_packet | current_packet | waited, {1, 1, 1}, {2, 2, 1});
     add("two phases, death", {.subbuf_size = 64, .may_lose = lost_busy}, {dying(writes_in_two(0, 0, 2)), writes(0, 1, 2), reads(3, true)},
         closed_packet | current_packet | waited | lost_dead, {1, 1, 1}, {2, 2, 1});
@@ -76,12 +76,12 @@ std::vector<Scenario> make() {
         {writes(0, 0, 3), dying(reads(2, false)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(2); }}}, closed_packet, {1, 1, 1}, {2, 2, 1});
     // What dead writers leave to each other and to the reader: at every record another sub-buffer, or two that die in one of them.
     const Shape shared_small{.sync = Writers::shared, .may_lose = lost_busy}, shared_two{.sync = Writers::shared, .subbuf_size = 64, .may_lose = lost_busy, .warm = 1};
-    add("shared, death, lapped", shared_small, {dying(writes(0, 0, 2)), writes(1, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 1, 1}, {2, 2, 1});
-    add("two phases, death, lapped", {.may_lose = lost_busy}, {dying(writes_in_two(0, 0, 2)), writes(0, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 1, 1}, {2, 2, 1});
+    add("shared, death, lapped", shared_small, {dying(writes(0, 0, 2)), writes(1, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 0, 1}, {2, 2, 1});
+    add("two phases, death, lapped", {.may_lose = lost_busy}, {dying(writes_in_two(0, 0, 2)), writes(0, 1, 3), reads(2, true)}, closed_packet | when_full(mode), {1, 0, 1}, {2, 2, 1});
     add("shared, two die", shared_two, {dying(writes(0, 0, 1)), dying(writes(1, kLongWriter, 1)), reads(2, true)},
-        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+        current_packet | waited | lost_dead, {0, 1, 2}, {2, 1, 2});
     add("two phases, two die", {.subbuf_size = 64, .may_lose = lost_busy, .warm = 1}, {dying(writes_in_two(0, 0, 1)), dying(writes_in_two(0, 1, 1)), reads(2, true)},
-        current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+        current_packet | waited | lost_dead, {0, 1, 2}, {2, 1, 2});
     Shape in_hand = shared_two;
     in_hand.reader_dies = true;
     add("shared, reader after reader", in_hand, {dying(writes(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
@@ -90,8 +90,14 @@ std::vector<Scenario> make() {
         {dying(writes_in_two(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
         current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
     // Somebody stalls while others go round the ring.
-    add("stalled", {.may_lose = lost_busy}, {writes(0, 0, 1), writes_in_two(0, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
-    add("shared, stalled", shared_small, {writes(0, 0, 1), writes(1, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
+    add("stalled", {.may_lose = lost_busy, .warm = 1}, {writes(0, 0, 1), writes_in_two(0, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
+    Shape shared_warm = shared_small;
+    shared_warm.warm = 1;
+    add("shared, stalled", shared_warm, {writes(0, 0, 1), writes(1, 1, 4), reads(1, true)}, current_packet | when_full(mode), {2, 0, 0}, {3, 2, 0});
+    // Records of two lengths: some fill a sub-buffer to its end, some find no room where others do.
+    add("to the brim", {.subbuf_size = 64}, {writes(0, kLongWriter, 3), reads(2, true)}, closed_packet | current_packet, {2, 1, 0}, {3, 2, 0});
+    add("shared, two lengths", {.sync = Writers::shared, .subbuf_size = 64, .may_lose = lost_busy}, {writes(0, kLongWriter, 2), writes(1, 1, 3), reads(2, true)},
+        closed_packet | current_packet, {1, 1, 0}, {2, 2, 0});
     add("exclusive", {.sync = Writers::exclusive, .subbuf_size = 64, .compact = true}, {writes(0, 0, 7), reads(3, true)},
         closed_packet | current_packet, {2, 1, 0}, {3, 2, 0});
   }

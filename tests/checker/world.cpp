@@ -210,6 +210,8 @@ void World::examine() {
     Reading& reading = succeeded_ && i == read_ring() ? successor_[i] : reading_[i];
     reader_[i]->bury_dead();
     take(*reader_[i], reading, 40, true, true);
+    for (const abi::Pending& entry : head(i).pending)
+      if (const std::uint64_t state = entry.state.load(std::memory_order_relaxed); state != 0 && state != kBurier) fail("an entry is left");
     if (i != read_ring() && delivered_ != 0) reached_ |= reading_[i].last_stamp != 0 ? fell_back : 0;
   }
   balance();

@@ -34,6 +34,7 @@ struct Shape {
   int warm = 0;               // records that are there at the beginning, of writer kWarmWriter
   int read_warm = 0;          // packets that were read of them
   bool reader_dies = false;   // then the books are not exact
+  bool fits = false;          // all of it: nothing may be lost as full
 };
 inline constexpr int kWarmWriter = 5, kLongWriter = 4;  // whose records are 8 bytes longer
 
