@@ -299,10 +299,7 @@ std::uint64_t Reader::bury_dead() {
 
 Reader::Answer Reader::next_past_dead(Packet& packet, bool include_current) {
   const Answer answer = next(packet, include_current);
-  const auto begun = [](const State::Range& r) { return r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0; };
-  if (answer != Answer::waiting ||
-      (state_->find_dead().empty() && std::none_of(state_->dead.begin(), state_->dead.end(), begun)))
-    return answer;
+  if (answer != Answer::waiting) return answer;
   bury_dead();
   return next(packet, include_current);
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include <ouro/ring/reader.hpp>
 #include <ouro/ring/writer.hpp>
@@ -101,9 +102,9 @@ inline bool parse_record(std::span<const std::byte> bytes, std::size_t& at, bool
   return take(&out.size, 4) && bytes.size() - at >= out.size;
 }
 
-inline void count_loss(abi::RingHead& head, abi::Loss cause, std::uint64_t records = 1) noexcept {
+inline void count_loss(abi::RingHead& head, abi::Loss cause) noexcept {
   // Relaxed: a counter orders nothing. It is exact once writers rest.
-  head.losses.lost[static_cast<std::size_t>(cause)].fetch_add(records, std::memory_order_relaxed);
+  head.losses.lost[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
 }
 inline std::uint64_t counted_losses(const abi::RingHead& head, abi::Loss cause) noexcept {
   const std::uint64_t counted = head.losses.lost[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
@@ -119,20 +120,22 @@ inline std::uint64_t counted_losses(const abi::RingHead& head) noexcept {
   return sum;
 }
 
-// Around a copy of bytes that a writer may be overwriting, which counts once that was ruled out (abi::copied): the one race that is
-// meant, and that ThreadSanitizer is not to see.
+// A copy of bytes that a writer may be overwriting: it counts once that was ruled out. The one race that is meant, and that
+// ThreadSanitizer is not to see.
 #if defined(__SANITIZE_THREAD__)
 extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
 extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
-struct Racing {
-  Racing() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
-  ~Racing() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
-};
 #else
-struct Racing {
-  ~Racing() {}  // so that one that is only made is used
-};
+inline void AnnotateIgnoreReadsBegin(const char*, int) {}
+inline void AnnotateIgnoreReadsEnd(const char*, int) {}
 #endif
+inline void copy_out(std::vector<std::byte>& to, const std::byte* from, std::size_t size) {
+  to.reserve(size);  // may throw
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  to.assign(from, from + size);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+  abi::copied(to.data(), from, size);
+}
 
 // Bytes committed to and reserved in the present use of a shared sub-buffer differ by what is under way.
 struct SharedUse {

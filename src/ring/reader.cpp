@@ -267,11 +267,7 @@ Reader::Answer Reader::State::take_current(Packet& packet, std::uint64_t sequenc
     if (write_word(*head) != w) continue;
     if (g.mode == abi::FullMode::overwrite) {
       const std::byte* from = data_of(*head) + std::uint64_t{physical} * g.subbuf_size;
-      {
-        const Racing racing;
-        copy.assign(from + c.begin, from + c.end);
-      }
-      abi::copied(copy.data(), from + c.begin, copy.size());
+      copy_out(copy, from + c.begin, c.end - c.begin);
       // Content, fence, claim: if a writer had claimed this sub-buffer for a later lap, we see its claim.
       abi::fence(acquire);  // ord(snapshot:B) pairs with switch:B
       const abi::Slot slot{slot_of(sequence).load(relaxed)};

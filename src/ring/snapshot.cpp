@@ -62,11 +62,7 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     std::vector<std::byte> copy;
     if (whole) {
       const std::byte* from = data_of(look.head) + std::uint64_t{slot.physical()} * look.g.subbuf_size;
-      {
-        const Racing racing;
-        copy.assign(from, from + end);
-      }
-      abi::copied(copy.data(), from, end);
+      copy_out(copy, from, end);
       snapshot_copied(sequence);
     }
     // Content, fence, claim: a writer that claimed this sub-buffer, or a reader that took it out, is seen if any byte of what
