@@ -1,6 +1,4 @@
 // `ouro list`: what running programs can be asked to trace, read from their registries.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -11,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"

@@ -134,8 +134,8 @@ void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
 }
 
 bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registry) {
-  const int pid = std::atoi(path.c_str() + path.rfind('/') + 1);
-  const bool dead = registry ? !registry->is_of_living_process() : registry.error().code != ENOENT && !base::is_alive(pid, 0);
+  const auto pid_of = [&] { return static_cast<int>(pid_in_name(path.c_str() + path.rfind('/') + 1)); };
+  const bool dead = registry ? !registry->is_of_living_process() : registry.error().code != ENOENT && !base::is_alive(pid_of(), 0);
   if (dead) ::unlink(path.c_str());
   return dead;
 }
