@@ -12,10 +12,10 @@
 #include <ouro/ring/splice.hpp>
 #include <ouro/ring/view.hpp>
 
-#include "../race/stepper.hpp"
 #include "base/fd.hpp"
 #include "ring/internal.hpp"
 #include "ring/test_ring.hpp"
+#include "everywhere.hpp"
 
 namespace ouro::race {
 namespace {
@@ -199,7 +199,6 @@ bool kill_at(const Place& place, bool overwrite) {
 template <class Role>
 void kill_everywhere(bool overwrite) {
   ring::pin_to(0);
-  std::uint64_t points = 0, missed = 0;
   {  // so that what it calls is known to the dynamic linker by the time that it is looked at
     Role role = Setting<Role>::prepared();
     role.attach();
@@ -208,22 +207,13 @@ void kill_everywhere(bool overwrite) {
     role.once();
   }
   Setting<Role> first;
-  std::vector<std::byte> last(sizeof(abi::RingHead) + sizeof mirror->next);
-  const auto changed = [&] {
-    std::vector<std::byte> now(last.size());
-    std::memcpy(now.data(), &first.role.source.channel().head(0), sizeof(abi::RingHead));
-    std::memcpy(now.data() + sizeof(abi::RingHead), &mirror->next, sizeof mirror->next);
-    return std::exchange(last, now) != now && mirror->writing == 0;
-  };
-  changed();
-  const std::vector<Place> all = places(first.victim, changed);
+  Changes changed{bytes_of(first.role.source.channel().head(0)), bytes_of(mirror->next)};
+  const std::vector<Place> all = places(first.victim, [&] { return changed() && mirror->writing == 0; });
   EXPECT_GE(all.size(), 8u);
-  for (const Place& place : all) {
-    ++(kill_at<Role>(place, overwrite) ? points : missed);
-    ASSERT_FALSE(testing::Test::HasFailure()) << Role::kName << ", at " << std::hex << place.address - image().base << ", time " << place.nth;
-  }
-  std::printf("%s: %llu kills, %llu places missed\n", Role::kName, static_cast<unsigned long long>(points), static_cast<unsigned long long>(missed));
-  EXPECT_LE(missed, points / 20);
+  Tally kills;
+  ASSERT_NO_FATAL_FAILURE(kills.at_each(all, Role::kName, [&](const Place& place) { return kill_at<Role>(place, overwrite); }));
+  kills.say();
+  EXPECT_LE(kills.missed, kills.points / 20);
 }
 
 TEST(Kills, WhoExportsBehindEachOfItsSideEffectsInDiscard) { kill_everywhere<Exporting<Full::discard>>(false); }

@@ -8,8 +8,8 @@
 
 #include <optional>
 
-#include "../race/stepper.hpp"
 #include "../race/ways.hpp"
+#include "everywhere.hpp"
 
 namespace ouro::race {
 namespace {
@@ -178,26 +178,15 @@ bool kill_at(const Scene& scene, const Place& place) {
 
 TEST(Kills, AReaderBehindEachOfItsSideEffects) {
   ring::pin_to(0);
-  std::uint64_t points = 0, missed = 0;
+  Tally kills;
   for (const Scene& scene : all_scenes()) {
     Setting first(scene);
-    std::vector<std::byte> last(sizeof(abi::RingHead) + 64);
-    const auto changed = [&] {
-      std::vector<std::byte> now(last.size());
-      std::memcpy(now.data(), &first.ring.local().head(first.index()), sizeof(abi::RingHead));
-      std::memcpy(now.data() + sizeof(abi::RingHead), mirror, sizeof *mirror);
-      return std::exchange(last, now) != now;
-    };
-    changed();
-    const std::vector<Place> all = places(first.victim, changed);
+    const std::vector<Place> all = places(first.victim, Changes{bytes_of(first.ring.local().head(first.index())), bytes_of(*mirror)});
     EXPECT_GE(all.size(), 4u) << scene.title();
-    for (const Place& place : all) {
-      ++(kill_at(scene, place) ? points : missed);
-      ASSERT_FALSE(HasFailure()) << scene.title() << ", at " << std::hex << place.address - image().base << ", time " << place.nth;
-    }
+    ASSERT_NO_FATAL_FAILURE(kills.at_each(all, scene.title(), [&](const Place& place) { return kill_at(scene, place); }));
   }
-  std::printf("%llu kills, %llu places missed\n", static_cast<unsigned long long>(points), static_cast<unsigned long long>(missed));
-  EXPECT_LT(missed, points / 20) << "the scenes are not what they were a moment ago";
+  kills.say();
+  EXPECT_LT(kills.missed, kills.points / 20) << "the scenes are not what they were a moment ago";
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // same CPU goes round that ring, and is then killed. The healthy one loses nothing but what the ring had no room for, and nothing
 // at all once the dead one is buried; the reader gets to the end; the books balance; what is there is whole and in order.
 #if defined(__x86_64__)
-#include "../race/stepper.hpp"
 #include "../race/ways.hpp"
+#include "everywhere.hpp"
 
 namespace ouro::race {
 namespace {
@@ -79,19 +79,16 @@ bool kill_at(const Way& way, const Place& place) {
 
 TEST(Kills, AWriterBehindEachInstructionOfEachWayIntoTheRing) {
   ring::pin_to(0);
-  std::uint64_t points = 0, missed = 0;
+  Tally kills;
   for (const Way& way : all_ways()) {
     try_out(way);
     Setting first(way);
     const std::vector<Place> all = places(first.victim);
     EXPECT_GT(all.size(), 20u) << way.title();
-    for (const Place& place : all) {
-      ++(kill_at(way, place) ? points : missed);
-      ASSERT_FALSE(HasFailure()) << way.title() << ", at " << std::hex << place.address - image().base << ", time " << place.nth;
-    }
+    ASSERT_NO_FATAL_FAILURE(kills.at_each(all, way.title(), [&](const Place& place) { return kill_at(way, place); }));
   }
-  std::printf("%llu kills, %llu places missed\n", static_cast<unsigned long long>(points), static_cast<unsigned long long>(missed));
-  EXPECT_LT(missed, points / 10) << "the ways are not what they were a moment ago";
+  kills.say();
+  EXPECT_LT(kills.missed, kills.points / 10) << "the ways are not what they were a moment ago";
 }
 
 }  // namespace
