@@ -121,7 +121,7 @@ Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
   options.mode = mode;
   options.clock = clock::tsc_trust().trusted ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   options.subbuf_size = subbuf_size;
-  options.patterns = {"ouro_bench:*"};
+  options.rules = {{.name = "ouro_bench:*"}};
   auto session = record::Session::create(folder, options);
   if (!session) return session.error();
   Pipe request, reply, output;

@@ -6,6 +6,8 @@ namespace ouro::cli {
 
 int record_command(int argc, char** argv);
 int list_command(int argc, char** argv);
+int enable_command(int argc, char** argv);
+int disable_command(int argc, char** argv);
 int print_command(int argc, char** argv);
 int stats_command(int argc, char** argv);
 int doctor_command(int argc, char** argv);

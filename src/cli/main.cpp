@@ -19,8 +19,10 @@ Usage: ouro COMMAND [OPTIONS]
        ouro --help | --version
 
 Commands:
-  record   run a program and write the events it states to a trace
+  record   write the events that programs state to a trace: of one that it runs, or of such as run already
   list     events of running programs, with their fields and levels
+  enable   switch events on in a session that is being recorded
+  disable  switch events off in it
   print    a trace's events as text, ordered by time
   stats    a trace's counts, rates, losses, and durations of spans
   doctor   what this machine has, and lacks, for recording
@@ -49,6 +51,7 @@ struct Command {
 
 constexpr std::array kCommands = {
     Command{"record", ouro::cli::record_command}, Command{"list", ouro::cli::list_command},
+    Command{"enable", ouro::cli::enable_command}, Command{"disable", ouro::cli::disable_command},
     Command{"print", ouro::cli::print_command},   Command{"stats", ouro::cli::stats_command},
     Command{"doctor", ouro::cli::doctor_command}, Command{"bench", ouro::cli::bench_command},
 };

@@ -1,6 +1,7 @@
 // `ouro record`: makes a session, runs the program in it, drains until all is over, says what came of it.
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -21,19 +23,25 @@
 #include "base/runtime_dir.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/event_options.hpp"
+#include "cli/runtime.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
+#include "record/attachment.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
+#include "record/registry_file.hpp"
 #include "record/session.hpp"
+#include "record/target.hpp"
 #include "record/trace_writer.hpp"
 
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro record runs a program and writes the events that it states to a trace.
+constexpr const char* kHelp = R"(ouro record writes the events that programs state to a trace: of a program that it runs, or of such as run already.
 
 Usage: ouro record [OPTIONS] [--] PROGRAM [ARGUMENTS]
+       ouro record [OPTIONS] -p PID | -P NAME | --all [-- PROGRAM [ARGUMENTS]]
 
 Everything that PROGRAM forks and executes is recorded with it, daemons included; recording ends with the last of
 them. Ctrl-C reaches the program through the terminal; SIGTERM and SIGHUP sent to ouro are passed on to it. Two seconds
@@ -41,11 +49,20 @@ later at most the trace is finished, and a program that still runs is left runni
 The program's stdin, stdout, stderr and signals are its own; what ouro says goes to stderr. Sessions of recorders that
 were killed are removed from the runtime folder and from the programs that still write to them.
 
+Programs that run already are not stopped, signalled or told: a few words of memory that they look at change. With
+them, recording ends with Ctrl-C, with the last of them, after --for, or with PROGRAM, whose own events then count with
+--all only.
+
 Options:
   -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
-  -e, --event GLOB        which events: a name or a pattern of *, ? and [set]; '!GLOB' leaves events out. May be
-                          repeated; the last that matches decides (default: '*'; also if only '!' are given)
-      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
+  -p, --pid PID           a running process, and what it forks from now on; may be repeated. Root may name other users'
+                          processes and those in containers
+  -P, --process NAME      the running processes of this name, a pattern of *, ? and [set]; may be repeated
+      --all               all of this user's programs, those that start later included
+      --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
+      --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
+)";
+constexpr const char* kHelpRest = R"(      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
                           while the program runs, and what does not fit in the buffers is lost and counted
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
@@ -61,6 +78,9 @@ Examples:
   ouro record -- ./shop --threads 8
   ouro record -o trace -e 'shop:*' -e '!shop:sql*' -- ./shop
   ouro record --overwrite --buffer-size 64M -- ./shop       the last moments before a crash
+  ouro record -p 4711 --for 10s                             ten seconds of a program that runs
+  ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
+  ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
 )";
 
 using namespace std::chrono_literals;
@@ -71,13 +91,19 @@ constexpr std::uint64_t kDefaultBuffer = 4 << 20, kSmallestDefault = 256 << 10;
 constexpr std::uint32_t kDefaultCount = 16;
 
 struct Options {
-  std::string output;
-  std::vector<std::string> patterns;
+  std::string output, name;
+  std::vector<record::Rule> rules;
+  std::vector<int> pids;
+  std::vector<std::string> names;
+  bool all = false;
+  std::optional<std::chrono::milliseconds> duration;
   bool overwrite = false;
   std::optional<std::uint64_t> buffer_size;
   std::optional<std::uint32_t> subbuf_count;
   std::string clock;
   std::vector<std::string> program;
+
+  bool attaches() const { return all || !pids.empty() || !names.empty(); }
 };
 
 int usage_error(const std::string& text) { return cli::usage_error("record", text); }
@@ -94,29 +120,68 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
   return number << (10 * (unit + 1));
 }
 
+// "10", "10s", "500ms"; nothing if it is no time.
+std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(static_cast<const char*>(end), text.data() + text.size());
+  if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
+  for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
+    if (unit == name) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
+  return std::nullopt;
+}
+
+// Which programs that run already: fills `options`, or answers with the exit status.
+std::optional<int> parse_targets(const std::vector<std::string>& pids, Options& options) {
+  for (const std::string& text : pids) {
+    int pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc() || end != text.data() + text.size() || pid <= 0)
+      return usage_error("--pid is '" + text + "', want a process's number");
+    options.pids.push_back(pid);
+  }
+  if (options.all && (!options.pids.empty() || !options.names.empty()))
+    return usage_error("--all with --pid or --process, want one or the other");
+  return std::nullopt;
+}
+
 // Fills `options`, or answers with the exit status.
 std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app("ouro record");
   app.prefix_command();  // the first argument that is no option of ours begins the program's
-  std::string buffer_size, subbuf_count;
+  std::string buffer_size, subbuf_count, duration;
+  std::vector<std::string> pids;
+  EventOptions events;
   const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
-  app.add_option("-e,--event", options.patterns)->expected(1)->take_all();
+  app.add_option("-p,--pid", pids)->expected(1)->take_all();
+  app.add_option("-P,--process", options.names)->expected(1)->take_all();
+  app.add_flag("--all", options.all);
+  const CLI::Option* const has_duration = app.add_option("--for", duration);
+  const CLI::Option* const has_name = app.add_option("--name", options.name);
+  events.define(app, true);
   app.add_flag("--overwrite", options.overwrite);
   const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
   const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
   const CLI::Option* const has_clock = app.add_option("--clock", options.clock);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  const std::string help = std::string(kHelp) + kEventOptionsHelp + kHelpRest;
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, help.c_str())) return *status;
   options.program = app.remaining();
   // An option behind "--" is a program's name; before it, one that we do not know.
   const bool is_marked = !options.program.empty() && options.program.front() == "--";
   if (is_marked) options.program.erase(options.program.begin());
-  if (options.program.empty()) return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS]");
-  if (!is_marked && options.program.front().rfind('-', 0) == 0)
+  if (const std::optional<int> status = parse_targets(pids, options)) return *status;
+  if (options.program.empty() && (is_marked || !options.attaches()))
+    return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID");
+  if (!is_marked && !options.program.empty() && options.program.front().rfind('-', 0) == 0)
     return usage_error("unknown option '" + options.program.front() + "'");
   if (*has_output && options.output.empty()) return usage_error("--output is '', want a folder's name");
-  for (const std::string& pattern : options.patterns)
-    if (pattern.empty() || pattern == "!")
-      return usage_error("--event is '" + pattern + "', want a name or a pattern, such as 'shop:*'");
+  if (*has_duration && !(options.duration = parse_time(duration)))
+    return usage_error("--for is '" + duration + "', want a time such as 10s, 500ms, 5m or 2h");
+  if (*has_name && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
+    return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
+  Result<std::vector<record::Rule>> rules = events.rules(app);
+  if (!rules) return usage_error(rules.error().text);
+  options.rules = std::move(*rules);
   if (*has_subbuf_count) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
@@ -135,8 +200,6 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   }
   if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
-  if (std::all_of(options.patterns.begin(), options.patterns.end(), [](const std::string& p) { return p[0] == '!'; }))
-    options.patterns.insert(options.patterns.begin(), "*");
   return std::nullopt;
 }
 
@@ -178,9 +241,9 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
   record::SessionOptions out;
   char name[64];
   std::snprintf(name, sizeof name, "%d-%08x", static_cast<int>(::getpid()), record::random_generation());
-  out.name = name;
+  out.name = options.name.empty() ? name : options.name;
   out.mode = options.overwrite ? abi::FullMode::overwrite : abi::FullMode::discard;
-  out.patterns = options.patterns;
+  out.rules = options.rules;
   const clock::TscTrust tsc = clock::tsc_trust();
   if (options.clock == "tsc" && !tsc.trusted)
     return errorf(EINVAL,
@@ -218,53 +281,36 @@ Result<record::TraceFolder> make_folder(const Options& options) {
   }
 }
 
-Result<base::RuntimeDir> runtime_dir() {
-  base::RuntimeDir out;
-  const int error = base::find_runtime_dir(out, true);
-  if (error == 0) return out;
-  if (error == EPERM)
-    return errorf(error,
-                  "runtime folder '%s': want a folder of this user's own with mode 0700 (hint: chmod 0700, or set "
-                  "OURO_RUNTIME_DIR)",
-                  out.path);
-  return errorf(error, "runtime folder '%s': %s (hint: ouro doctor)", out.path, std::strerror(error));
-}
-
-// The session's file belongs to the user whose programs write to it, and could be cut short by one of them: then
-// reading it raises SIGBUS. What is in the trace is whole at any time, so nothing is to be saved here.
-char session_path[256];
-void on_bus_error(int) {
-  static constexpr char kText[] =
-      "ouro: error: the session's memory was taken away (hint: a program truncated its file); the trace ends here\n";
-  (void)!::write(STDERR_FILENO, kText, sizeof kText - 1);
-  ::unlink(session_path);
-  ::_exit(1);
-}
-void expect_bus_errors(const std::string& path) {
-  std::snprintf(session_path, sizeof session_path, "%s", path.c_str());
-  struct sigaction action {};
-  action.sa_handler = on_bus_error;
-  ::sigaction(SIGBUS, &action, nullptr);
-}
-
-// From the program's start to the moment at which recording is to end.
+// From the beginning to the moment at which recording is to end.
 class Supervision {
  public:
-  Supervision(record::Program& program, record::Recorder& recorder, int signals)
-      : program_(program), recorder_(recorder), signals_(signals) {}
+  // `program`: null if there is none.
+  Supervision(record::Program* program, record::Recorder& recorder, record::Attachment& attachment, int signals,
+              std::optional<std::chrono::milliseconds> duration)
+      : program_(program), recorder_(recorder), attachment_(attachment), signals_(signals) {
+    if (duration) end_ = Clock::now() + *duration;
+  }
 
   void run() {
     while (!is_over()) {
       wait(recorder_.step());
       // Also without a signal: several SIGCHLD may come as one.
-      program_.reap();
+      if (program_ != nullptr) program_->reap();
+      if (Clock::now() >= next_look_) {
+        attachment_.step();
+        next_look_ = Clock::now() + kLookEvery;
+      }
       say_who_remains();
     }
   }
 
  private:
+  static constexpr auto kLookEvery = 100ms;
+
   bool is_over() const {
-    return program_.all_ended() || signals_seen_ > 1 || (signals_seen_ == 1 && Clock::now() >= deadline_);
+    if (end_ && Clock::now() >= *end_) return true;
+    if (program_ == nullptr) return signals_seen_ != 0 || attachment_.all_ended();
+    return program_->all_ended() || signals_seen_ > 1 || (signals_seen_ == 1 && Clock::now() >= deadline_);
   }
 
   void wait(std::chrono::microseconds pause) {
@@ -277,12 +323,12 @@ class Supervision {
       ++signals_seen_;
       deadline_ = Clock::now() + kGrace;
       // A signal from the kernel is the terminal's: the program got it too.
-      if (signal != SIGINT && info.ssi_code <= 0) program_.send(signal);
+      if (program_ != nullptr && signal != SIGINT && info.ssi_code <= 0) program_->send(signal);
     }
   }
 
   void say_who_remains() {
-    if (!program_.has_ended() || program_.all_ended()) return;
+    if (program_ == nullptr || !program_->has_ended() || program_->all_ended()) return;
     if (ended_at_ == Clock::time_point{}) ended_at_ = Clock::now();
     if (said_ || Clock::now() - ended_at_ < 1s || signals_seen_ > 0) return;
     said_ = true;
@@ -290,11 +336,13 @@ class Supervision {
         "leaves them running)");
   }
 
-  record::Program& program_;
+  record::Program* program_;
   record::Recorder& recorder_;
+  record::Attachment& attachment_;
   int signals_;
   int signals_seen_ = 0;
-  Clock::time_point deadline_, ended_at_;
+  Clock::time_point deadline_, ended_at_, next_look_;
+  std::optional<Clock::time_point> end_;
   bool said_ = false;
 };
 
@@ -340,9 +388,66 @@ void report(const record::Summary& summary, const record::SessionOptions& sessio
         runtime.path);
 }
 
-int exit_status(const record::Program& program, const record::Summary& summary) {
-  const int status = program.has_ended() ? program.exit_status() : 0;
+int exit_status(const record::Program* program, const record::Summary& summary) {
+  const int status = program != nullptr && program->has_ended() ? program->exit_status() : 0;
   return status == 0 && !summary.complete ? 1 : status;
+}
+
+// The running programs that are meant, and the folder in which they and the session find each other.
+struct Targets {
+  std::vector<record::Target> list;
+  base::RuntimeDir folder;
+  uid_t owner = ::geteuid();
+  gid_t group = ::getegid();
+};
+
+Result<Targets> find_targets(const Options& options, const Result<base::RuntimeDir>& own) {
+  Targets out;
+  std::vector<int> pids = options.pids;
+  for (const std::string& name : options.names) {
+    const std::vector<int> found = record::find_pids(name);
+    if (found.empty())
+      return errorf(ESRCH, "no process with events has the name '%s' (hint: ouro list shows those that have; a name has at most 15 characters)", name.c_str());
+    pids.insert(pids.end(), found.begin(), found.end());
+  }
+  std::sort(pids.begin(), pids.end());
+  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
+  for (const int pid : pids) {
+    Result<record::Target> target = record::find_target(pid);
+    if (!target) return target.error();
+    out.list.push_back(std::move(*target));
+  }
+  if (out.list.empty()) {
+    if (!own) return own.error();
+    out.folder = *own;
+    return out;
+  }
+  const record::Target& first = out.list.front();
+  for (const record::Target& target : out.list)
+    if (target.device != first.device || target.inode != first.inode)
+      return errorf(EXDEV, "processes %d and %d have different runtime folders ('%s', '%s'), want one (hint: record them each by itself)", first.pid,
+                    target.pid, first.shown_folder.c_str(), target.shown_folder.c_str());
+  struct stat status;
+  if (own && ::stat(own->path, &status) == 0 && status.st_dev == first.device && status.st_ino == first.inode)
+    out.folder = *own;
+  else  // another's, or in another mount namespace
+    std::snprintf(out.folder.path, sizeof out.folder.path, "/proc/self/fd/%d", first.folder.get());
+  out.owner = first.uid;
+  out.group = first.gid;
+  return out;
+}
+
+// Events of the running programs that are meant: against these the filters are tried before anything begins.
+std::vector<std::vector<std::byte>> known_events(const Options& options, const Targets& targets) {
+  std::vector<std::vector<std::byte>> out;
+  for (const std::string& path : record::find_registries(targets.folder.path)) {
+    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, targets.owner);
+    if (!registry || !(options.all || std::any_of(targets.list.begin(), targets.list.end(),
+                                                  [&](const record::Target& t) { return t.inner_pid == registry->pid(); })))
+      continue;
+    for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.push_back(registry->schema(i));
+  }
+  return out;
 }
 
 int run(const Options& options) {
@@ -361,34 +466,57 @@ int run(const Options& options) {
   const base::Fd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) return refuse(error_from_errno("no signalfd"), 1);
 
-  const Result<base::RuntimeDir> runtime = runtime_dir();
-  if (!runtime) return refuse(runtime.error(), 1);
-  const Result<record::SessionOptions> wanted = session_options(options, *runtime);
+  const Result<Targets> targets = find_targets(options, runtime_dir(true));
+  if (!targets) return refuse(targets.error(), 1);
+  const base::RuntimeDir& runtime = targets->folder;
+  if (Status checked = check_filters(options.rules, known_events(options, *targets), say_line); !checked) return refuse(checked.error(), 2);
+  Result<record::SessionOptions> wanted = session_options(options, runtime);
   if (!wanted) return refuse(wanted.error(), 1);
-  record::remove_left_behind(runtime->path);  // before ours: there is more room then
-  Result<record::Session> session = record::Session::create(*runtime, *wanted);
+  wanted->owner = targets->owner;
+  wanted->group = targets->group;
+  record::remove_left_behind(runtime.path, targets->owner);  // before ours: there is more room then
+  Result<record::Session> session = record::Session::create(runtime, *wanted);
   if (!session) return refuse(session.error(), 1);
-  expect_bus_errors(session->path());
   Result<record::TraceFolder> folder = make_folder(options);
   if (!folder) return refuse(folder.error(), 1);
 
   record::Recorder recorder(*session, *folder, {environment(options), say_line});
-  Result<record::Program> program = record::Program::start(options.program, {{"OURO_SESSION", session->file()}}, guard);
-  if (!program) {
+  record::Attachment attachment(*session, runtime.path);
+  const auto give_up = [&](const Error& error, int status) {
     folder->discard();
-    return refuse(program.error(), program.error().code == ENOENT ? 127 : 126);
+    return refuse(error, status);
+  };
+  if (options.all)
+    if (Status added = attachment.add_everyone(); !added) return give_up(added.error(), 1);
+  for (const record::Target& target : targets->list)
+    if (Status added = attachment.add(target); !added) return give_up(added.error(), 1);
+  std::optional<record::Program> program;
+  if (!options.program.empty()) {
+    std::vector<std::pair<std::string, std::string>> environment;
+    if (!options.attaches()) environment.emplace_back("OURO_SESSION", session->file());
+    Result<record::Program> started = record::Program::start(options.program, environment, guard);
+    if (!started) return give_up(started.error(), started.error().code == ENOENT ? 127 : 126);
+    program = std::move(*started);
   }
+  if (options.attaches())
+    say("session %s: %u events of %u processes are on%s", session->file().c_str() + std::strlen("session-"), attachment.events(), attachment.processes(),
+        options.program.empty() && !options.duration ? " (Ctrl-C ends it)" : "");
   record::prefer_short_turns();
-  Supervision(*program, recorder, signals.get()).run();
+  record::Program* const own = program ? &*program : nullptr;
+  Supervision(own, recorder, attachment, signals.get(), options.duration).run();
   session->close();
   // Nobody begins a record any more; those who had begun one finish it meanwhile.
-  if (!program->all_ended()) ::usleep(10'000);
-  const record::Summary summary = recorder.finish();
-  if (program->killed_by() != 0)
-    say("the program was killed by signal %d (%s)", program->killed_by(), ::strsignal(program->killed_by()));
-  if (!program->has_ended()) say("the program (pid %d) is left running", static_cast<int>(program->pid()));
-  report(summary, *wanted, *folder, *runtime);
-  return exit_status(*program, summary);
+  if (own == nullptr || !own->all_ended() || options.attaches()) ::usleep(10'000);
+  record::Summary summary = recorder.finish();
+  if (session->was_cut_short()) {
+    say("error: record: the session's memory was cut short (hint: a program truncated its file); the trace has what was read before");
+    summary.complete = false;
+  }
+  if (own != nullptr && own->killed_by() != 0)
+    say("the program was killed by signal %d (%s)", own->killed_by(), ::strsignal(own->killed_by()));
+  if (own != nullptr && !own->has_ended()) say("the program (pid %d) is left running", static_cast<int>(own->pid()));
+  report(summary, *wanted, *folder, runtime);
+  return exit_status(own, summary);
 }
 
 }  // namespace

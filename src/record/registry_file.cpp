@@ -13,13 +13,12 @@
 
 #include <ouro/abi/schema.hpp>
 
-#include "base/fd.hpp"
+#include "base/bus_guard.hpp"
 #include "base/proc.hpp"
 
 namespace ouro::record {
 namespace {
 
-constexpr auto relaxed = std::memory_order_relaxed;
 
 // "4711.0": the pid; 0 if the name is no registry's.
 long pid_in_name(const char* name) {
@@ -32,6 +31,8 @@ long pid_in_name(const char* name) {
 }
 
 }  // namespace
+
+bool is_registry_name(const char* name) { return pid_in_name(name) != 0; }
 
 std::vector<std::string> find_registries(const std::string& folder) {
   std::vector<std::pair<long, std::string>> found;
@@ -46,15 +47,14 @@ std::vector<std::string> find_registries(const std::string& folder) {
   return out;
 }
 
-Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) {
+Result<RegistryFile> RegistryFile::open(const std::string& path, Access access, uid_t owner) {
   const bool write = access == Access::read_write;
-  const base::Fd fd(::open(path.c_str(), (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW));
+  base::Fd fd(::open(path.c_str(), (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd) return error_from_errno("registry '%s'", path.c_str());
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) return error_from_errno("registry '%s'", path.c_str());
-  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())
-    return errorf(EPERM, "registry '%s' is of user %u, want a regular file of user %u", path.c_str(), status.st_uid,
-                  ::geteuid());
+  if (!S_ISREG(status.st_mode) || status.st_uid != owner)
+    return errorf(EPERM, "registry '%s' is of user %u, want a regular file of user %u", path.c_str(), status.st_uid, owner);
   if (status.st_size != static_cast<off_t>(abi::kRegistrySize))
     return errorf(EAGAIN, "registry '%s' has %lld bytes, want %llu (is the program still starting?)", path.c_str(),
                   static_cast<long long>(status.st_size), static_cast<unsigned long long>(abi::kRegistrySize));
@@ -63,6 +63,7 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) 
   if (memory == MAP_FAILED) return error_from_errno("registry '%s': cannot map it", path.c_str());
   RegistryFile out;
   out.base_ = static_cast<std::byte*>(memory);
+  base::guard_mapping(out.base_, abi::kRegistrySize);
   const abi::RegistryHeader& header = out.header();
   // Acquire; pairs with the program's store of the magic: the other fields are there.
   const std::uint64_t magic = header.magic.load(std::memory_order_acquire);
@@ -74,17 +75,31 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access) 
                   path.c_str(), header.version, abi::kRegistryVersion);
   out.pid_ = header.pid;
   out.start_time_ = header.start_time;
+  out.pid_namespace_ = header.pid_namespace;
+  out.fd_ = std::move(fd);
   return out;
 }
 
 RegistryFile::RegistryFile(RegistryFile&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)), pid_(other.pid_), start_time_(other.start_time_) {}
+    : base_(std::exchange(other.base_, nullptr)),
+      fd_(std::move(other.fd_)),
+      pid_(other.pid_),
+      start_time_(other.start_time_),
+      pid_namespace_(other.pid_namespace_) {}
 
 RegistryFile::~RegistryFile() {
-  if (base_ != nullptr) ::munmap(base_, abi::kRegistrySize);
+  if (base_ == nullptr) return;
+  base::unguard_mapping(base_);
+  ::munmap(base_, abi::kRegistrySize);
 }
 
-bool RegistryFile::is_of_living_process() const { return base::is_alive(pid_, start_time_); }
+bool RegistryFile::is_of_living_process() const {
+  static const std::uint64_t ours = [] {
+    struct stat status;
+    return ::stat("/proc/self/ns/pid", &status) == 0 ? std::uint64_t{status.st_ino} : 0;
+  }();
+  return (pid_namespace_ != 0 && pid_namespace_ != ours) || base::is_alive(pid_, start_time_);
+}
 
 std::string RegistryFile::process_name() const {
   char name[sizeof header().name];
@@ -111,27 +126,6 @@ std::vector<std::byte> RegistryFile::schema(std::uint32_t i) const {
 }
 
 abi::SessionSlot& RegistryFile::slot(std::uint32_t k) const { return header().slot[k]; }
-
-void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
-  const std::uint64_t bit = std::uint64_t{1} << k;
-  auto* rows = reinterpret_cast<abi::RegistryRow*>(base_ + abi::kRegistryRowsOffset);
-  for (std::uint32_t i = 0, n = row_count(); i < n; ++i) {
-    std::uint64_t seen = rows[i].enabled.load(relaxed);
-    // Ends: a failed exchange means that somebody else changed another session's bit, and there are few of them.
-    for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
-      if (rows[i].enabled.compare_exchange_weak(seen, seen ^ abi::enabled_change(generation, k), relaxed)) break;
-  }
-  auto* filter = reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset);
-  const std::uint32_t change = abi::filter_change(slot(k).use.load(relaxed), k);
-  for (std::uint32_t i = 0; i < abi::kFilterWords; ++i) {
-    std::uint32_t seen = filter[i].load(relaxed);
-    for (int tries = 0; tries < 1000 && (seen & bit) != 0; ++tries)
-      // Without any bit there must be no rest of names either.
-      if (filter[i].compare_exchange_weak(seen, (seen & 0xffff) == bit ? 0 : seen ^ change, relaxed)) break;
-  }
-  // Release: whoever claims the slot next finds its bits cleared.
-  slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
-}
 
 bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registry) {
   const auto pid_of = [&] { return static_cast<int>(pid_in_name(path.c_str() + path.rfind('/') + 1)); };

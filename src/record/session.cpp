@@ -14,7 +14,9 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bus_guard.hpp"
 #include "base/cpus.hpp"
+#include "record/everyone.hpp"
 #include "record/registry_file.hpp"
 
 namespace ouro::record {
@@ -39,10 +41,10 @@ void punch_out(int fd, const Rings& rings) {
 }
 
 // A session's file with its lock, shared or exclusive; none if somebody holds it, or if it is no file of ours.
-base::Fd lock_left_behind(const std::string& path, int lock) {
+base::Fd lock_left_behind(const std::string& path, int lock, uid_t owner) {
   base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status;
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != owner ||
       ::flock(fd.get(), lock | LOCK_NB) != 0)
     return {};
   return fd;
@@ -93,8 +95,9 @@ Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOpt
   if (out.options_.cpus >= 8192)
     return errorf(EINVAL, "session: this machine may have %u CPUs, want fewer than 8192", out.options_.cpus);
   if (Result<ring::Geometry> checked = ring::check(out.geometry(0)); !checked) return checked.error();
-  for (const std::string& pattern : options.patterns)
-    out.patterns_.append(pattern.c_str(), std::strlen(pattern.c_str()) + 1);
+  Result<std::vector<std::byte>> rules = encode(options.rules);
+  if (!rules) return rules.error();
+  out.rules_ = std::move(*rules);
   out.generation_ = random_generation();
   if (!fill_random(out.uuid_, sizeof out.uuid_))
     return error_from_errno("session: no random numbers for the trace's UUID");
@@ -126,7 +129,10 @@ Status Session::make_file(const base::RuntimeDir& folder) {
     struct stat status;
     if (::flock(fd_.get(), LOCK_EX) != 0 || ::fstat(fd_.get(), &status) != 0)
       return error_from_errno("session '%s': cannot lock it", path_.c_str());
-    if (status.st_nlink != 0) return Ok{};
+    if (status.st_nlink == 0) continue;
+    if (options_.owner != ::geteuid() && ::fchown(fd_.get(), options_.owner, options_.group) != 0)
+      return error_from_errno("session '%s': cannot be given to user %u", path_.c_str(), options_.owner);
+    return Ok{};
   }
   path_.clear();
   return errorf(EAGAIN, "session 'session-%s': removed 100 times before it was locked, want it left alone",
@@ -134,8 +140,8 @@ Status Session::make_file(const base::RuntimeDir& folder) {
 }
 
 void Session::lay_out() {
-  patterns_offset_ = kPage;
-  events_offset_ = page_up(patterns_offset_ + patterns_.size());
+  rules_offset_ = kPage;
+  events_offset_ = page_up(rules_offset_ + 2 * abi::kRulesSize);
   schemas_offset_ = page_up(events_offset_ + std::uint64_t{options_.event_capacity} * sizeof(abi::EventRow));
   threads_offset_ = page_up(schemas_offset_ + options_.schemas_size);
   processes_offset_ = page_up(threads_offset_ + std::uint64_t{options_.thread_capacity} * sizeof(abi::ThreadRow));
@@ -162,6 +168,7 @@ Status Session::reserve_and_map() {
     return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
                             static_cast<unsigned long long>(total_size_));
   base_ = static_cast<std::byte*>(memory);
+  base::guard_mapping(base_, total_size_);
   return Ok{};
 }
 
@@ -184,14 +191,15 @@ void Session::fill() {
   h.schemas_size = options_.schemas_size;
   h.threads_offset = threads_offset_;
   h.processes_offset = processes_offset_;
-  h.patterns_offset = patterns_offset_;
-  h.patterns_size = patterns_.size();
+  h.rules_offset = rules_offset_;
+  h.rules_size = abi::kRulesSize;
+  h.contexts = options_.contexts;
   h.event_capacity = options_.event_capacity;
   h.thread_capacity = options_.thread_capacity;
   h.process_capacity = options_.process_capacity;
   h.creator_pid = ::getpid();
   std::memcpy(h.uuid, uuid_, sizeof h.uuid);
-  std::memcpy(base_ + patterns_offset_, patterns_.data(), patterns_.size());
+  std::memcpy(base_ + rules_offset_, rules_.data(), rules_.size());  // version 0
   for (std::uint32_t i = 0; i < ring_count(); ++i) ring::initialise(ring(i), geometry(i));
   // Release: whoever sees the magic sees all of it.
   h.magic.store(abi::kSessionMagic, std::memory_order_release);
@@ -213,8 +221,8 @@ Session::Session(Session&& other) noexcept
       file_(std::move(other.file_)),
       path_(std::exchange(other.path_, {})),
       generation_(other.generation_),
-      patterns_(std::move(other.patterns_)),
-      patterns_offset_(other.patterns_offset_),
+      rules_(std::move(other.rules_)),
+      rules_offset_(other.rules_offset_),
       events_offset_(other.events_offset_),
       schemas_offset_(other.schemas_offset_),
       threads_offset_(other.threads_offset_),
@@ -230,42 +238,57 @@ Session::Session(Session&& other) noexcept
 void Session::close() {
   if (base_ == nullptr) return;
   header().state.store(static_cast<std::uint32_t>(abi::SessionState::closed), std::memory_order_release);
-  leave_registries(folder_, file_, generation_);
+  leave_registries(folder_, file_, generation_, options_.owner);
 }
+
+std::vector<std::byte> Session::rules() const {
+  std::vector<std::byte> out;
+  for (int tries = 0; tries < 1000; ++tries) {
+    const std::uint64_t version = header().rules_version.load(std::memory_order_acquire);
+    const std::byte* area = base_ + rules_offset_ + (version & 1) * abi::kRulesSize;
+    out.assign(area, area + abi::kRulesSize);
+    abi::fence(std::memory_order_acquire);
+    if (header().rules_version.load(std::memory_order_relaxed) == version) break;
+  }
+  return out;
+}
+
+bool Session::was_cut_short() const { return base_ != nullptr && base::was_cut_short(base_); }
 
 Session::~Session() {
   if (base_ != nullptr) {
     close();
+    base::unguard_mapping(base_);
     ::munmap(base_, total_size_);
     punch_out(fd_.get(), {rings_offset_, ring_stride_, ring_count()});
   }
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
-std::vector<std::string> find_left_behind(const std::string& folder) {
+std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner) {
   std::vector<std::string> out;
   DIR* dir = ::opendir(folder.c_str());
   if (dir == nullptr) return out;
   while (const dirent* entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
-    if (name.rfind("session-", 0) == 0 && lock_left_behind(folder + "/" + name, LOCK_SH)) out.push_back(name);
+    if (name.rfind("session-", 0) == 0 && lock_left_behind(folder + "/" + name, LOCK_SH, owner)) out.push_back(name);
   }
   ::closedir(dir);
   std::sort(out.begin(), out.end());
   return out;
 }
 
-std::uint32_t remove_left_behind(const std::string& folder) {
+std::uint32_t remove_left_behind(const std::string& folder, uid_t owner) {
   std::vector<std::pair<base::Fd, Rings>> removed;
   bool was_written_to = false;
-  for (const std::string& name : find_left_behind(folder)) {
+  for (const std::string& name : find_left_behind(folder, owner)) {
     const std::string path = folder + "/" + name;
-    base::Fd fd = lock_left_behind(path, LOCK_EX);
+    base::Fd fd = lock_left_behind(path, LOCK_EX, owner);
     struct stat status;
     // Between open and lock another one may have removed it; a file of that name would then be somebody's new session.
     if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_nlink == 0) continue;
     const Remains remains = close_left_behind(fd.get());
-    was_written_to |= leave_registries(folder, name, remains.generation) != 0;
+    was_written_to |= leave_registries(folder, name, remains.generation, owner) != 0;
     ::unlink(path.c_str());
     removed.emplace_back(std::move(fd), remains.rings);
   }
@@ -275,21 +298,16 @@ std::uint32_t remove_left_behind(const std::string& folder) {
   return static_cast<std::uint32_t>(removed.size());
 }
 
-std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation) {
+std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation, uid_t owner) {
+  close_to_everyone(folder, {file, generation}, owner);
   std::uint32_t left = 0;
   for (const std::string& path : find_registries(folder)) {
-    Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write);
+    Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write, owner);
     if (remove_if_dead(path, registry)) continue;
     if (!registry) continue;  // gone, or being made: its program finds the session closed
-    for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
-      abi::SessionSlot& slot = registry->slot(k);
-      if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(abi::SlotState::free)) continue;
-      // A program that has the name from its environment learns the generation as it maps the session.
-      const std::uint32_t its = slot.generation.load(std::memory_order_relaxed);
-      if ((its != generation && its != 0) || file.size() >= sizeof slot.file ||
-          std::memcmp(slot.file, file.c_str(), file.size() + 1) != 0)
-        continue;
-      registry->remove_session(k, generation);
+    const base::Fd lock = registry->lock();
+    if (const std::optional<std::uint32_t> k = registry->slot_of({file, generation})) {
+      registry->remove_session(*k, generation);
       ++left;
     }
   }

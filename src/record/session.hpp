@@ -13,6 +13,9 @@
 //   creator           open, new | lock          | still there? else anew | contents ...
 //   who cleans up               | lock, unlink  |
 #pragma once
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,8 +27,15 @@
 
 #include "base/fd.hpp"
 #include "base/runtime_dir.hpp"
+#include "record/rules.hpp"
 
 namespace ouro::record {
+
+// What a session is known by: names come again, with other sessions.
+struct SessionName {
+  std::string file;
+  std::uint32_t generation = 0;
+};
 
 struct SessionOptions {
   std::string name;  // of the file, behind "session-"
@@ -34,7 +44,10 @@ struct SessionOptions {
   std::uint32_t cpus = 0;  // 0: all possible ones
   std::uint32_t subbuf_count = 16;
   std::uint64_t subbuf_size = 256 << 10;
-  std::vector<std::string> patterns;  // base::selected
+  std::vector<Rule> rules;
+  std::uint64_t contexts = 0;
+  uid_t owner = ::geteuid();  // whose programs are to write: root's sessions may be another user's
+  gid_t group = ::getegid();
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
   std::uint64_t schemas_size = 2 << 20;
 };
@@ -57,6 +70,7 @@ class Session {
   const std::string& file() const { return file_; }  // in the runtime folder
   const std::string& path() const { return path_; }
   std::uint32_t generation() const { return generation_; }
+  SessionName session_name() const { return {file_, generation_}; }
   const std::uint8_t* uuid() const { return uuid_; }
   std::uint32_t ring_count() const { return 2 * options_.cpus; }
   ring::Geometry geometry(std::uint32_t ring) const;
@@ -75,6 +89,12 @@ class Session {
     return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_);
   }
 
+  // Those that are in force: tools change them while we record (record/session_file.hpp).
+  std::vector<std::byte> rules() const;
+
+  // A program cut the memory short: what it held is gone.
+  bool was_cut_short() const;
+
   // Programs stop writing: those that are about to write finish that, which takes them microseconds if they run.
   void close();
 
@@ -89,23 +109,23 @@ class Session {
   std::string folder_, file_, path_;
   std::uint32_t generation_ = 0;
   std::uint8_t uuid_[16] = {};
-  std::string patterns_;
-  std::uint64_t patterns_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
+  std::vector<std::byte> rules_;
+  std::uint64_t rules_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
                 processes_offset_ = 0;
   std::uint64_t rings_offset_ = 0, ring_stride_ = 0, total_size_ = 0;
   base::Fd fd_;
   std::byte* base_ = nullptr;
 };
 
-// Names of the sessions in the folder that were left behind.
-std::vector<std::string> find_left_behind(const std::string& folder);
+// Names of the sessions in the folder that were left behind. `owner`: of the folder and of what counts in it.
+std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner = ::geteuid());
 
 // Ends them as their creators would have: programs that still run stop writing to them, their memory returns, their files
 // go. Returns how many there were.
-std::uint32_t remove_left_behind(const std::string& folder);
+std::uint32_t remove_left_behind(const std::string& folder, uid_t owner = ::geteuid());
 
 // Removes a session from all registries of the runtime folder: its bits from the rows and the filter words, and its
 // slot. Returns from how many. Registries of processes that died without removing them go.
-std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation);
+std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation, uid_t owner = ::geteuid());
 
 }  // namespace ouro::record

@@ -1,3 +1,4 @@
+#include "base/rules.hpp"
 #include "record/session.hpp"
 
 #include <sys/wait.h>
@@ -59,15 +60,21 @@ TEST(Session, HasPerCpuRingsFirstAndSharedOnesBehindThem) {
   }
 }
 
-TEST(Session, PatternsStandAsAListOfTexts) {
+TEST(Session, ItsRulesStandInItsMemoryAndTheLastThatMatchesDecides) {
   TestFolder folder;
   SessionOptions options = small_session();
-  options.patterns = {"*", "!a:*"};
+  options.rules = {{}, {.name = "a:*", .excludes = true}, {.name = "a:b", .level = 4, .rate = 7}};
   const Result<Session> session = Session::create(folder.runtime(), options);
   ASSERT_TRUE(session);
-  FakeProgram program(*session);
-  const auto* list = reinterpret_cast<const char*>(program.base() + program.header().patterns_offset);
-  EXPECT_EQ(std::string(list, program.header().patterns_size), std::string("*\0!a:*\0", 7));
+  EXPECT_EQ(decode(session->rules()), options.rules);
+
+  const std::vector<std::byte> list = session->rules();
+  base::Rule rule;
+  EXPECT_TRUE(base::find_rule(list.data(), list.size(), {"b:c", "f.cpp", 6}, rule));
+  EXPECT_FALSE(base::find_rule(list.data(), list.size(), {"a:c", "f.cpp", 6}, rule));
+  EXPECT_TRUE(base::find_rule(list.data(), list.size(), {"a:b", "f.cpp", 4}, rule));
+  EXPECT_EQ(rule.header.rate, 7u);
+  EXPECT_FALSE(base::find_rule(list.data(), list.size(), {"a:b", "f.cpp", 5}, rule)) << "graver than a warning only";
 }
 
 TEST(Session, AGeometryThatNoRingCanHaveIsRefusedAndLeavesNoFile) {

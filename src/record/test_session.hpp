@@ -53,7 +53,7 @@ inline SessionOptions small_session() {
   out.cpus = 2;
   out.subbuf_count = 4;
   out.subbuf_size = 4096;
-  out.patterns = {"*"};
+  out.rules = {{}};
   out.event_capacity = 16;
   out.thread_capacity = 4;
   out.process_capacity = 4;

@@ -1,5 +1,6 @@
 // An event on its way, whenever it is not on the inline path: the first of its kind, the first of its thread, one
 // that several sessions want, or one in a thread without rseq.
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,48 +35,95 @@ void know_oneself(detail::ThreadState& thread) noexcept {
   }
 }
 
-// The next event of this kind, and this thread's next in this session, may take the inline path. `word`: the event's
-// filter word, read before the enabled word was.
-void remember(detail::Site& site, detail::ThreadState& thread, const SessionView& view, std::uint32_t word, std::uint32_t id) noexcept {
+std::uint64_t owner(const detail::ThreadState& thread) { return std::uint64_t{thread.tid} << 32 | thread.pid; }
+
+void count_loss(SessionView& view, abi::Loss cause) noexcept {
+  view.channel->shared[0]->losses.lost[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
+}
+
+// The next event of this kind, and this thread's next in this session, may take a shorter way: inline, or by the plan. `word`: the
+// event's filter word, read before the enabled word was.
+void remember(detail::Site& site, detail::ThreadState& thread, const SessionView& view, std::uint32_t word, std::uint32_t id, Plan* plan) noexcept {
   const std::uint32_t index = site.filter_index;
   if ((word & 0xffff) != std::uint32_t{1} << view.slot || tracer.filter()[index].load(std::memory_order_relaxed) != word) return;
   if (!view.channel->per_cpu) return;  // no inline path
   ring::refresh(thread.route, *view.channel, word);
-  if (id >= ring::kExtendedId || tracer.is_shared[index].load(std::memory_order_relaxed)) return;
+  if (id >= ring::kExtendedId) return;
+  if (plan != nullptr) {
+    plan->word.store(word, std::memory_order_release);
+    // Sequentially consistent, as in retire(): either we see that the view is retired, or it sees our plan.
+    site.plan.store(plan, std::memory_order_seq_cst);
+    if (view.retired.load(std::memory_order_seq_cst)) site.plan.store(nullptr, std::memory_order_relaxed);
+    return;
+  }
+  if (tracer.is_shared[index].load(std::memory_order_relaxed)) return;
   tracer.any_target.store(true, std::memory_order_seq_cst);
   // Sequentially consistent, as in share(): either we see that the word is shared, or it sees our target.
   site.target.store(std::uint64_t{id} << 32 | word, std::memory_order_seq_cst);
   if (tracer.is_shared[index].load(std::memory_order_seq_cst)) site.target.store(0, std::memory_order_relaxed);
 }
 
-// Calls write(view, id) for each session that wants the event.
+// Calls write(view, id, plan) for each session that wants the event; plan null: as it is.
 template <class Write>
 void for_sessions(detail::Site& site, Write write) noexcept {
   if (tracer.registry == nullptr) return;
   const int saved = errno;
   detail::ThreadState& thread = detail::ouro_thread;
   const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_acquire);
-  const std::uint64_t enabled = site.enabled.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
+  abi::Word& row = const_cast<abi::Word&>(*site.enabled.load(std::memory_order_relaxed));
+  const std::uint64_t enabled = row.load(std::memory_order_relaxed);
   for (std::uint32_t bits = static_cast<std::uint32_t>(enabled); bits != 0; bits &= bits - 1) {
     const auto slot = static_cast<std::uint32_t>(__builtin_ctz(bits));
     SessionView* view = slot < abi::kSessionSlots ? view_of(slot) : nullptr;
     if (view == nullptr) continue;
     know_oneself(thread);
     const std::uint32_t id = id_in(*view, site);
+    const Decided how = id != kNoId ? decide(*view, site, id) : Decided{Decision::plain, nullptr};
+    if (how.decision == Decision::off) {
+      switch_off(tracer.rows()[site.row.load(std::memory_order_relaxed)], *view);
+      continue;
+    }
     if ((thread.announced >> slot & 1) == 0) {
       thread.announced |= std::uint32_t{1} << slot;
       announce(*view, thread);
     }
-    write(*view, id);
-    if (enabled == abi::enabled_change(view->generation, slot)) remember(site, thread, *view, word, id);
+    if (id == kNoId || how.decision == Decision::no_room)
+      count_loss(*view, abi::Loss::table_full);
+    else
+      write(*view, id, how.plan);
+    if (enabled == abi::enabled_change(view->generation, slot)) remember(site, thread, *view, word, id, how.plan);
   }
   errno = saved;
 }
 
-std::uint64_t owner(const detail::ThreadState& thread) { return std::uint64_t{thread.tid} << 32 | thread.pid; }
+// One body, as the plan has it. True: it took no more than a section.
+bool write_planned(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word) noexcept {
+  detail::ThreadState& thread = detail::ouro_thread;
+  const auto* payload = static_cast<const std::byte*>(body) + detail::kTidSize;
+  if (!passes_filter(plan, payload, size - detail::kTidSize) || !passes_limits(plan)) return true;
+  constexpr std::uint64_t head[1] = {};  // the thread's id takes its place
+  if (word != 0 && ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, word, id, thread.tid, head, payload,
+                                                                                     size - detail::kTidSize))
+    return true;
+  std::memcpy(body, &thread.tid, sizeof thread.tid);
+  ring::write_slow(*view.channel, id, body, size, owner(thread));
+  return false;
+}
 
-void count_without_id(SessionView& view) noexcept {
-  view.channel->shared[0]->losses.lost[static_cast<std::size_t>(abi::Loss::table_full)].fetch_add(1, std::memory_order_relaxed);
+// By the plan that the event has, if it still holds. False: it does not.
+bool write_known(const detail::Site& site, void* body, std::size_t size) noexcept {
+  const auto* plan = static_cast<const Plan*>(site.plan.load(std::memory_order_acquire));
+  if (plan == nullptr) return false;
+  const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_relaxed);
+  detail::ThreadState& thread = detail::ouro_thread;
+  // Acquire; pairs with remember(): the plan is whole. The route's tag: the thread has made itself known to the session.
+  if (word == 0 || plan->word.load(std::memory_order_acquire) != word || thread.route.tag != word) return false;
+  if (!write_planned(*plan->view, plan->id, *plan, body, size, word)) {
+    const int saved = errno;
+    ring::refresh(thread.route, *plan->view->channel, word);
+    errno = saved;
+  }
+  return true;
 }
 
 }  // namespace
@@ -88,21 +136,32 @@ using namespace trace;
 __thread ThreadState ouro_thread = {};
 
 void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept {
-  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
-    if (id == kNoId) return count_without_id(view);
+  if (write_known(*site, body, size)) return;
+  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
+    if (plan != nullptr) return static_cast<void>(write_planned(view, id, *plan, body, size, 0));
     std::memcpy(body, &ouro_thread.tid, sizeof ouro_thread.tid);
     ring::write_slow(*view.channel, id, body, size, owner(ouro_thread));
   });
 }
 
 void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
-  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
-    if (id == kNoId) return count_without_id(view);
-    const ring::Reservation r = ring::reserve(*view.channel, id, size, owner(ouro_thread));
-    if (r.body == nullptr) return;
-    std::memcpy(r.body, &ouro_thread.tid, sizeof ouro_thread.tid);
-    put(context, r.body + sizeof ouro_thread.tid);
-    ring::commit(r);
+  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
+    const std::size_t payload_size = size - kTidSize;
+    // A filter wants to see it before it has a place, and on a handler's stack there may be no room.
+    std::byte* seen = nullptr;
+    if (plan != nullptr && plan->code_size != 0) {
+      void* const room = mmap(nullptr, payload_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (room == MAP_FAILED) return count_loss(view, abi::Loss::no_memory);
+      put(context, seen = static_cast<std::byte*>(room));
+    }
+    if (plan == nullptr || (passes_filter(*plan, seen, payload_size) && passes_limits(*plan)))
+      if (const ring::Reservation r = ring::reserve(*view.channel, id, size, owner(ouro_thread)); r.body != nullptr) {
+        std::memcpy(r.body, &ouro_thread.tid, kTidSize);
+        if (seen != nullptr) std::memcpy(r.body + kTidSize, seen, payload_size);
+        else put(context, r.body + kTidSize);
+        ring::commit(r);
+      }
+    if (seen != nullptr) munmap(seen, payload_size);
   });
 }
 

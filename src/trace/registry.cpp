@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/glob.hpp"
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
 #include "trace/text.hpp"
@@ -101,15 +100,18 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
   return static_cast<std::byte*>(base);
 }
 
+// Its magic makes it a registry to others: all but the rows must be there.
 void fill_header(abi::RegistryHeader& header, const std::uint64_t image_id[2]) noexcept {
+  struct stat status;
+  header.pid_namespace = stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
   header.version = abi::kRegistryVersion;
   header.pid = tracer.pid = getpid();
   header.start_time = base::start_time_of(header.pid);
   header.image_id[0] = image_id[0];
   header.image_id[1] = image_id[1];
   prctl(PR_GET_NAME, header.name);
-  header.magic.store(abi::kRegistryMagic, std::memory_order_release);
 }
+void publish() noexcept { tracer.header().magic.store(abi::kRegistryMagic, std::memory_order_seq_cst); }
 
 void get_image_id(std::uint64_t id[2]) noexcept {
   const auto* random = reinterpret_cast<const void*>(getauxval(AT_RANDOM));
@@ -153,6 +155,9 @@ void in_forked_child() noexcept {
     fill_header(tracer.header(), id);
     for (std::uint32_t i = 0; i < tracer.module_count; ++i)
       if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
+    publish();
+    // What left while this was made has looked for our registry in vain.
+    for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) leave_if_closed(k);
   }
   errno = saved;
 }
@@ -170,16 +175,44 @@ Need needed(const detail::Module& module) noexcept {
   return need;
 }
 
+// In slots of the program's own, before anybody else looks at them.
+void offer(std::uint32_t slot, const char* file, std::uint32_t generation) noexcept {
+  abi::SessionSlot& entry = tracer.header().slot[slot];
+  std::strcpy(entry.file, file);
+  entry.generation.store(generation, std::memory_order_relaxed);  // 0: whichever it has, which we see when we map it
+  entry.use.store(1, std::memory_order_relaxed);
+  entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
+}
+
 // The session that `ouro record` runs this program in.
-void take_session_from_environment() noexcept {
+std::uint32_t take_session_from_environment() noexcept {
   const char* name = secure_getenv("OURO_SESSION");
-  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr) return;
-  abi::SessionSlot& slot = tracer.header().slot[0];
-  if (std::strlen(name) >= sizeof slot.file) return;
-  std::strcpy(slot.file, name);
-  slot.generation.store(0, std::memory_order_relaxed);  // whichever it has: we see it when we map it
-  slot.use.store(1, std::memory_order_relaxed);
-  slot.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
+  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
+  offer(0, name, 0);
+  return 1;
+}
+
+// Those that are open to all programs.
+void take_sessions_for_everyone(std::uint32_t slot) noexcept {
+  char path[sizeof tracer.directory + 16];
+  Text(path).add(tracer.directory).add("/everyone");
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return;
+  abi::Everyone all;
+  struct stat status;
+  const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
+                    pread(fd, static_cast<void*>(&all), sizeof all, 0) == static_cast<ssize_t>(sizeof all) && all.magic == abi::kEveryoneMagic;
+  close(fd);
+  for (std::uint32_t k = 0; good && k < abi::kSessionSlots && slot < abi::kSessionSlots; ++k) {
+    abi::SessionSlot& entry = all.slot[k];
+    const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed);
+    if (entry.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
+    entry.file[sizeof entry.file - 1] = '\0';
+    if (*entry.file == '\0' || std::strchr(entry.file, '/') != nullptr) continue;
+    if (tracer.header().slot[0].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(entry.file, tracer.header().slot[0].file) == 0)
+      continue;  // the environment's as well
+    offer(slot++, entry.file, generation);
+  }
 }
 
 bool begin(const Need& need) noexcept {
@@ -194,7 +227,9 @@ bool begin(const Need& need) noexcept {
   tracer.registry = base;
   fill_header(tracer.header(), id);
   pthread_atfork(nullptr, nullptr, in_forked_child);
-  take_session_from_environment();
+  // The file is there, so whoever opens a session to all of us from now on finds it.
+  take_sessions_for_everyone(take_session_from_environment());
+  publish();
   return true;
 }
 
@@ -238,19 +273,9 @@ void share(std::uint32_t filter_index) noexcept {
 
 // An event that a session already asks for is on from its first moment.
 void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
-  abi::SchemaHeader schema_header;
-  std::memcpy(&schema_header, schema, sizeof schema_header);
-  char name[256];
-  const char* full = schema + sizeof schema_header;
-  std::size_t length = std::strlen(full);
-  if (schema_header.kind == abi::EventKind::span_begin) length -= std::strlen("_begin");
-  if (schema_header.kind == abi::EventKind::span_end) length -= std::strlen("_end");
-  if (length >= sizeof name) return;
-  std::memcpy(name, full, length);
-  name[length] = '\0';
   for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
     const SessionView* view = view_of(k);
-    if (view == nullptr || !wants(*view, name)) continue;
+    if (view == nullptr || !wants(*view, schema)) continue;
     std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
     const std::uint64_t change = abi::enabled_change(view->generation, k);
     while ((seen & std::uint64_t{1} << k) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
@@ -260,12 +285,8 @@ void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
     const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(std::memory_order_relaxed), k);
     while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
     }
-    // Has the session left meanwhile? Then it may have looked here before we wrote.
-    if (view_of(k) == view) continue;
-    for (seen = row.enabled.load(); (seen & std::uint64_t{1} << k) != 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change);) {
-    }
-    for (old = word.load(); (old & std::uint32_t{1} << k) != 0 && !word.compare_exchange_weak(old, old ^ bit);) {
-    }
+    // Has the session left meanwhile, or do its rules say otherwise by now? Then it may have looked here before we wrote.
+    if (view_of(k) != view || !wants(*view, schema)) switch_off(row, *view);
   }
 }
 
@@ -284,6 +305,8 @@ void add_site(detail::Site& site) noexcept {
   site.counted = true;
   if (tracer.users[i]++ != 0) return;
   row.state.store(abi::row_ready, std::memory_order_release);
+  // Fence; pairs with a tool's between its offer of a session and its look at our rows: it finds the row, or we find the session.
+  abi::fence(std::memory_order_seq_cst);
   join_sessions(row, site.schema);
 }
 

@@ -40,8 +40,9 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.thread_capacity = shared.thread_capacity;
   view.processes_offset = shared.processes_offset;
   view.process_capacity = shared.process_capacity;
-  view.patterns_offset = shared.patterns_offset;
-  view.patterns_size = shared.patterns_size;
+  view.rules_offset = shared.rules_offset;
+  view.rules_size = shared.rules_size;
+  view.contexts = shared.contexts;
   channel.cpus = shared.cpus;
   channel.stamped = true;
   channel.tsc = shared.clock == static_cast<std::uint32_t>(abi::ClockKind::tsc);
@@ -61,7 +62,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
          fits(view.schemas_offset, view.schemas_size, file_size) &&
          fits(view.threads_offset, std::uint64_t{view.thread_capacity} * sizeof(abi::ThreadRow), file_size) &&
          fits(view.processes_offset, std::uint64_t{view.process_capacity} * sizeof(abi::ProcessRow), file_size) &&
-         fits(view.patterns_offset, view.patterns_size, file_size);
+         view.rules_size <= abi::kRulesSize && fits(view.rules_offset, 2 * view.rules_size, file_size);
 }
 
 bool may_use_sections([[maybe_unused]] const ring::Channel& channel) noexcept {
@@ -76,8 +77,9 @@ bool may_use_sections([[maybe_unused]] const ring::Channel& channel) noexcept {
 
 // Reserves through the mapping; where the kernel cannot do that, through the file.
 int reserve_ring(const ring::Channel& channel, abi::RingHead& ring) noexcept {
-  const int error = ring::populate(channel, ring);
   auto& view = *static_cast<SessionView*>(channel.client);
+  if (view.retired.load(relaxed)) return ENODEV;  // zeros that nobody will read
+  const int error = ring::populate(channel, ring);
   if (error == 0) return 0;
   if (error == EINVAL) {  // before Linux 5.14
     char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
@@ -99,11 +101,32 @@ void* map_anonymous(std::size_t size) noexcept {
   return p == MAP_FAILED ? nullptr : p;
 }
 
+// Where a view's parts lie in its memory, of a session with `cpus` CPUs.
+struct ViewParts {
+  std::size_t channel, plans, whole;
+};
+ViewParts parts_of_view(std::uint64_t cpus) noexcept {
+  const std::size_t channel = (sizeof(SessionView) + 63) & ~std::size_t{63};
+  const std::size_t plans = (channel + sizeof(ring::Channel) + 2 * cpus * sizeof(abi::RingHead*) + 4095) & ~std::size_t{4095};
+  return {channel, plans, plans + kPlansSize};
+}
+
+// Memory for a view, all zeros; null: none.
+std::byte* take_view(std::size_t size) noexcept {
+  SessionView* spare = tracer.spare.exchange(nullptr, std::memory_order_acq_rel);
+  if (spare != nullptr && spare->memory_size == size) {
+    munmap(spare->base, spare->size);
+    void* const memory = mmap(spare, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (memory != MAP_FAILED) return static_cast<std::byte*>(memory);
+  }
+  return static_cast<std::byte*>(map_anonymous(size));
+}
+
 // Maps a session's file and fills a view; null if it is none of ours.
 SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return nullptr;
   struct stat status;
   std::byte* base = nullptr;
@@ -117,19 +140,21 @@ SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
   const auto size = static_cast<std::uint64_t>(status.st_size);
   auto* header = reinterpret_cast<abi::SessionHeader*>(base);
   const std::uint64_t cpus = header->cpus < 8192 ? header->cpus : 0;
-  const std::size_t view_size = (sizeof(SessionView) + 63) & ~std::size_t{63};
-  const std::size_t whole = view_size + sizeof(ring::Channel) + 2 * cpus * sizeof(abi::RingHead*);
-  auto* memory = static_cast<std::byte*>(map_anonymous(whole));
+  const ViewParts parts = parts_of_view(cpus);
+  std::byte* const memory = take_view(parts.whole);
   if (memory != nullptr) {
     auto* view = reinterpret_cast<SessionView*>(memory);
-    auto* channel = reinterpret_cast<ring::Channel*>(memory + view_size);
+    auto* channel = reinterpret_cast<ring::Channel*>(memory + parts.channel);
     std::uint64_t rings_offset = 0, ring_stride = 0;
     if (check(*header, size, *view, *channel, rings_offset, ring_stride) && channel->cpus == cpus &&
         header->state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open)) {
       view->slot = slot;
       view->base = base;
+      view->size = size;
+      view->memory_size = parts.whole;
       view->header = header;
       view->channel = channel;
+      view->plans = memory + parts.plans;
       channel->client = view;
       channel->reserve = reserve_ring;
       channel->per_cpu = may_use_sections(*channel);
@@ -138,10 +163,39 @@ SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
         channel->ring[i] = reinterpret_cast<abi::RingHead*>(base + rings_offset + i * ring_stride);
       return view;
     }
-    munmap(memory, whole);
+    munmap(memory, parts.whole);
   }
   munmap(base, size);
   return nullptr;
+}
+
+// A view that nobody but its maker ever saw.
+void drop(SessionView& view) noexcept {
+  munmap(view.base, view.size);
+  munmap(&view, view.memory_size);
+}
+
+// Another session has the slot. What somebody may still write goes into private zeros, and what was known of events is forgotten:
+// a filter word that comes again after 65,536 uses of the slot must not find it.
+void retire(SessionView& view) noexcept {
+  view.retired.store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
+  mmap(view.base, view.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  const std::uint32_t bit = std::uint32_t{1} << view.slot;
+  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p) {
+      auto& site = const_cast<detail::Site&>(**p);
+      std::uint64_t target = site.target.load(relaxed);
+      if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
+      const void* plan = site.plan.load(std::memory_order_seq_cst);
+      if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
+    }
+  const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
+  const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};
+  madvise(reinterpret_cast<void*>(known), end - known, MADV_DONTNEED);
+  // In kZombies sessions' time it is somebody else's memory.
+  const std::uint32_t place = tracer.zombies.fetch_add(1, relaxed) % kZombies;
+  SessionView* oldest = tracer.zombie[place].exchange(&view, std::memory_order_acq_rel);
+  if (oldest != nullptr) tracer.spare.exchange(oldest, std::memory_order_acq_rel);  // one that waits there already is left mapped
 }
 
 std::uint64_t hash_of(const char* bytes, std::uint32_t size) noexcept {  // FNV-1a
@@ -167,15 +221,40 @@ SessionView* view_of(std::uint32_t slot) noexcept {
     if (generation == 0) entry.state.store(static_cast<std::uint32_t>(abi::SlotState::free), relaxed);  // from the environment
     return nullptr;
   }
-  // Whoever comes second uses the first one's; its own is left mapped, as every view is.
-  if (!tracer.view[slot].compare_exchange_strong(present, view, std::memory_order_acq_rel, std::memory_order_acquire)) return present;
+  SessionView* const old = present;
+  // Whoever comes second uses the first one's.
+  if (!tracer.view[slot].compare_exchange_strong(present, view, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    drop(*view);
+    return present;
+  }
+  if (old != nullptr) retire(*old);
   entry.generation.store(view->generation, relaxed);
   tracer.epoch.fetch_add(1, std::memory_order_release);
   return view;
 }
 
-bool wants(const SessionView& view, const char* name) noexcept {
-  return base::selected(reinterpret_cast<const char*>(view.base + view.patterns_offset), view.patterns_size, name);
+void switch_off(abi::RegistryRow& row, const SessionView& view) noexcept {
+  const std::uint32_t k = view.slot;
+  const std::uint64_t change = abi::enabled_change(view.generation, k);
+  std::uint64_t seen = row.enabled.load();
+  while ((seen & std::uint64_t{1} << k) != 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
+  }
+  if (tracer.is_shared[row.filter_index].load(relaxed)) return;  // others' too
+  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+  const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(relaxed), k);
+  for (std::uint32_t old = word.load(); (old & std::uint32_t{1} << k) != 0 && !word.compare_exchange_weak(old, old ^ bit);) {
+  }
+}
+
+void leave_if_closed(std::uint32_t slot) noexcept {
+  const SessionView* view = tracer.view[slot].load(std::memory_order_acquire);
+  abi::SessionSlot& entry = tracer.header().slot[slot];
+  if (view == nullptr || entry.state.load(relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) ||
+      entry.generation.load(relaxed) != view->generation ||
+      view->header->state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open))
+    return;
+  for (std::uint32_t i = 0, n = tracer.header().row_count.load(relaxed); i < n; ++i) switch_off(tracer.rows()[i], *view);
+  entry.state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }
 
 std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t size) noexcept {

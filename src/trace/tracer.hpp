@@ -3,6 +3,7 @@
 //
 //   registry.cpp   the program's events as others see them; which are on
 //   session.cpp    sessions as this process sees them: mapping one, adding events, threads and processes to it
+//   plan.cpp       how a session wants an event: filter, limits, contexts
 //   emit.cpp       an event on its way, whenever it is not on the inline path
 //
 // Nothing here allocates from the heap, takes a lock, throws or prints. Where two threads, or a thread and a signal
@@ -20,19 +21,43 @@ namespace ouro::trace {
 inline constexpr std::uint32_t kMaxModules = 1024;
 inline constexpr std::uint32_t kNoId = ~std::uint32_t{0};
 
-// A session, mapped. Made whole, then published; never unmapped: some thread may always be inside. Its memory is
-// given back by whoever made the session, who punches holes into it.
+struct SessionView;
+
+// How an event is written to a session, where that takes more than its bytes.
+struct Plan {
+  std::atomic<std::uint32_t> word;  // the event's filter word under which its sites may go by this plan; 0: none
+  std::uint32_t id;
+  SessionView* view;
+  abi::EventRow* row;
+  std::uint32_t rate, every;  // as in abi::RuleHeader
+  std::uint32_t code_size;    // the filter as it stood in the rules, then as it is bound to the event, follow; 0: none
+  std::uint32_t bound_offset; // from here
+};
+
+// A session, mapped. Made whole, then published. Some thread may be inside for as long as it likes, so nothing of it is unmapped when the
+// session is over, or another takes its slot: its maker punches holes into its memory; as its successor in the slot is mapped, private zeros
+// take the place of what is left; and only when kZombies more have come is this memory used again.
 struct SessionView {
   std::uint32_t generation;
   std::uint32_t slot;
+  std::atomic<bool> retired;
   abi::SessionHeader* header;       // the mapping; counters only: the constants below were checked once
   std::byte* base;
-  std::uint64_t events_offset, schemas_offset, schemas_size, threads_offset, processes_offset, patterns_offset, patterns_size;
+  std::uint64_t size;               // of the mapping
+  std::uint64_t memory_size;        // of the view itself
+  std::uint64_t events_offset, schemas_offset, schemas_size, threads_offset, processes_offset, rules_offset, rules_size;
+  std::uint64_t contexts;
   std::uint32_t event_capacity, thread_capacity, process_capacity;
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
-  std::atomic<std::uint32_t> id[abi::kRegistryRows];  // the event's id in the session plus 1, by registry row; 0: not added yet
+  std::byte* plans;                 // kPlansSize bytes
+  std::atomic<std::uint32_t> plans_used;
+  std::atomic<std::uint32_t> id[abi::kRegistryRows];    // the event's id in the session plus 1, by registry row; 0: not added yet
+  std::atomic<std::uint64_t> plan[abi::kRegistryRows];  // {low half of the rules' version:32, Decision or a plan's place:32}, by registry row
 };
+
+inline constexpr std::uint32_t kPlansSize = 1 << 20;  // address space; memory as it is used
+inline constexpr std::uint32_t kZombies = 64;
 
 struct Tracer {
   std::byte* registry;              // the mapping; null: no registry, nothing is ever traced
@@ -49,6 +74,9 @@ struct Tracer {
   std::atomic<bool> any_target;
   std::atomic<SessionView*> view[abi::kSessionSlots];
   std::atomic<std::uint32_t> epoch;  // counts views published
+  std::atomic<SessionView*> zombie[kZombies];  // views whose slot another session has
+  std::atomic<std::uint32_t> zombies;
+  std::atomic<SessionView*> spare;   // to be used again
 
   abi::RegistryHeader& header() const { return *reinterpret_cast<abi::RegistryHeader*>(registry); }
   abi::RegistryRow* rows() const { return reinterpret_cast<abi::RegistryRow*>(registry + abi::kRegistryRowsOffset); }
@@ -61,8 +89,22 @@ extern constinit Tracer tracer;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.
 SessionView* view_of(std::uint32_t slot) noexcept;
-// Does the session want this event? `name`: without a span's _begin or _end.
-bool wants(const SessionView& view, const char* name) noexcept;
+// Takes the session out of the view's slot, where that is closed: as its maker would have.
+void leave_if_closed(std::uint32_t slot) noexcept;
+// Does a session's rule select this event? Its filter is not looked at.
+bool wants(const SessionView& view, const char* schema) noexcept;
+// How the session wants the event, which has this id in it. Async-signal-safe.
+enum class Decision : std::uint32_t { unknown = 0, off = 1, plain = 2, no_room = 3, plan = 64 };
+struct Decided {
+  Decision decision;
+  Plan* plan;  // if it is a plan
+};
+Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) noexcept;
+// Is this one event to be written? `payload`: its fields, behind the thread's id and the contexts.
+bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept;
+bool passes_limits(const Plan& plan) noexcept;
+// Takes the event out of the session in this slot, whose word has the bit.
+void switch_off(abi::RegistryRow& row, const SessionView& view) noexcept;
 // The event's id in the session; kNoId if its table is full.
 std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t size) noexcept;
 void announce(SessionView& view, const detail::ThreadState& thread) noexcept;

@@ -1,5 +1,5 @@
 // ouro/abi/registry_layout.hpp -- what a program can be asked to trace: a file PID.N in the runtime folder, made by
-// the program at its start. Version 2.
+// the program at its start. Version 3.
 //
 //   0                4096           20480                    rows_end          + blobs
 //   +----------------+--------------+------------------------+-----------------+
@@ -16,7 +16,7 @@
 // Switching an event on for session slot k: xor enabled_change() into its row's `enabled`, then filter_change() into its
 // filter word if bit k is not there yet. Off: the reverse, the filter word only if no other event that hashes to it has the
 // bit. Bit k belongs to whoever holds session slot k, so two tools never change one bit, and each changes by
-// compare-exchange. A word with one bit names the session: what an event or a thread found out under one value holds as
+// compare-exchange. As the session's rules change, `use` is counted up, and with it each word that has the bit. A word with one bit names the session: what an event or a thread found out under one value holds as
 // long as it sees that value.
 #pragma once
 #include <atomic>
@@ -27,8 +27,8 @@
 
 namespace ouro::abi {
 
-inline constexpr std::uint64_t kRegistryMagic = 0x3279727473676572;  // "regstry2"
-inline constexpr std::uint32_t kRegistryVersion = 2;
+inline constexpr std::uint64_t kRegistryMagic = 0x3379727473676572;  // "regstry3"
+inline constexpr std::uint32_t kRegistryVersion = 3;
 inline constexpr std::uint32_t kFilterWords = 4096;
 inline constexpr std::uint32_t kSessionSlots = 16;
 inline constexpr std::uint32_t kRegistryRows = 16384;
@@ -37,12 +37,20 @@ inline constexpr std::uint64_t kRegistryBlobs = std::uint64_t{8} << 20;  // addr
 enum class SlotState : std::uint32_t { free = 0, claimed = 1, offered = 2 };
 
 struct SessionSlot {
-  Word32 state;            // SlotState; tools claim by compare-exchange
+  Word32 state;            // SlotState; changed by tools that hold a lock (flock) on the file, but for a program's own start
   Word32 generation;       // the session's
-  Word32 use;              // counts claims of this slot; its lower half names the session in filter words
+  Word32 use;              // counts claims of this slot and changes of its session's rules; its lower half names the session in filter words
   char file[108];          // the session's file name in the runtime folder
 };
 static_assert(sizeof(SessionSlot) == 120);
+
+// The file "everyone" in the runtime folder: sessions that programs join by themselves as they start. A program makes its registry first, then
+// reads this; a tool changes this first, then looks for registries. So no program is missed.
+inline constexpr std::uint64_t kEveryoneMagic = 0x31656e6f79726576;  // "veryone1"
+struct Everyone {
+  std::uint64_t magic;
+  SessionSlot slot[kSessionSlots];  // `use` does not count. Changed by tools that hold a lock (flock) on the file
+};
 
 // How a session's bit changes an event's two words.
 constexpr std::uint64_t enabled_change(std::uint32_t generation, std::uint32_t slot) {
@@ -61,6 +69,7 @@ struct RegistryHeader {
   Word32 row_count;           // rows in use or given up; a row with no schema is empty
   std::uint32_t reserved;
   Word blobs_used;
+  std::uint64_t pid_namespace;  // inode of /proc/self/ns/pid: whose numbers `pid` is one of; 0: unknown
   SessionSlot slot[kSessionSlots];
 };
 static_assert(sizeof(RegistryHeader) <= 4096);

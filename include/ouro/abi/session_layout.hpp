@@ -1,10 +1,10 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 3.
+// every traced process of the session. Version 4.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
-//   | SessionHeader | patterns | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
+//   | SessionHeader | rules    | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
-//     creator; a few  creator    processes add, never remove        processes     head: creator; data: reserved
+//     creator; a few  tools      processes add, never remove        processes     head: creator; data: reserved
 //     counters                   (compare-exchange a row's state)    add           when that CPU first writes
 //
 // Rings 0 .. cpus-1 are per_cpu, cpus .. 2*cpus-1 shared (for threads without rseq and for clocks that cannot be
@@ -18,11 +18,12 @@
 #include <cstdint>
 
 #include <ouro/abi/ring_layout.hpp>
+#include <ouro/abi/rules_layout.hpp>
 
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 3;
+inline constexpr std::uint32_t kSessionVersion = 4;
 
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
@@ -44,16 +45,17 @@ struct SessionHeader {
   std::uint64_t schemas_offset, schemas_size;
   std::uint64_t threads_offset;
   std::uint64_t processes_offset;
-  std::uint64_t patterns_offset, patterns_size;
+  std::uint64_t rules_offset, rules_size;  // of each of the two areas
   std::uint32_t event_capacity, thread_capacity, process_capacity;
   std::int32_t creator_pid;
   std::uint8_t uuid[16];
+  std::uint64_t contexts;  // recorded with each event
   // Counters.
   alignas(64) Word schemas_used;
   Word threads_head;   // rows claimed since the beginning; row = head % capacity
   Word threads_tail;   // rows the recorder has read
   Word threads_lost;   // threads whose name found no row
-  Word reserved;
+  Word rules_version;  // of the list of rules (ouro/abi/rules_layout.hpp)
   Word processes_lost;
   Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
 };
@@ -64,9 +66,13 @@ struct EventRow {  // its index is the event's id in the trace
   std::uint32_t schema_size;
   std::uint64_t schema_offset;  // from schemas_offset
   std::uint64_t hash;           // of the schema's bytes
-  std::uint64_t reserved;
+  Word count;                   // records read so far; the recorder's
+  // Of an event with a limit, by all programs of the session:
+  Word window;                  // {second of CLOCK_MONOTONIC:32, events in it:32}
+  Word seen;                    // where one of so many is wanted
+  Word over_rate, not_sampled;  // left out
 };
-static_assert(sizeof(EventRow) == 32);
+static_assert(sizeof(EventRow) == 64);
 
 struct ThreadRow {
   Word32 state;

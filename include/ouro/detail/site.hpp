@@ -43,6 +43,7 @@ struct Site {
   std::atomic<std::uint64_t> target;  // {id:32, filter word under which it is the event's id:32}; 0: none
   std::atomic<std::uint32_t> row;     // in the registry
   bool counted;                       // among the row's users
+  std::atomic<const void*> plan;      // how its events are written out of line (trace::Plan); null: not known
 };
 
 // The statics of one event. Members of a hidden class, not locals: locals of inline functions are exported, and unique
@@ -54,7 +55,7 @@ struct __attribute__((visibility("hidden"))) SiteOf {
   static constinit Site site;
 };
 template <const auto& kSchema>
-constinit Site SiteOf<kSchema>::site{schema.bytes, sizeof schema.bytes, filter_index, {nullptr}, {0}, {0}, false};
+constinit Site SiteOf<kSchema>::site{schema.bytes, sizeof schema.bytes, filter_index, {nullptr}, {0}, {0}, false, {nullptr}};
 
 // What a thread knows of itself. Constant-initialised, initial-exec: an access is one instruction, and safe at first
 // touch in a signal handler.

@@ -1,0 +1,152 @@
+// `ouro enable` and `ouro disable`: other events for a session that is being recorded.
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/rules.hpp"
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/event_options.hpp"
+#include "cli/runtime.hpp"
+#include "cli/say.hpp"
+#include "format/event_class.hpp"
+#include "record/registry_file.hpp"
+#include "record/session_file.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kEnableHelp = R"(ouro enable switches events on in a session that is being recorded, from any terminal.
+
+Usage: ouro enable [OPTIONS] SESSION EVENT...
+
+SESSION is a name that ouro list --sessions shows. EVENT is a name or a pattern of *, ? and [set]. What a session wanted
+before stays; of all that was said about an event, the last counts, also for its filter and limits. Programs of the
+session that run are told at once, those that come later and libraries that are loaded later find it.
+
+Options:
+      --filter EXPR   only events for which it holds, such as 'total > 100 && user == "eve*"' (docs/filters.md)
+      --level LEVEL   only those of this level or graver: emergency, alert, critical, error, warning, notice, info,
+                      debug_system ... debug
+      --file GLOB     only those that stand in such a source file; a name without '/' is the last part of a path
+      --rate N        at most N events of a kind in a second, in all programs together; what is left out is counted
+      --sample N      one of every N events of a kind; what is left out is counted
+  -h, --help          this text
+
+Exit status: 0; 1 if it could not be done; 2 for a wrong command line.
+
+Examples:
+  ouro enable live 'shop:sql*'
+  ouro enable live shop:order --filter 'total > 100'
+)";
+
+constexpr const char* kDisableHelp = R"(ouro disable switches events off in a session that is being recorded, from any terminal.
+
+Usage: ouro disable [OPTIONS] SESSION EVENT...
+
+SESSION is a name that ouro list --sessions shows. EVENT is a name or a pattern of *, ? and [set].
+
+Options:
+      --level LEVEL   only those of this level or graver
+      --file GLOB     only those that stand in such a source file
+  -h, --help          this text
+
+Exit status: 0; 1 if it could not be done; 2 for a wrong command line.
+
+Examples:
+  ouro disable live 'shop:sql*'
+  ouro disable live '*'                 the session goes on, without events, until some are enabled
+)";
+
+struct Registries {
+  std::vector<record::RegistryFile> list;
+  std::vector<std::vector<std::byte>> schemas;
+};
+
+// Of the programs that are in the session.
+Registries registries_of(const std::string& folder, const record::SessionName& session) {
+  Registries out;
+  for (const std::string& path : record::find_registries(folder)) {
+    Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_write);
+    if (!registry || !registry->slot_of(session)) continue;
+    for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.schemas.push_back(registry->schema(i));
+    out.list.push_back(std::move(*registry));
+  }
+  return out;
+}
+
+bool selects(const record::Rule& rule, const std::vector<std::byte>& schema) {
+  record::Rule any = rule;
+  any.excludes = false;
+  const Result<std::vector<std::byte>> list = record::encode(std::vector<record::Rule>{any});
+  const Result<format::EventClass> event = format::parse_schema(schema);
+  char name[256];
+  base::EventFacts facts;
+  base::Rule found;
+  return list && event && base::facts_of(reinterpret_cast<const char*>(schema.data()), name, facts) &&
+         base::find_rule(list->data(), list->size(), facts, found);
+}
+
+int change(const std::string& command, const std::string& session_name, const std::vector<record::Rule>& rules) {
+  const auto refuse = [&](const Error& error) {
+    say("error: %s: %s", command.c_str(), error.text.c_str());
+    return 1;
+  };
+  const Result<base::RuntimeDir> runtime = runtime_dir(false);
+  if (!runtime) return refuse(runtime.error());
+  Result<record::SessionFile> session = record::SessionFile::open(runtime->path, session_name);
+  if (!session) return refuse(session.error());
+  Result<record::SessionFile::Change> locked = session->change();
+  if (!locked) return refuse(locked.error());
+  Registries programs = registries_of(runtime->path, session->name());
+  if (Status checked = check_filters(rules, programs.schemas, say_line); !checked) return refuse(checked.error());
+  std::vector<record::Rule> all = locked->rules();
+  for (const record::Rule& rule : rules) {
+    all = record::with_rule(std::move(all), rule);
+    if (!programs.list.empty() &&
+        std::none_of(programs.schemas.begin(), programs.schemas.end(), [&](const auto& schema) { return selects(rule, schema); }))
+      say("warning: %s: '%s' matches no event that the session's programs have now", command.c_str(), rule.name.c_str());
+  }
+  const Result<std::vector<std::byte>> list = locked->set(all);
+  if (!list) return refuse(list.error());
+  std::uint32_t events = 0;
+  bool complete = true;
+  for (record::RegistryFile& program : programs.list) {
+    const base::Fd lock = program.lock();
+    const Result<std::uint32_t> on = lock ? program.attach(session->name(), *list) : errorf(EBUSY, "process %d: its registry is locked", program.pid());
+    if (!on) refuse(on.error());
+    complete &= static_cast<bool>(on);
+    events += on ? *on : 0;
+  }
+  std::printf("session %s: %u events of %zu processes are on\n", session_name.c_str(), events, programs.list.size());
+  return complete ? 0 : 1;
+}
+
+int run(int argc, char** argv, bool enables, const char* help) {
+  const std::string command = argv[0];
+  CLI::App app("ouro " + command);
+  std::string session;
+  std::vector<std::string> events;
+  EventOptions options;
+  app.add_option("session", session);
+  app.add_option("events", events);
+  options.define(app, false);
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, help)) return *status;
+  if (session.empty()) return usage_error(command, "no SESSION, want one (hint: ouro list --sessions)");
+  if (events.empty()) return usage_error(command, "no EVENT, want a name or a pattern, such as 'shop:*'");
+  for (std::string& event : events) {
+    if (event.starts_with('!')) return usage_error(command, "EVENT is '" + event + "', want a name or a pattern (hint: ouro disable)");
+    if (!enables) event.insert(0, "!");
+  }
+  const Result<std::vector<record::Rule>> rules = options.rules(app, events);
+  if (!rules) return usage_error(command, rules.error().text);
+  return change(command, session, *rules);
+}
+
+}  // namespace
+
+int enable_command(int argc, char** argv) { return run(argc, argv, true, kEnableHelp); }
+int disable_command(int argc, char** argv) { return run(argc, argv, false, kDisableHelp); }
+
+}  // namespace ouro::cli

@@ -1,0 +1,39 @@
+// record/target.hpp -- a process that somebody wants to trace, named by its pid as we see it: where its registry is, whose it is.
+//
+//   /proc/PID/maps   a program has its registry mapped, under the name PID.N as its own namespaces show it
+//   /proc/PID/root   the folder that it lies in, as the program sees it: also in a container
+//
+// Nothing that the program says of itself is believed: user and pid come from the kernel, a registry is what the program has mapped (same
+// inode), and its folder is entered without following a link out of the program's root.
+#pragma once
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include <ouro/result.hpp>
+
+#include "base/fd.hpp"
+
+namespace ouro::record {
+
+struct Target {
+  int pid = 0;                          // in our PID namespace
+  int inner_pid = 0;                    // in its own
+  uid_t uid = 0;                        // effective
+  gid_t gid = 0;
+  std::string name;                     // of the process
+  base::Fd pidfd;                       // readable once it has ended
+  base::Fd folder;                      // its runtime folder
+  dev_t device = 0;                     // the folder's
+  ino_t inode = 0;
+  std::string shown_folder;             // as it sees it
+};
+
+// Error: no such process, not ours to trace, no events, or no way to its folder; the text says which, and what to do.
+Result<Target> find_target(int pid);
+
+// Processes whose name matches the glob: those that have a registry mapped where we may look.
+std::vector<int> find_pids(const std::string& name);
+
+}  // namespace ouro::record
