@@ -18,10 +18,11 @@ struct Bound;
 enum class BindStatus : std::uint8_t {
   ok,
   // The filter is good, but not for this event: the event is not selected.
-  no_such_field,   // nor a label of the other side, nor a context
-  no_such_label,   // a text that is no label of the labelled field on the other side
+  no_such_field,   // nor a context
+  no_such_label,   // nor is what is compared with a labelled field one of its labels
   number_and_text, // one side is a number, the other a text
-  not_a_number,    // a text is masked, tested by itself or asked whether it is less
+  not_an_integer,  // what is masked
+  no_order,        // texts are equal or not, never less
   wants_element,   // an array or sequence without [index]
   no_elements,     // [index] of something else
   no_length,       // len() of a scalar
@@ -40,7 +41,7 @@ struct BindResult {
 };
 
 // Enough memory for any filter and any event.
-inline constexpr std::size_t kMaxBoundSize = 12 * 1024;
+inline constexpr std::size_t kMaxBoundSize = 6 * 1024;
 
 // How much memory bind() wants for this code, whatever the event. 0: the code is not in order.
 std::size_t bound_size(std::span<const std::byte> code) noexcept;
