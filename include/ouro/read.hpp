@@ -128,7 +128,7 @@ struct EventClass {
   abi::EventKind kind = abi::EventKind::point;
   std::string file;  // where it stands in the source; "" if not stated
   std::uint32_t line = 0;
-  bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost
+  bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost, ouro:left_out
   std::size_t index = 0;               // in Trace::classes()
   std::vector<Field> context, fields;  // context: of the event alone
 };

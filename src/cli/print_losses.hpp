@@ -12,17 +12,23 @@ namespace ouro::cli {
 
 class Losses {
  public:
-  // Every event of the trace; all but ouro:lost are ignored.
+  // Every event of the trace; all but ouro:lost and ouro:left_out are ignored.
   void see(const read::Event& event) {
     if (event.type->is_state) see_state(event);
   }
   // After the last event.
   std::uint64_t total(const read::Trace& trace) const;
   const std::map<std::string, std::uint64_t>& by_cause() const { return by_cause_; }
+  // What was not wanted, by event: above a rate, not among the samples.
+  struct LeftOut {
+    std::uint64_t over_rate = 0, not_sampled = 0;
+  };
+  const std::map<std::string, LeftOut>& left_out() const { return left_out_; }
 
  private:
   void see_state(const read::Event& event);
   std::map<std::string, std::uint64_t> by_cause_;
+  std::map<std::string, LeftOut> left_out_;
 };
 
 // One line on stderr per damaged place (the first few), and one that says what it means. Returns the exit status.

@@ -370,6 +370,8 @@ void report(const record::Summary& summary, const record::SessionOptions& sessio
       number(summary.streams), human_bytes(summary.bytes).c_str(), folder.path().c_str());
   for (std::size_t i = 0; i < abi::kLossCauses; ++i)
     if (summary.lost[i] != 0) say("lost %llu events: %s", number(summary.lost[i]), hint_for(static_cast<abi::Loss>(i)));
+  if (summary.over_rate != 0) say("left out %llu events above --rate, as asked for (ouro stats says which)", number(summary.over_rate));
+  if (summary.not_sampled != 0) say("left out %llu events that are not among the samples, as asked for (ouro stats says which)", number(summary.not_sampled));
   if (summary.unwritten != 0)
     say("lost %llu events: they could not be written to %s", number(summary.unwritten), folder.path().c_str());
   if (summary.rings_refused != 0)

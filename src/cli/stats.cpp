@@ -187,7 +187,11 @@ void print_streams(const read::Trace& trace, const Stats& stats) {
     std::printf("%s%" PRIu64 " %s", separator, count, cause.c_str());
     separator = ", ";
   }
-  std::puts("\n");
+  std::puts("");
+  for (const auto& [event, out] : stats.losses().left_out())
+    std::printf("Left out of %s, as asked for: %" PRIu64 " above the rate, %" PRIu64 " not sampled\n", printable(event).c_str(), out.over_rate,
+                out.not_sampled);
+  std::puts("");
 }
 
 void print_threads(const Stats& stats) {
@@ -234,7 +238,7 @@ nlohmann::ordered_json json_span(const std::string& name, const SpanStats& span)
 void print_json(const std::string& folder, const read::Trace& trace, const Stats& stats) {
   using Json = nlohmann::ordered_json;
   Json events = Json::array(), spans = Json::array(), counters = Json::array(), streams = Json::array(),
-       threads = Json::array(), damage = Json::array(), causes = Json::object();
+       threads = Json::array(), damage = Json::array(), causes = Json::object(), left_out = Json::object();
   for (const auto* e : sorted(stats.by_event(), kWeight)) {
     Json event{{"name", e->first}, {"count", e->second.count}, {"bytes", e->second.bytes}};
     event["per_second"] =
@@ -270,6 +274,7 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
   for (const auto& [cause, count] : stats.losses().by_cause()) causes[cause] = count;
   for (const read::Damage& d : trace.damage())
     damage.push_back({{"file", d.file}, {"offset", d.offset}, {"text", d.text}});
+  for (const auto& [event, n] : stats.losses().left_out()) left_out[event] = {{"over_rate", n.over_rate}, {"not_sampled", n.not_sampled}};
   const Json out{{"trace", folder},
                  {"complete", trace.complete()},
                  {"time", {{"begin_ns", stats.first_ns()}, {"end_ns", stats.last_ns()}, {"seconds", stats.seconds()}}},
@@ -279,6 +284,7 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
                  {"counters", counters},
                  {"streams", streams},
                  {"lost", {{"total", stats.losses().total(trace)}, {"by_cause", causes}}},
+                 {"left_out", left_out},
                  {"threads", threads},
                  {"damage", damage}};
   std::puts(out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());

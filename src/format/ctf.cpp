@@ -273,6 +273,10 @@ EventClass state_class(StateEvent id) {
       out.fields = {scalar("cpu", FieldType::u32), ring_kind("ring"), scalar("cause", FieldType::string),
                     scalar("count", FieldType::u64)};
       break;
+    case StateEvent::left_out:
+      out.name = "ouro:left_out";
+      out.fields = {scalar("event", FieldType::string), scalar("over_rate", FieldType::u64), scalar("not_sampled", FieldType::u64)};
+      break;
   }
   return out;
 }
@@ -319,7 +323,7 @@ std::string metadata_text(const TraceDescription& trace) {
   add_env(out, trace.env);
   add_clock(out, trace.clock, trace.uuid);
   add_streams(out);
-  for (const StateEvent id : {StateEvent::process, StateEvent::thread, StateEvent::lost})
+  for (const StateEvent id : {StateEvent::process, StateEvent::thread, StateEvent::lost, StateEvent::left_out})
     add_event(out, static_cast<std::uint32_t>(id), 1, state_class(id));
   for (const auto& [id, event] : trace.events) add_event(out, id, 0, event);
   return out;
@@ -367,6 +371,13 @@ void append_lost(std::vector<std::byte>& out, std::uint64_t stamp, std::uint32_t
   put(out, static_cast<std::uint8_t>(ring));
   put(out, cause);
   put(out, count);
+}
+
+void append_left_out(std::vector<std::byte>& out, std::uint64_t stamp, const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled) {
+  put_header(out, StateEvent::left_out, stamp);
+  put(out, event);
+  put(out, over_rate);
+  put(out, not_sampled);
 }
 
 }  // namespace ouro::format

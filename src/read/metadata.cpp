@@ -192,7 +192,8 @@ class Builder {
     event.level = level <= 1'000'000 ? static_cast<int>(level) : -1;
     if (const std::string uri = text(block, "model.emf.uri"); !uri.empty()) take_uri(uri, event);
     event.is_state = stream.id == 1 && is_ours() &&
-                     (event.name == "ouro:process" || event.name == "ouro:thread" || event.name == "ouro:lost");
+                     (event.name == "ouro:process" || event.name == "ouro:thread" || event.name == "ouro:lost" ||
+                      event.name == "ouro:left_out");
     std::string unused;
     Result<Field> context = layout.scope("event.context", type(block, "context"), unused);
     if (!context) return context.error();

@@ -176,6 +176,17 @@ void Recorder::drain_rest(RingDrain& ring) {
                 "': a record was never finished, and what stands behind it is left out");
 }
 
+void Recorder::add_left_out(Summary& out) {
+  for (const auto& [id, event] : events_.events()) {
+    const abi::EventRow& row = session_->event(id);
+    const std::uint64_t over_rate = row.over_rate.load(std::memory_order_relaxed), not_sampled = row.not_sampled.load(std::memory_order_relaxed);
+    if (over_rate + not_sampled == 0) continue;
+    state_.add_left_out(event.name, over_rate, not_sampled);
+    out.over_rate += over_rate;
+    out.not_sampled += not_sampled;
+  }
+}
+
 Summary Recorder::finish() {
   for (RingDrain& ring : rings_) {
     if (in_overwrite_mode()) ring.bury_dead();
@@ -199,6 +210,8 @@ Summary Recorder::finish() {
       if (lost != 0) state_.add_lost(ring.cpu(), ring.kind(), kLossNames[i], lost);
     }
   }
+  events_.update();
+  add_left_out(out);
   update_tables(true);
   if (Status closed = state_.close(); !closed) fail(closed.error());
   const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns;
@@ -206,7 +219,7 @@ Summary Recorder::finish() {
     std::this_thread::sleep_for(kShortestBaseline - age);
   write_metadata();
   const abi::SessionHeader& header = session_->header();
-  out.threads_lost = header.threads_lost.load(std::memory_order_relaxed) + state_.threads_skipped();
+  out.threads_lost = header.threads_lost.load(std::memory_order_relaxed) + state_.skipped();
   out.processes_lost = header.processes_lost.load(std::memory_order_relaxed);
   out.rings_refused = header.rings_refused.load(std::memory_order_relaxed);
   out.bytes += state_.file().bytes() + folder_->metadata_bytes();

@@ -33,6 +33,7 @@ struct Summary {
   std::uint64_t rings_poisoned = 0;
   std::uint64_t rings_unfinished = 0;  // with a record that was still being written
   std::uint64_t clock_error_ns = 0;
+  std::uint64_t over_rate = 0, not_sampled = 0;  // events left out because that was asked for
   bool complete = true;  // nothing is missing by the recorder's own fault or somebody's poison
 
   std::uint64_t lost_total() const;
@@ -57,6 +58,7 @@ class Recorder {
   bool in_overwrite_mode() const { return session_->options().mode == abi::FullMode::overwrite; }
   double drain_all(bool include_current);
   void drain_rest(RingDrain& ring);
+  void add_left_out(Summary& out);
   void update_tables(bool is_end);
   void write_metadata();
   std::chrono::microseconds pause_after(double share, std::chrono::microseconds since_last);

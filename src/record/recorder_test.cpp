@@ -254,7 +254,7 @@ TEST(StateStream, AThreadThatWasKilledAtItsRowIsSkippedAfterASecond) {
   EXPECT_EQ(program.header().threads_tail.load(), 0u);
   state.update(6'000'000'000);
   EXPECT_EQ(program.header().threads_tail.load(), 2u);
-  EXPECT_EQ(state.threads_skipped(), 1u);
+  EXPECT_EQ(state.skipped(), 1u);
 }
 
 TEST_F(RecorderTest, AWriteErrorIsSaidOnceCountedAndTheTraceStaysReadable) {

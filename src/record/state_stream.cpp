@@ -48,33 +48,26 @@ std::string command_line_of(std::int32_t pid) {
 }
 
 void StateStream::update(std::uint64_t now_ns) {
+  abi::SessionHeader& header = session_->header();
+  // Processes first: who knows a thread by its process finds that.
+  empty(new_processes_, session_->options().process_capacity, header.processes_head, header.processes_tail, now_ns, &StateStream::take_process);
+  empty(new_threads_, session_->options().thread_capacity, header.threads_head, header.threads_tail, now_ns, &StateStream::take_thread);
+}
+
+void StateStream::empty(Queue& queue, std::uint64_t capacity, abi::Word& shared_head, abi::Word& shared_tail, std::uint64_t now_ns,
+                        bool (StateStream::*take)(std::uint32_t)) {
   // Acquire; pairs with the claim: a row below head is claimed, or about to be.
-  const std::uint64_t capacity = session_->options().thread_capacity;
-  const std::uint64_t head = session_->header().threads_head.load(std::memory_order_acquire);
-  for (std::uint64_t room = std::min(head > tail_ ? head - tail_ : 0, capacity); room > 0; --room) {
-    if (!take_thread(static_cast<std::uint32_t>(tail_ % capacity))) {
-      if (waiting_since_ns_ == 0) waiting_since_ns_ = now_ns;
-      if (now_ns - waiting_since_ns_ < kPatience_ns) break;
-      ++threads_skipped_;
+  const std::uint64_t head = shared_head.load(std::memory_order_acquire);
+  for (std::uint64_t room = std::min(head > queue.tail ? head - queue.tail : 0, capacity); room > 0; --room) {
+    if (!(this->*take)(static_cast<std::uint32_t>(queue.tail % capacity))) {
+      if (queue.waiting_since_ns == 0) queue.waiting_since_ns = now_ns;
+      if (now_ns - queue.waiting_since_ns < kPatience_ns) break;
+      ++skipped_;
     }
-    waiting_since_ns_ = 0;
-    ++tail_;
+    queue.waiting_since_ns = 0;
+    ++queue.tail;
     // Release: the row was read and freed before a program may claim it again.
-    session_->header().threads_tail.store(tail_, std::memory_order_release);
-  }
-  const auto state = [&](std::uint32_t i) { return session_->process(i).state.load(std::memory_order_acquire); };
-  std::erase_if(claimed_processes_, [&](std::uint32_t i) {
-    if (state(i) != abi::row_ready) return false;
-    take_process(i);
-    return true;
-  });
-  for (; next_process_ < session_->options().process_capacity; ++next_process_) {
-    const std::uint32_t seen = state(next_process_);
-    if (seen == abi::row_free) break;
-    if (seen == abi::row_ready)
-      take_process(next_process_);
-    else
-      claimed_processes_.push_back(next_process_);
+    shared_tail.store(queue.tail, std::memory_order_release);
   }
 }
 
@@ -91,15 +84,19 @@ bool StateStream::take_thread(std::uint32_t index) {
   return true;
 }
 
-void StateStream::take_process(std::uint32_t index) {
-  const abi::ProcessRow& row = session_->process(index);
+bool StateStream::take_process(std::uint32_t index) {
+  abi::ProcessRow& row = session_->process(index);
+  if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
   const std::int32_t pid = row.pid, parent = row.parent_pid;
   const std::uint64_t stamp = row.stamp, start = row.start_time;
+  const std::string name = text_of(row.name);
+  row.state.store(abi::row_free, std::memory_order_relaxed);
   const std::string cmdline = base::is_alive(pid, start) ? command_line_of(pid) : std::string();
   std::vector<std::byte> bytes;
-  format::append_process(bytes, stamp, pid, parent, text_of(row.name), cmdline);
+  format::append_process(bytes, stamp, pid, parent, name, cmdline);
   add_event(stamp, std::move(bytes));
   ++processes_;
+  return true;
 }
 
 void StateStream::refresh_names() {
@@ -128,6 +125,13 @@ void StateStream::add_lost(std::uint32_t cpu, abi::RingKind ring, const std::str
   const std::uint64_t stamp = clock::now(session_->options().clock);
   std::vector<std::byte> bytes;
   format::append_lost(bytes, stamp, cpu, ring, cause, count);
+  add_event(stamp, std::move(bytes));
+}
+
+void StateStream::add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled) {
+  const std::uint64_t stamp = clock::now(session_->options().clock);
+  std::vector<std::byte> bytes;
+  format::append_left_out(bytes, stamp, event, over_rate, not_sampled);
   add_event(stamp, std::move(bytes));
 }
 

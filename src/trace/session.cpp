@@ -57,7 +57,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
          channel.subbuf_size <= abi::kMaxSubbufSize &&
          abi::kRingDataOffset + (std::uint64_t{channel.subbuf_count} + 1) * channel.subbuf_size <= ring_stride &&
          ring_stride <= 2 * abi::kMaxRingData && rings_offset % 4096 == 0 && ring_stride % 4096 == 0 &&
-         fits(rings_offset, 2 * std::uint64_t{channel.cpus} * ring_stride, file_size) && view.thread_capacity != 0 &&
+         fits(rings_offset, 2 * std::uint64_t{channel.cpus} * ring_stride, file_size) && view.thread_capacity != 0 && view.process_capacity != 0 &&
          fits(view.events_offset, std::uint64_t{view.event_capacity} * sizeof(abi::EventRow), file_size) &&
          fits(view.schemas_offset, view.schemas_size, file_size) &&
          fits(view.threads_offset, std::uint64_t{view.thread_capacity} * sizeof(abi::ThreadRow), file_size) &&
@@ -289,21 +289,34 @@ std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t siz
 
 namespace {
 
+// A row at the end of a queue, claimed; null: the queue is full.
+template <class Row>
+Row* claim_row(Row* rows, std::uint32_t capacity, abi::Word& queue_head, abi::Word& queue_tail, abi::Word& lost) noexcept {
+  std::uint64_t head = queue_head.load(relaxed);
+  do {
+    if (head - queue_tail.load(std::memory_order_acquire) >= capacity) {
+      lost.fetch_add(1, relaxed);
+      return nullptr;
+    }
+  } while (!queue_head.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, relaxed));
+  Row* const row = rows + head % capacity;
+  row->state.store(abi::row_claimed, relaxed);
+  return row;
+}
+
 void add_process(SessionView& view, const detail::ThreadState& thread) noexcept {
-  auto* rows = reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset);
-  for (std::uint32_t i = 0; i < view.process_capacity; ++i) {
-    std::uint32_t state = abi::row_free;
-    if (!rows[i].state.compare_exchange_strong(state, abi::row_claimed, std::memory_order_acq_rel, relaxed)) continue;
-    rows[i].pid = static_cast<std::int32_t>(thread.pid);
-    rows[i].parent_pid = getppid();
-    rows[i].start_time = base::start_time_of(static_cast<int>(thread.pid));
-    rows[i].stamp = view.channel->now();
-    std::memcpy(rows[i].name, tracer.header().name, sizeof rows[i].name);
-    if (tracer.pid == static_cast<std::int32_t>(thread.pid)) Text(rows[i].registry).add(tracer.file);
-    rows[i].state.store(abi::row_ready, std::memory_order_release);
-    return;
-  }
-  view.header->processes_lost.fetch_add(1, relaxed);
+  abi::SessionHeader& header = *view.header;
+  abi::ProcessRow* const row = claim_row(reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
+                                         header.processes_head, header.processes_tail, header.processes_lost);
+  if (row == nullptr) return;
+  row->pid = static_cast<std::int32_t>(thread.pid);
+  row->parent_pid = getppid();
+  row->start_time = base::start_time_of(static_cast<int>(thread.pid));
+  row->stamp = view.channel->now();
+  std::memcpy(row->name, tracer.header().name, sizeof row->name);
+  Text name(row->registry);
+  if (tracer.pid == static_cast<std::int32_t>(thread.pid)) name.add(tracer.file);
+  row->state.store(abi::row_ready, std::memory_order_release);
 }
 
 }  // namespace
@@ -312,20 +325,14 @@ void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   const auto pid = static_cast<std::int32_t>(thread.pid);
   if (view.announced_pid.exchange(pid, relaxed) != pid) add_process(view, thread);
   abi::SessionHeader& header = *view.header;
-  std::uint64_t head = header.threads_head.load(relaxed);
-  do {
-    if (head - header.threads_tail.load(std::memory_order_acquire) >= view.thread_capacity) {
-      header.threads_lost.fetch_add(1, relaxed);
-      return;
-    }
-  } while (!header.threads_head.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, relaxed));
-  abi::ThreadRow& row = reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset)[head % view.thread_capacity];
-  row.state.store(abi::row_claimed, relaxed);
-  row.pid = pid;
-  row.tid = static_cast<std::int32_t>(thread.tid);
-  row.stamp = view.channel->now();
-  prctl(PR_GET_NAME, row.name);
-  row.state.store(abi::row_ready, std::memory_order_release);
+  abi::ThreadRow* const row = claim_row(reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset), view.thread_capacity,
+                                        header.threads_head, header.threads_tail, header.threads_lost);
+  if (row == nullptr) return;
+  row->pid = pid;
+  row->tid = static_cast<std::int32_t>(thread.tid);
+  row->stamp = view.channel->now();
+  prctl(PR_GET_NAME, row->name);
+  row->state.store(abi::row_ready, std::memory_order_release);
 }
 
 }  // namespace ouro::trace

@@ -52,11 +52,13 @@ struct SessionHeader {
   std::uint64_t contexts;  // recorded with each event
   // Counters.
   alignas(64) Word schemas_used;
+  // Threads and processes each say their name once, in a queue that the recorder empties.
   Word threads_head;   // rows claimed since the beginning; row = head % capacity
   Word threads_tail;   // rows the recorder has read
   Word threads_lost;   // threads whose name found no row
   Word rules_version;  // of the list of rules (ouro/abi/rules_layout.hpp)
   Word processes_lost;
+  Word processes_head, processes_tail;  // as of threads
   Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
 };
 static_assert(sizeof(SessionHeader) <= 4096);
