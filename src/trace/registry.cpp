@@ -286,7 +286,7 @@ void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
     while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
     }
     // Has the session left meanwhile, or do its rules say otherwise by now? Then it may have looked here before we wrote.
-    if (view_of(k) != view || !wants(*view, schema)) switch_off(row, *view);
+    if (view_of(k) != view || !wants(*view, schema)) switch_off(row, k, view->generation);
   }
 }
 

@@ -122,11 +122,12 @@ std::byte* take_view(std::size_t size) noexcept {
   return static_cast<std::byte*>(map_anonymous(size));
 }
 
-// Maps a session's file and fills a view; null if it is none of ours.
-SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
+// Maps a session's file and fills a view; null if it is none of ours. `gone`: it never will be one again.
+SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  gone = fd < 0 && errno == ENOENT;
   if (fd < 0) return nullptr;
   struct stat status;
   std::byte* base = nullptr;
@@ -142,6 +143,7 @@ SessionView* open_session(const char* file, std::uint32_t slot) noexcept {
   const std::uint64_t cpus = header->cpus < 8192 ? header->cpus : 0;
   const ViewParts parts = parts_of_view(cpus);
   std::byte* const memory = take_view(parts.whole);
+  gone = true;
   if (memory != nullptr) {
     auto* view = reinterpret_cast<SessionView*>(memory);
     auto* channel = reinterpret_cast<ring::Channel*>(memory + parts.channel);
@@ -206,6 +208,32 @@ std::uint64_t hash_of(const char* bytes, std::uint32_t size) noexcept {  // FNV-
 
 }  // namespace
 
+void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
+  const std::uint64_t change = abi::enabled_change(generation, slot);
+  std::uint64_t seen = row.enabled.load();
+  while ((seen & std::uint64_t{1} << slot) != 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
+  }
+  if (tracer.is_shared[row.filter_index].load(relaxed)) return;  // others' too
+  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+  const std::uint32_t bit = abi::filter_change(tracer.header().slot[slot].use.load(relaxed), slot);
+  for (std::uint32_t old = word.load(); (old & std::uint32_t{1} << slot) != 0 && !word.compare_exchange_weak(old, old ^ bit);) {
+  }
+}
+
+void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept {
+  for (std::uint32_t i = 0, n = tracer.header().row_count.load(relaxed); i < n; ++i) switch_off(tracer.rows()[i], slot, generation);
+  tracer.header().slot[slot].state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
+}
+
+void leave_if_closed(std::uint32_t slot) noexcept {
+  const SessionView* view = tracer.view[slot].load(std::memory_order_acquire);
+  const abi::SessionSlot& entry = tracer.header().slot[slot];
+  if (view != nullptr && entry.state.load(relaxed) == static_cast<std::uint32_t>(abi::SlotState::offered) &&
+      entry.generation.load(relaxed) == view->generation &&
+      view->header->state.load(relaxed) != static_cast<std::uint32_t>(abi::SessionState::open))
+    leave_slot(slot, view->generation);
+}
+
 SessionView* view_of(std::uint32_t slot) noexcept {
   abi::SessionSlot& entry = tracer.header().slot[slot];
   if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return nullptr;
@@ -216,9 +244,14 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
   if (std::strchr(file, '/') != nullptr) return nullptr;
-  SessionView* view = open_session(file, slot);
-  if (view == nullptr || (generation != 0 && view->generation != generation)) {
-    if (generation == 0) entry.state.store(static_cast<std::uint32_t>(abi::SlotState::free), relaxed);  // from the environment
+  bool gone = false;
+  SessionView* view = open_session(file, slot, gone);
+  if (view != nullptr && generation != 0 && view->generation != generation) {
+    drop(*view);  // another session of that name
+    view = nullptr;
+  }
+  if (view == nullptr) {
+    if (gone || generation == 0) leave_slot(slot, generation);
     return nullptr;
   }
   SessionView* const old = present;
@@ -231,30 +264,6 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   entry.generation.store(view->generation, relaxed);
   tracer.epoch.fetch_add(1, std::memory_order_release);
   return view;
-}
-
-void switch_off(abi::RegistryRow& row, const SessionView& view) noexcept {
-  const std::uint32_t k = view.slot;
-  const std::uint64_t change = abi::enabled_change(view.generation, k);
-  std::uint64_t seen = row.enabled.load();
-  while ((seen & std::uint64_t{1} << k) != 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
-  }
-  if (tracer.is_shared[row.filter_index].load(relaxed)) return;  // others' too
-  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
-  const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(relaxed), k);
-  for (std::uint32_t old = word.load(); (old & std::uint32_t{1} << k) != 0 && !word.compare_exchange_weak(old, old ^ bit);) {
-  }
-}
-
-void leave_if_closed(std::uint32_t slot) noexcept {
-  const SessionView* view = tracer.view[slot].load(std::memory_order_acquire);
-  abi::SessionSlot& entry = tracer.header().slot[slot];
-  if (view == nullptr || entry.state.load(relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) ||
-      entry.generation.load(relaxed) != view->generation ||
-      view->header->state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open))
-    return;
-  for (std::uint32_t i = 0, n = tracer.header().row_count.load(relaxed); i < n; ++i) switch_off(tracer.rows()[i], *view);
-  entry.state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }
 
 std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t size) noexcept {

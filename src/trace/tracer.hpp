@@ -89,7 +89,8 @@ extern constinit Tracer tracer;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.
 SessionView* view_of(std::uint32_t slot) noexcept;
-// Takes the session out of the view's slot, where that is closed: as its maker would have.
+// Takes the session out of its slot, as its maker would have; where that is closed.
+void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept;
 void leave_if_closed(std::uint32_t slot) noexcept;
 // Does a session's rule select this event? Its filter is not looked at.
 bool wants(const SessionView& view, const char* schema) noexcept;
@@ -103,8 +104,8 @@ Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) no
 // Is this one event to be written? `payload`: its fields, behind the thread's id and the contexts.
 bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept;
 bool passes_limits(const Plan& plan) noexcept;
-// Takes the event out of the session in this slot, whose word has the bit.
-void switch_off(abi::RegistryRow& row, const SessionView& view) noexcept;
+// Takes the event out of the session in this slot.
+void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept;
 // The event's id in the session; kNoId if its table is full.
 std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t size) noexcept;
 void announce(SessionView& view, const detail::ThreadState& thread) noexcept;
