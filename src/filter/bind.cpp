@@ -259,6 +259,10 @@ void Binder::use(const Operand& o) noexcept {
   if (o.place == Place::context) bound_.contexts = static_cast<std::uint16_t>(bound_.contexts | 1u << o.index);
 }
 
+void set(Op op, Instruction& i) noexcept {
+  i.op = static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | (i.left.place != Place::near ? kFar : 0));
+}
+
 // The greatest integer that is not greater; beyond all integers of 64 bits, any that is, too.
 Wide floor_of(double real, bool& is_whole) noexcept {
   is_whole = false;
@@ -280,7 +284,7 @@ void Binder::emit_range(FilterCompare compare, const Operand& left, Number const
   const Wide least = is_signed ? -(Wide{1} << (bits - 1)) : Wide{0};
   const Wide most = (Wide{1} << (is_signed ? bits - 1 : bits)) - 1;
   constexpr Op unsigned_ops[] = {Op::in_u8, Op::in_u16, Op::in_u32, Op::in_u64}, signed_ops[] = {Op::in_i8, Op::in_i16, Op::in_i32, Op::in_u64};
-  i.op = (is_signed ? signed_ops : unsigned_ops)[static_cast<std::uint8_t>(left.load) % 4];
+  set((is_signed ? signed_ops : unsigned_ops)[static_cast<std::uint8_t>(left.load) % 4], i);
 
   bool is_whole = true;
   const Wide c = constant.kind == Number::Kind::real      ? floor_of(constant.real, is_whole)
@@ -328,9 +332,9 @@ void Binder::emit_text(FilterCompare compare, const Side& right, Instruction& i)
   const auto length = static_cast<std::uint32_t>(std::strlen(wanted));
   i.text = {pool_at_ + right.text, length, 0, 0};
   if (right.pattern == Kind::text_suffix || right.pattern == Kind::text_glob) {
-    i.op = right.pattern == Kind::text_suffix ? Op::suffix : Op::glob;
+    set(right.pattern == Kind::text_suffix ? Op::suffix : Op::glob, i);
   } else {
-    i.op = Op::bytes;
+    set(Op::bytes, i);
     i.text.size += right.pattern == Kind::text_exact ? 1 : 0;
     const std::uint32_t first = i.text.size < 8 ? i.text.size : 8;
     std::memcpy(&i.text.word, wanted, first);
@@ -350,11 +354,11 @@ void Binder::emit(FilterCompare compare, const Side& left, const Side& right, In
   if (right.is == Is::text_constant) {
     emit_text(compare, right, i);
   } else if (right.is != Is::number_constant) {
-    i.op = left.is == Is::text ? Op::texts : Op::numbers;
+    set(left.is == Is::text ? Op::texts : Op::numbers, i);
     i.right = right.operand;
     use(right.operand);
   } else if (is_real(left.operand.load)) {
-    i.op = left.operand.load == Load::f32 ? Op::real32 : Op::real64;
+    set(left.operand.load == Load::f32 ? Op::real32 : Op::real64, i);
     i.real = as_real(right.number, i.accepted);
   } else {
     emit_range(compare, left.operand, right.number, i);

@@ -56,6 +56,8 @@ enum class Op : std::uint8_t {
   suffix, glob,
   numbers, texts,    // with another operand
 };
+// Beside the Op of an instruction whose left operand is not near.
+inline constexpr std::uint8_t kFar = 0x80;
 
 // How two numbers lie to each other, and the comparisons that accept it: a bit for each.
 enum class Outcome : std::uint8_t { less, equal, greater, unordered };
@@ -74,7 +76,7 @@ struct Text {
 };
 
 struct Instruction {
-  Op op;
+  std::uint8_t op;         // an Op, kFar
   std::uint8_t accepted;   // set of Outcome: real32, real64, numbers, texts
   std::uint16_t next[2];   // if not, if so: an instruction, abi::kFilterAccept or abi::kFilterReject
   std::uint16_t missing;   // if there is nothing to compare

@@ -40,6 +40,8 @@ struct Event {
   Found find(const Operand& operand, std::uint32_t& scratch) noexcept;
 };
 
+constexpr std::uint8_t near(Op op) { return static_cast<std::uint8_t>(op); }
+
 template <class T>
 T load(const std::byte* at) noexcept {
   T value;
@@ -47,7 +49,13 @@ T load(const std::byte* at) noexcept {
   return value;
 }
 
+// The NUL; null if there is none. Most texts are short: the first 32 bytes are looked at here, eight at a time.
 const std::byte* end_of_text(Found text) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  for (int i = 0; i < 4 && text.left >= 8; ++i, text.at += 8, text.left -= 8) {
+    const auto word = load<std::uint64_t>(text.at);
+    if (const std::uint64_t zeros = (word - ones) & ~word & (ones << 7); zeros != 0) return text.at + __builtin_ctzll(zeros) / 8;
+  }
   return static_cast<const std::byte*>(std::memchr(text.at, 0, text.left));
 }
 
@@ -122,7 +130,7 @@ Number load_number(const Operand& operand, const std::byte* at) noexcept {
 [[gnu::noinline]] std::uint16_t compare_two(Event& event, const Instruction& i, Found left) noexcept {
   const Found right = event.look(i.right, event.number[1]);
   if (right.at == nullptr) return i.missing;
-  if (i.op == Op::numbers)
+  if ((i.op & ~kFar) == near(Op::numbers))
     return i.next[is_in(outcome_of(load_number(i.left, left.at), load_number(i.right, right.at)), i.accepted)];
   const std::byte *a = end_of_text(left), *b = end_of_text(right);
   if (a == nullptr || b == nullptr) return i.missing;
@@ -135,17 +143,14 @@ Number load_number(const Operand& operand, const std::byte* at) noexcept {
   if (end == nullptr) return i.missing;
   const char* wanted = bound.text(i.text.at);
   const auto length = static_cast<std::size_t>(end - text.at);
-  const bool yes = i.op == Op::suffix
+  const bool yes = (i.op & ~kFar) == near(Op::suffix)
                        ? length >= i.text.size && std::memcmp(end - i.text.size, wanted, i.text.size) == 0
                        : base::detail::match(wanted, wanted + i.text.size, reinterpret_cast<const char*>(text.at));
   return i.next[yes];
 }
 
-inline bool begins_with(const Bound& bound, const Text& wanted, Found text) noexcept {
-  if (text.left < wanted.size) return false;
-  if (text.left < 8) return std::memcmp(text.at, bound.text(wanted.at), wanted.size) == 0;
-  if (((load<std::uint64_t>(text.at) ^ wanted.word) & wanted.word_mask) != 0) return false;
-  return wanted.size <= 8 || std::memcmp(text.at + 8, bound.text(wanted.at) + 8, wanted.size - 8) == 0;
+bool begins_with(const Bound& bound, const Text& wanted, Found text) noexcept {
+  return text.left >= wanted.size && std::memcmp(text.at, bound.text(wanted.at), wanted.size) == 0;
 }
 
 template <class T>
@@ -156,37 +161,64 @@ inline bool in(const Instruction& i, const std::byte* at) noexcept {
   return value - i.range.low <= i.range.span;
 }
 
+// Most operands are compared with a constant, and most texts told apart by their first eight bytes, without a call of
+// anything. False: not so here.
+[[gnu::always_inline]] inline bool compare_here(const Instruction& i, std::uint8_t op, Found left, std::uint16_t& next) noexcept {
+  bool yes;
+  switch (op) {
+    case near(Op::in_u8): yes = in<std::uint8_t>(i, left.at); break;
+    case near(Op::in_u16): yes = in<std::uint16_t>(i, left.at); break;
+    case near(Op::in_u32): yes = in<std::uint32_t>(i, left.at); break;
+    case near(Op::in_u64): yes = in<std::uint64_t>(i, left.at); break;
+    case near(Op::in_i8): yes = in<std::int8_t>(i, left.at); break;
+    case near(Op::in_i16): yes = in<std::int16_t>(i, left.at); break;
+    case near(Op::in_i32): yes = in<std::int32_t>(i, left.at); break;
+    case near(Op::real32): yes = is_in(order_of(double{load<float>(left.at)}, i.real), i.accepted); break;
+    case near(Op::real64): yes = is_in(order_of(load<double>(left.at), i.real), i.accepted); break;
+    case near(Op::bytes):
+      if (left.left < 8) return false;
+      yes = ((load<std::uint64_t>(left.at) ^ i.text.word) & i.text.word_mask) == 0;
+      if (yes && i.text.size > 8) return false;
+      break;
+    default: return false;
+  }
+  // A branch, not an index: the processor then goes on with the instruction that it expects before this one is decided.
+  next = i.next[0];
+  if (yes) {
+    asm("");  // or it would be an index again
+    next = i.next[1];
+  }
+  return true;
+}
+
+// From instruction `next` on: all kinds, with all that it takes to find their operands.
+[[gnu::noinline]] bool run_on(const Bound& bound, const std::byte* payload, std::size_t size, const Contexts& contexts,
+                              std::uint16_t next) noexcept {
+  Event event(bound, payload, size, contexts);
+  do {
+    const Instruction& i = bound.instructions()[next];
+    const std::uint8_t op = i.op & static_cast<std::uint8_t>(~kFar);
+    const Found left = event.look(i.left, event.number[0]);
+    if (left.at == nullptr) next = i.missing;
+    else if (compare_here(i, op, left, next)) continue;
+    else if (op == near(Op::bytes)) next = i.next[begins_with(bound, i.text, left)];
+    else if (op == near(Op::suffix) || op == near(Op::glob)) next = match_text(bound, i, left);
+    else next = compare_two(event, i, left);
+  } while (next < abi::kFilterReject);
+  return next == abi::kFilterAccept;
+}
+
 }  // namespace
 
+// Most filters look at near operands and constants alone. For these there is nothing to set up, not even a stack frame.
 bool run(const Bound& bound, const std::byte* payload, std::size_t size, const Contexts& contexts) noexcept {
   if (size < bound.least_size) [[unlikely]]
     return false;
-  Event event(bound, payload, size, contexts);
   const Instruction* const code = bound.instructions();
   std::uint16_t next = 0;
   do {
     const Instruction& i = code[next];
-    const Found left = event.look(i.left, event.number[0]);
-    if (left.at == nullptr) {
-      next = i.missing;
-      continue;
-    }
-    switch (i.op) {
-      case Op::in_u8: next = i.next[in<std::uint8_t>(i, left.at)]; break;
-      case Op::in_u16: next = i.next[in<std::uint16_t>(i, left.at)]; break;
-      case Op::in_u32: next = i.next[in<std::uint32_t>(i, left.at)]; break;
-      case Op::in_u64: next = i.next[in<std::uint64_t>(i, left.at)]; break;
-      case Op::in_i8: next = i.next[in<std::int8_t>(i, left.at)]; break;
-      case Op::in_i16: next = i.next[in<std::int16_t>(i, left.at)]; break;
-      case Op::in_i32: next = i.next[in<std::int32_t>(i, left.at)]; break;
-      case Op::real32: next = i.next[is_in(order_of(double{load<float>(left.at)}, i.real), i.accepted)]; break;
-      case Op::real64: next = i.next[is_in(order_of(load<double>(left.at), i.real), i.accepted)]; break;
-      case Op::bytes: next = i.next[begins_with(bound, i.text, left)]; break;
-      case Op::suffix:
-      case Op::glob: next = match_text(bound, i, left); break;
-      case Op::numbers:
-      case Op::texts: next = compare_two(event, i, left); break;
-    }
+    if (!compare_here(i, i.op, {payload + i.left.offset, size - i.left.offset}, next)) return run_on(bound, payload, size, contexts, next);
   } while (next < abi::kFilterReject);
   return next == abi::kFilterAccept;
 }
