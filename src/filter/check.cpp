@@ -57,15 +57,40 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string hint_for(std::string_view name, const SchemaView& schema) {
-  std::string_view best;
-  std::size_t least = std::min<std::size_t>(2, name.size() / 2) + 1;
-  for (std::uint32_t i = 0; i < schema.count; ++i)
-    if (const std::size_t d = distance(name, schema.field[i].name); d < least) {
-      least = d;
-      best = schema.field[i].name;
-    }
-  return best.empty() ? "" : " (hint: " + std::string(best) + "?)";
+// What somebody may have meant who typed `name`.
+class Hint {
+ public:
+  explicit Hint(std::string_view name) : name_(name), least_(std::min<std::size_t>(2, name.size() / 2) + 1) {}
+  void consider(const char* other) {
+    const std::size_t d = distance(name_, other);
+    if (d >= least_) return;
+    least_ = d;
+    text_ = " (hint: " + std::string(other) + "?)";
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string_view name_;
+  std::size_t least_;
+  std::string text_;
+};
+
+Mistake no_such_field(const std::string& name, const SchemaView& schema) {
+  Hint hint(name);
+  for (std::uint32_t i = 0; i < schema.count; ++i) hint.consider(schema.field[i].name);
+  return {0, "'" + name + "' is no field of " + schema.event + hint.text(),
+          {"fields: " + list_of_fields(schema), "contexts: " + list_of_contexts()}};
+}
+
+Mistake no_such_label(const std::string& name, bool is_pattern, const FieldView& labelled) {
+  Hint hint(name);
+  SchemaView::find_label(labelled, [&](std::int64_t, const char* label) {
+    hint.consider(label);
+    return false;
+  });
+  const std::string of = std::string("'") + labelled.name + "'";
+  return {0, is_pattern ? "the labels of " + of + " are compared whole, not with a pattern" : "'" + name + "' is no label of " + of + hint.text(),
+          {"labels: " + list_of_labels(labelled)}};
 }
 
 const FieldView* field_of(const abi::FilterOperand& operand, const char* pool, const SchemaView& schema) {
@@ -76,32 +101,21 @@ const FieldView* field_of(const abi::FilterOperand& operand, const char* pool, c
 
 std::string type_of_context(std::string_view name) { return name == "thread" || name == "comm" ? "string" : "u32"; }
 
-// `is_alone`: it is not compared with anything that stands in the text.
-std::string said(BindStatus status, const std::string& name, const FieldView* field, const FieldView* other, bool is_alone,
-                 const SchemaView& schema) {
+// What does not fit in `name`, a field or a context. `is_alone`: it is compared with nothing that stands in the text.
+std::string said(BindStatus status, const std::string& name, const FieldView* field, bool is_alone) {
   const std::string type = field != nullptr ? type_of(*field) : type_of_context(name);
   const std::string is_a = "'" + name + "' is of type " + type;
   switch (status) {
-    case BindStatus::no_such_field:
-      return "'" + name + "' is no field of " + schema.event + hint_for(name, schema) + "; fields: " + list_of_fields(schema) +
-             "; contexts: " + list_of_contexts();
-    case BindStatus::no_such_label:
-      return "'" + name + "' is none of the labels of '" + (other != nullptr ? other->name : "?") + "', which are compared whole: " +
-             (other != nullptr ? list_of_labels(*other) : "");
     case BindStatus::number_and_text:
       if (is_alone) return is_a + ", which by itself is no condition (hint: " + name + " != \"\")";
       return is_a + ", but what it is compared with is " + (type == "string" ? "a number" : "a string");
     case BindStatus::not_an_integer: return is_a + ", '&' wants an integer";
-    case BindStatus::no_order: return is_a + ", strings are compared with == and !=, they have no order here";
+    case BindStatus::no_order: return is_a + "; strings are compared with == and !=, they have no order here";
     case BindStatus::wants_element: return is_a + ", want one element, " + name + "[0], or their number, len(" + name + ")";
     case BindStatus::no_elements: return is_a + ", which has no elements";
     case BindStatus::no_length: return is_a + ", which has no length";
-    case BindStatus::ok:
-    case BindStatus::no_room:
-    case BindStatus::bad_code:
-    case BindStatus::bad_schema: break;
+    default: return is_a + ", which does not fit here";
   }
-  return "the event's schema is not in order";
 }
 
 }  // namespace
@@ -122,9 +136,15 @@ std::optional<Mistake> check(const Filter& filter, std::span<const std::byte> sc
   const char* pool = reinterpret_cast<const char*>(filter.code.data()) + sizeof header + header.term_count * sizeof term;
   const abi::FilterOperand &operand = result.is_right ? term.right : term.left, &other = result.is_right ? term.left : term.right;
   const Filter::Places places = result.term < filter.places.size() ? filter.places[result.term] : Filter::Places{};
-  return Mistake{result.is_right ? places.right : places.left,
-                 said(result.status, name_of(filter.code, result), field_of(operand, pool, schema), field_of(other, pool, schema),
-                      places.left == places.right, schema)};
+  const std::string name = name_of(filter.code, result);
+  const FieldView *field = field_of(operand, pool, schema), *other_field = field_of(other, pool, schema);
+  Mistake mistake;
+  if (result.status == BindStatus::no_such_field) mistake = no_such_field(name, schema);
+  else if (result.status == BindStatus::no_such_label && other_field != nullptr)
+    mistake = no_such_label(name, operand.kind > abi::FilterOperandKind::text_exact, *other_field);
+  else mistake.text = said(result.status, name, field, places.left == places.right);
+  mistake.at = result.is_right ? places.right : places.left;
+  return mistake;
 }
 
 // Characters, not bytes, put the caret below its place; what cannot be shown is a space.
@@ -135,7 +155,9 @@ std::string render(const Mistake& mistake, std::string_view expression) {
     line += byte < 0x20 || byte == 0x7f ? ' ' : expression[i];
     if (i < mistake.at && (byte & 0xc0) != 0x80) caret += ' ';
   }
-  return "filter: " + mistake.text + "\n  " + line + "\n  " + caret + "^";
+  std::string all = "filter: " + mistake.text + "\n  " + line + "\n  " + caret + "^";
+  for (const std::string& list : mistake.lists) all += "\n  " + list;
+  return all;
 }
 
 }  // namespace ouro::filter

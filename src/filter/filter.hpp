@@ -22,12 +22,15 @@ namespace ouro::filter {
 struct Mistake {
   std::size_t at = 0;
   std::string text;
+  std::vector<std::string> lists = {};  // what there is instead: "fields: id (u32), total (u64)"
 };
 
-// Three lines, without a newline at the end; the caret stands below the character:
+// Three lines and the lists, without a newline at the end; the caret stands below the character:
 //   filter: 'totel' is no field of shop:order (hint: total?)
 //     totel > 100
 //     ^
+//     fields: id (u32), total (u64)
+//     contexts: tid (u32), pid (u32), ...
 std::string render(const Mistake& mistake, std::string_view expression);
 
 struct Filter {
@@ -44,8 +47,8 @@ std::optional<Mistake> compile(std::string_view text, Filter& filter);
 // The same; the error's text is the mistake as render() shows it.
 Result<Filter> compile(std::string_view text);
 
-// Does the filter fit the event that `schema` (abi/schema.hpp; not trusted) describes? Nothing: it does. The text says
-// which fields, with their types, and which contexts there are, if a name is unknown.
+// Does the filter fit the event that `schema` (abi/schema.hpp; not trusted) describes? Nothing: it does. If a name is
+// unknown, the mistake lists the fields, with their types, and the contexts, or the labels.
 std::optional<Mistake> check(const Filter& filter, std::span<const std::byte> schema);
 
 }  // namespace ouro::filter

@@ -188,6 +188,7 @@ class Lexer {
 
 std::string quoted_character(std::string_view expression, std::size_t at) {
   const auto byte = static_cast<unsigned char>(expression[at]);
+  if (byte == '\'') return "a single quote";
   if (byte < 0x20 || byte == 0x7f) return base::textf("byte 0x%02x", byte);
   std::size_t size = 1;
   while (byte >= 0xc0 && at + size < expression.size() && size < 4 && (static_cast<unsigned char>(expression[at + size]) & 0xc0) == 0x80) ++size;

@@ -25,7 +25,7 @@ struct Token {
 // The words, an `end` behind them; or what is wrong with one of them.
 std::optional<Mistake> split(std::string_view expression, std::vector<Token>& tokens);
 
-// The byte at `at` as a message shows it: 'x', or "byte 0x07".
+// The byte at `at` as a message shows it: 'x', "byte 0x07".
 std::string quoted_character(std::string_view expression, std::size_t at);
 
 }  // namespace ouro::filter
