@@ -186,6 +186,7 @@ void Session::fill() {
   h.processes_offset = processes_offset_;
   h.patterns_offset = patterns_offset_;
   h.patterns_size = patterns_.size();
+  h.contexts = options_.contexts;
   h.event_capacity = options_.event_capacity;
   h.thread_capacity = options_.thread_capacity;
   h.process_capacity = options_.process_capacity;

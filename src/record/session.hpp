@@ -35,6 +35,7 @@ struct SessionOptions {
   std::uint32_t subbuf_count = 16;
   std::uint64_t subbuf_size = 256 << 10;
   std::vector<std::string> patterns;  // base::selected
+  std::uint64_t contexts = 0;         // record::parse_contexts
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
   std::uint64_t schemas_size = 2 << 20;
 };

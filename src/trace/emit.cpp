@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "trace/context.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -39,7 +40,7 @@ void know_oneself(detail::ThreadState& thread) noexcept {
 void remember(detail::Site& site, detail::ThreadState& thread, const SessionView& view, std::uint32_t word, std::uint32_t id) noexcept {
   const std::uint32_t index = site.filter_index;
   if ((word & 0xffff) != std::uint32_t{1} << view.slot || tracer.filter()[index].load(std::memory_order_relaxed) != word) return;
-  if (!view.channel->per_cpu) return;  // no inline path
+  if (!view.channel->per_cpu || view.contexts != 0) return;  // no inline path
   ring::refresh(thread.route, *view.channel, word);
   if (id >= ring::kExtendedId || tracer.is_shared[index].load(std::memory_order_relaxed)) return;
   tracer.any_target.store(true, std::memory_order_seq_cst);
@@ -78,6 +79,21 @@ void count_without_id(SessionView& view) noexcept {
   view.channel->shared[0]->losses.lost[static_cast<std::size_t>(abi::Loss::table_full)].fetch_add(1, std::memory_order_relaxed);
 }
 
+// `payload`: what stands behind the thread id in the event's body.
+void write_body_with_contexts(const SessionView& view, std::uint32_t id, const void* frame, const std::byte* payload,
+                              std::size_t size) noexcept {
+  struct Bytes {
+    const std::byte* from;
+    std::size_t size;
+  };
+  const Bytes bytes{payload, size};
+  const auto put = [](const void* of, std::byte* to) {
+    const auto& b = *static_cast<const Bytes*>(of);
+    std::memcpy(to, b.from, b.size);
+  };
+  write_with_contexts(view, id, detail::ouro_thread, frame, size, put, &bytes);
+}
+
 }  // namespace
 }  // namespace ouro::trace
 
@@ -88,16 +104,20 @@ using namespace trace;
 __thread ThreadState ouro_thread = {};
 
 void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept {
+  const void* const frame = __builtin_frame_address(0);
   for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
     if (id == kNoId) return count_without_id(view);
+    if (view.contexts != 0) return write_body_with_contexts(view, id, frame, static_cast<std::byte*>(body) + kTidSize, size - kTidSize);
     std::memcpy(body, &ouro_thread.tid, sizeof ouro_thread.tid);
     ring::write_slow(*view.channel, id, body, size, owner(ouro_thread));
   });
 }
 
 void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
+  const void* const frame = __builtin_frame_address(0);
   for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id) {
     if (id == kNoId) return count_without_id(view);
+    if (view.contexts != 0) return write_with_contexts(view, id, ouro_thread, frame, size - kTidSize, put, context);
     const ring::Reservation r = ring::reserve(*view.channel, id, size, owner(ouro_thread));
     if (r.body == nullptr) return;
     std::memcpy(r.body, &ouro_thread.tid, sizeof ouro_thread.tid);

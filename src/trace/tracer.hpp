@@ -29,6 +29,7 @@ struct SessionView {
   std::byte* base;
   std::uint64_t events_offset, schemas_offset, schemas_size, threads_offset, processes_offset, patterns_offset, patterns_size;
   std::uint32_t event_capacity, thread_capacity, process_capacity;
+  std::uint64_t contexts;           // behind the thread id in each record
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
   std::atomic<std::uint32_t> id[abi::kRegistryRows];  // the event's id in the session plus 1, by registry row; 0: not added yet

@@ -48,6 +48,7 @@ struct SessionHeader {
   std::uint32_t event_capacity, thread_capacity, process_capacity;
   std::int32_t creator_pid;
   std::uint8_t uuid[16];
+  std::uint64_t contexts;  // what stands behind the thread id in each record (ouro/abi/context_layout.hpp)
   // Counters.
   alignas(64) Word schemas_used;
   Word threads_head;   // rows claimed since the beginning; row = head % capacity
