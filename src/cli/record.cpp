@@ -23,6 +23,7 @@
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
+#include "record/contexts.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
 #include "record/session.hpp"
@@ -45,6 +46,10 @@ Options:
   -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
   -e, --event GLOB        which events: a name or a pattern of *, ? and [set]; '!GLOB' leaves events out. May be
                           repeated; the last that matches decides (default: '*'; also if only '!' are given)
+      --context LIST      what is recorded with each event, beside its fields and thread id; names with commas, may be
+                          repeated: pid thread comm cpu uid gid cgroup callstack callstack:N ns.cgroup ns.ipc ns.mnt
+                          ns.net ns.pid ns.time ns.user ns.uts ns.* perf.cycles perf.instructions perf.cache-misses
+                          perf.branch-misses perf.page-faults perf.context-switches perf.cpu-clock perf.task-clock
       --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
                           while the program runs, and what does not fit in the buffers is lost and counted
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
@@ -61,6 +66,7 @@ Examples:
   ouro record -- ./shop --threads 8
   ouro record -o trace -e 'shop:*' -e '!shop:sql*' -- ./shop
   ouro record --overwrite --buffer-size 64M -- ./shop       the last moments before a crash
+  ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
 )";
 
 using namespace std::chrono_literals;
@@ -77,6 +83,7 @@ struct Options {
   std::optional<std::uint64_t> buffer_size;
   std::optional<std::uint32_t> subbuf_count;
   std::string clock;
+  std::uint64_t contexts = 0;
   std::vector<std::string> program;
 };
 
@@ -99,8 +106,10 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app("ouro record");
   app.prefix_command();  // the first argument that is no option of ours begins the program's
   std::string buffer_size, subbuf_count;
+  std::vector<std::string> contexts;
   const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
   app.add_option("-e,--event", options.patterns)->expected(1)->take_all();
+  app.add_option("--context", contexts)->expected(1)->take_all();
   app.add_flag("--overwrite", options.overwrite);
   const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
   const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
@@ -135,6 +144,13 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   }
   if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
+  const Result<std::uint64_t> known = record::parse_contexts(contexts);
+  if (!known && known.error().code == EINVAL) return usage_error(known.error().text);
+  if (!known) {
+    say("error: record: %s", known.error().text.c_str());
+    return 1;
+  }
+  options.contexts = *known;
   if (std::all_of(options.patterns.begin(), options.patterns.end(), [](const std::string& p) { return p[0] == '!'; }))
     options.patterns.insert(options.patterns.begin(), "*");
   return std::nullopt;
@@ -188,6 +204,7 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
                   "(hint: without --clock ouro chooses what can be trusted)",
                   tsc.clocksource.c_str(), tsc.constant, tsc.nonstop, clock::kTrustedSource);
   out.clock = tsc.trusted && options.clock != "monotonic" ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
+  out.contexts = options.contexts;
   set_geometry(options, folder, out);
   return out;
 }
