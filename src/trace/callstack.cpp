@@ -41,10 +41,21 @@ bool can_tell() noexcept {
   return answer == 1;
 }
 
+// The kernel's 16 random bytes at the program's start, on top of its first stack.
+std::uintptr_t first_stack() noexcept {
+  static constinit std::atomic<std::uintptr_t> known{0};
+  std::uintptr_t at = known.load(std::memory_order_relaxed);
+  if (at == 0) {
+    at = static_cast<std::uintptr_t>(getauxval(AT_RANDOM));
+    known.store(at, std::memory_order_relaxed);
+  }
+  return at;
+}
+
 // Of the two places that may be the top of the stack with this address on it, the nearer one; 0: neither is above it.
 std::uintptr_t top_above(std::uintptr_t address) noexcept {
   const auto block = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
-  const auto random = static_cast<std::uintptr_t>(getauxval(AT_RANDOM));
+  const std::uintptr_t random = first_stack();
   std::uintptr_t top = 0;
   for (const std::uintptr_t candidate : {block, random})
     if (candidate > address && (top == 0 || candidate < top)) top = candidate & ~std::uintptr_t{15};

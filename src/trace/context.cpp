@@ -85,7 +85,17 @@ std::byte* put_number(std::byte* to, Context context, std::uint64_t value) noexc
   return to + size;
 }
 
-// The kernel's names, but for the NUL's place, are any bytes.
+std::byte* put_u32(std::byte* to, std::uint32_t value) noexcept {
+  std::memcpy(to, &value, sizeof value);
+  return to + sizeof value;
+}
+
+// All of its place is copied, in one or two moves: there is room for it, and what follows is written over the rest.
+std::byte* put_name(std::byte* to, const char (&name)[abi::kNameSize], std::uint32_t size) noexcept {
+  std::memcpy(to, name, sizeof name);
+  return to + size;
+}
+
 std::byte* put_text(std::byte* to, const char* text) noexcept {
   const std::size_t size = std::strlen(text) + 1;
   std::memcpy(to, text, size);
@@ -98,23 +108,28 @@ std::byte* put_callstack(std::byte* to, ContextCache& cache, const void* frame, 
   return to + sizeof count + std::size_t{8} * count;
 }
 
-std::byte* put_plain(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread) noexcept {
-  for (std::uint64_t bits = mask; bits != 0; bits &= bits - 1) {
-    const auto context = static_cast<Context>(__builtin_ctzll(bits));
-    if (context != Context::tid) to = put_number(to, context, plain_number(context, thread));
-  }
+// Those that are asked for most, up to `gid`, one after the other: a loop over bits costs as much as a value. `cache`: null if
+// neither name is wanted.
+[[gnu::always_inline]] inline std::byte* put_first(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread,
+                                                   const ContextCache* cache) noexcept {
+  const auto wanted = [mask](Context context) { return (mask & abi::bit(context)) != 0; };
+  if (wanted(Context::pid)) to = put_u32(to, thread.pid);
+  if (cache != nullptr && wanted(Context::thread)) to = put_name(to, cache->thread, cache->thread_size);
+  if (cache != nullptr && wanted(Context::comm)) to = put_name(to, cache->comm, cache->comm_size);
+  if (wanted(Context::cpu)) to = put_u32(to, cpu());
+  if (wanted(Context::uid)) to = put_u32(to, getuid());
+  if (wanted(Context::gid)) to = put_u32(to, getgid());
   return to;
 }
+constexpr std::uint64_t kFirst = abi::bit(Context::gid) * 2 - 1;
 
-std::byte* put_all(std::byte* to, std::uint64_t mask, detail::ThreadState& thread, const void* frame) noexcept {
-  const Borrowed cache(thread, mask);
-  for (std::uint64_t bits = mask & abi::kAllContexts; bits != 0; bits &= bits - 1) {
+std::byte* put_rest(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread, ContextCache* cache, const void* frame) noexcept {
+  for (std::uint64_t bits = mask & abi::kAllContexts & ~kFirst; bits != 0; bits &= bits - 1) {
     const auto context = static_cast<Context>(__builtin_ctzll(bits));
-    if (context == Context::tid) continue;
     if ((abi::bit(context) & kCachedContexts) == 0) {
       to = put_number(to, context, plain_number(context, thread));
-    } else if (const char* text = text_of(context, *cache); text != nullptr) {
-      to = put_text(to, text);
+    } else if (context == Context::cgroup) {
+      to = put_text(to, cache->cgroup);
     } else if (context == Context::callstack) {
       to = put_callstack(to, *cache, frame, abi::callstack_depth(mask));
     } else {
@@ -124,13 +139,24 @@ std::byte* put_all(std::byte* to, std::uint64_t mask, detail::ThreadState& threa
   return to;
 }
 
+std::byte* put_cached(std::byte* to, std::uint64_t mask, detail::ThreadState& thread, const void* frame) noexcept {
+  const Borrowed cache(thread, mask);
+  to = put_first(to, mask, thread, &*cache);
+  return (mask & abi::kAllContexts & ~kFirst) == 0 ? to : put_rest(to, mask, thread, &*cache, frame);
+}
+
+std::byte* put_plain(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread) noexcept {
+  to = put_first(to, mask, thread, nullptr);
+  return (mask & abi::kAllContexts & ~kFirst) == 0 ? to : put_rest(to, mask, thread, nullptr, nullptr);
+}
+
 }  // namespace
 
 std::size_t put_contexts(std::uint64_t mask, detail::ThreadState& thread, std::byte* to, std::size_t room, const void* frame) noexcept {
   if (room < kMaxContexts && room < abi::max_context_size(mask)) return 0;
-  if ((mask & kCachedContexts) == 0) return static_cast<std::size_t>(put_plain(to, mask & abi::kAllContexts, thread) - to);
+  if ((mask & kCachedContexts) == 0) return static_cast<std::size_t>(put_plain(to, mask, thread) - to);
   if (frame == nullptr) frame = __builtin_frame_address(0);
-  return static_cast<std::size_t>(put_all(to, mask, thread, frame) - to);
+  return static_cast<std::size_t>(put_cached(to, mask, thread, frame) - to);
 }
 
 std::uint64_t context_number(Context context, detail::ThreadState& thread) noexcept {
@@ -149,22 +175,28 @@ std::size_t context_text(Context context, detail::ThreadState& thread, char* to,
   return length;
 }
 
-void write_with_contexts(const SessionView& view, std::uint32_t id, detail::ThreadState& thread, const void* frame, std::size_t size,
-                         void (*put)(const void* of, std::byte* place), const void* of) noexcept {
+bool write_with_contexts(const SessionView& view, std::uint32_t id, detail::ThreadState& thread, std::uint32_t tag, const void* frame,
+                         std::size_t size, void (*put)(const void* of, std::byte* place), const void* of) noexcept {
   alignas(16) std::byte body[ring::kMaxSingleShotBody + 16];
   std::memcpy(body, &thread.tid, detail::kTidSize);
   const std::size_t head = detail::kTidSize + put_contexts(view.contexts, thread, body + detail::kTidSize, kMaxContexts, frame);
   const std::uint64_t owner = std::uint64_t{thread.tid} << 32 | thread.pid;
   if (size <= ring::kMaxSingleShotBody - head) {
     put(of, body + head);
+    const std::uint64_t first_word[1] = {thread.tid};
+    if (tag != 0 && id < ring::kExtendedId &&
+        ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, tag, id, thread.tid, first_word,
+                                                                          body + detail::kTidSize, head + size - detail::kTidSize))
+      return true;
     ring::write_slow(*view.channel, id, body, head + size, owner);
-    return;
+    return false;
   }
   const ring::Reservation r = ring::reserve(*view.channel, id, head + size, owner);
-  if (r.body == nullptr) return;
+  if (r.body == nullptr) return false;
   std::memcpy(r.body, body, head);
   put(of, r.body + head);
   ring::commit(r);
+  return false;
 }
 
 }  // namespace ouro::trace

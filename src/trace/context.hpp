@@ -29,8 +29,9 @@ std::uint64_t context_number(abi::Context context, detail::ThreadState& thread) 
 std::size_t context_text(abi::Context context, detail::ThreadState& thread, char* to, std::size_t room) noexcept;
 
 // Writes `tid | contexts | payload` to a session that wants contexts. put(of, place) stores the payload's `size` bytes; it is called
-// once, or not at all if the record is lost.
-void write_with_contexts(const SessionView& view, std::uint32_t id, detail::ThreadState& thread, const void* frame, std::size_t size,
-                         void (*put)(const void* of, std::byte* place), const void* of) noexcept;
+// once, or not at all if the record is lost. `tag`: under which thread.route leads to this session; 0: it does not. True: it did so, and
+// need not be refreshed.
+bool write_with_contexts(const SessionView& view, std::uint32_t id, detail::ThreadState& thread, std::uint32_t tag, const void* frame,
+                         std::size_t size, void (*put)(const void* of, std::byte* place), const void* of) noexcept;
 
 }  // namespace ouro::trace

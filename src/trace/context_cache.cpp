@@ -105,6 +105,13 @@ void ask_comm(ContextCache& cache) noexcept {
   const std::size_t n = read_file("/proc/self/comm", cache.comm, sizeof cache.comm - 1);
   cache.comm[n] = '\0';
   if (n != 0 && cache.comm[n - 1] == '\n') cache.comm[n - 1] = '\0';
+  cache.comm_size = static_cast<std::uint32_t>(std::strlen(cache.comm)) + 1;
+}
+
+void ask_thread(ContextCache& cache) noexcept {
+  prctl(PR_GET_NAME, cache.thread);
+  cache.thread[sizeof cache.thread - 1] = '\0';
+  cache.thread_size = static_cast<std::uint32_t>(std::strlen(cache.thread)) + 1;
 }
 
 void ask_namespaces(ContextCache& cache) noexcept {
@@ -147,7 +154,7 @@ std::uint64_t coarse_now() noexcept {
 [[gnu::cold]] void ask(ContextCache& cache, std::uint64_t missing) noexcept {
   using abi::Context;
   const int saved = errno;
-  if ((missing & abi::bit(Context::thread)) != 0) prctl(PR_GET_NAME, cache.thread);
+  if ((missing & abi::bit(Context::thread)) != 0) ask_thread(cache);
   if ((missing & abi::bit(Context::comm)) != 0) ask_comm(cache);
   if ((missing & namespace_bits()) != 0) {
     ask_namespaces(cache);

@@ -53,6 +53,7 @@ struct alignas(64) ContextCache {
   const void* counter[base::kCounters];
   std::uint32_t tried;      // counters
   std::uint32_t name_space[kNamespaces];
+  std::uint32_t thread_size, comm_size;  // with the NUL
   char thread[abi::kNameSize], comm[abi::kNameSize];
   char cgroup[abi::kCgroupSize];
 };
