@@ -18,6 +18,7 @@
 #include "base/runtime_dir.hpp"
 #include "cli/commands.hpp"
 #include "clock/calibrate.hpp"
+#include "record/contexts.hpp"
 #include "record/session.hpp"
 
 namespace ouro::cli {
@@ -34,6 +35,7 @@ kernel's ring buffers beside it (as root): a JSON object a line.
 Examples:
   ouro bench                        both modes, as tables
   ouro bench --mode overwrite --json
+  ouro bench --context pid,thread   what these cost with each event
   ouro bench ring                   15 seconds, on an idle machine
 )";
 
@@ -110,7 +112,7 @@ struct Pipe {
   _exit(127);
 }
 
-Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
+Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size, std::uint64_t contexts) {
   const auto target = find_program("target");
   if (!target) return target.error();
   base::RuntimeDir folder;
@@ -122,6 +124,7 @@ Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size) {
   options.clock = clock::tsc_trust().trusted ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   options.subbuf_size = subbuf_size;
   options.rules = {{.name = "ouro_bench:*"}};
+  options.contexts = contexts;
   auto session = record::Session::create(folder, options);
   if (!session) return session.error();
   Pipe request, reply, output;
@@ -177,6 +180,8 @@ int bench_command(int argc, char** argv) {
   CLI::App app(kHelp, "ouro bench");
   std::string mode = "both", what;
   app.add_option("what", what, "'ring' for the ring by itself")->check(CLI::IsMember({"ring"}));
+  std::vector<std::string> lists;
+  app.add_option("--context", lists, "contexts that the events carry, as ouro record takes them");
   bool json = false;
   app.add_option("--mode", mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
   std::uint64_t buffer_size = 4 << 20;
@@ -188,10 +193,15 @@ int bench_command(int argc, char** argv) {
     if (!ran) std::fprintf(stderr, "ouro: error: %s\n", ran.error().text.c_str());
     return ran ? 0 : 1;
   }
+  const Result<std::uint64_t> contexts = record::parse_contexts(lists);
+  if (!contexts) {
+    std::fprintf(stderr, "ouro: error: bench: %s\n", contexts.error().text.c_str());
+    return 1;
+  }
   nlohmann::json all;
   for (const auto& [name, full_mode] : {std::pair{"discard", abi::FullMode::discard}, {"overwrite", abi::FullMode::overwrite}}) {
     if (mode != "both" && mode != name) continue;
-    const auto result = measure(full_mode, buffer_size / 16);
+    const auto result = measure(full_mode, buffer_size / 16, *contexts);
     if (!result) {
       std::fprintf(stderr, "ouro: error: %s\n", result.error().text.c_str());
       return 1;

@@ -1,7 +1,7 @@
 // `ouro print`: a trace's events as text, one line each.
 //
-//   14:03:22.123456789  +0.000001234  3  shop/worker-1 4712     shop:order  id=5 total=9.5
-//   time                since the     cpu  process/thread tid   event       fields
+//   14:03:22.123456789  +0.000001234  3  shop/worker-1 4712     shop:order  id=5 total=9.5  {uid=1000}
+//   time                since the     cpu  process/thread tid   event       fields          contexts
 //                       line before
 #include <unistd.h>
 
@@ -34,7 +34,8 @@ constexpr const char* kHelp = R"(ouro print shows the events of a trace, one lin
 
 Usage: ouro print [OPTIONS] DIR
 
-A line: time (local), time since the line before, CPU, process/thread and thread id, event, fields. Lost events are
+A line: time (local), time since the line before, CPU, process/thread and thread id, event, fields, and in braces the
+contexts that were recorded with it. Lost events are
 always said on stderr at the end, also when there are none. DIR is what `ouro record` wrote, or any CTF 1.8 trace.
 
 Options:
@@ -102,6 +103,7 @@ class Printer {
     out_.put(name);
     if (!event.fields.empty()) out_.pad(std::max(name_width_ + 2, name.size() + 1) - name.size());
     print_fields(out_, event.fields);
+    contexts(event.context);
     out_.put('\n');
     ++lines_;
   }
@@ -177,6 +179,15 @@ class Printer {
     ThreadColumn& column = thread_columns_[static_cast<std::uint32_t>(event.tid) % thread_columns_.size()];
     if (event.tid != column.tid || event.thread != column.thread || column.text.empty()) name_thread(event, column);
     out_.put(column.text);
+  }
+
+  // But for the thread's id, which has its column, and stands first.
+  void contexts(std::span<const read::Value> values) {
+    while (!values.empty() && (values.front().name() == "tid" || values.front().name() == "vtid")) values = values.subspan(1);
+    if (values.empty()) return;
+    out_.put("  {");
+    print_fields(out_, values);
+    out_.put('}');
   }
 
   struct ThreadColumn {

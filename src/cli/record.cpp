@@ -28,6 +28,7 @@
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
 #include "record/attachment.hpp"
+#include "record/contexts.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
 #include "record/registry_file.hpp"
@@ -62,7 +63,11 @@ Options:
       --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
       --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
 )";
-constexpr const char* kHelpRest = R"(      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
+constexpr const char* kHelpRest = R"(      --context LIST      what is recorded with each event, beside its fields and thread id; names with commas, may be
+                          repeated: pid thread comm cpu uid gid cgroup callstack callstack:N ns.cgroup ns.ipc ns.mnt
+                          ns.net ns.pid ns.time ns.user ns.uts ns.* perf.cycles perf.instructions perf.cache-misses
+                          perf.branch-misses perf.page-faults perf.context-switches perf.cpu-clock perf.task-clock
+      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
                           while the program runs, and what does not fit in the buffers is lost and counted
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
@@ -81,6 +86,7 @@ Examples:
   ouro record -p 4711 --for 10s                             ten seconds of a program that runs
   ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
   ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
+  ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
 )";
 
 using namespace std::chrono_literals;
@@ -101,6 +107,7 @@ struct Options {
   std::optional<std::uint64_t> buffer_size;
   std::optional<std::uint32_t> subbuf_count;
   std::string clock;
+  std::uint64_t contexts = 0;
   std::vector<std::string> program;
 
   bool attaches() const { return all || !pids.empty() || !names.empty(); }
@@ -150,7 +157,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app("ouro record");
   app.prefix_command();  // the first argument that is no option of ours begins the program's
   std::string buffer_size, subbuf_count, duration;
-  std::vector<std::string> pids;
+  std::vector<std::string> pids, contexts;
   EventOptions events;
   const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
   app.add_option("-p,--pid", pids)->expected(1)->take_all();
@@ -159,6 +166,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   const CLI::Option* const has_duration = app.add_option("--for", duration);
   const CLI::Option* const has_name = app.add_option("--name", options.name);
   events.define(app, true);
+  app.add_option("--context", contexts)->expected(1)->take_all();
   app.add_flag("--overwrite", options.overwrite);
   const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
   const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
@@ -200,6 +208,13 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   }
   if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
+  const Result<std::uint64_t> known = record::parse_contexts(contexts);
+  if (!known && known.error().code == EINVAL) return usage_error(known.error().text);
+  if (!known) {
+    say("error: record: %s", known.error().text.c_str());
+    return 1;
+  }
+  options.contexts = *known;
   return std::nullopt;
 }
 
@@ -251,6 +266,7 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
                   "(hint: without --clock ouro chooses what can be trusted)",
                   tsc.clocksource.c_str(), tsc.constant, tsc.nonstop, clock::kTrustedSource);
   out.clock = tsc.trusted && options.clock != "monotonic" ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
+  out.contexts = options.contexts;
   set_geometry(options, folder, out);
   return out;
 }

@@ -216,7 +216,16 @@ void add_clock(std::string& out, const ClockDescription& clock, const Uuid& uuid
   out += "typealias integer { size = 64; align = 1; signed = false; " + map + "} := stamp_extended;\n\n";
 }
 
-void add_streams(std::string& out) {
+// Behind the thread id; the names' dots and hyphens become underscores.
+void add_contexts(std::string& out, std::uint64_t contexts) {
+  FieldNames names;
+  for (const abi::ContextInfo& info : abi::kContexts) {
+    if ((contexts & abi::bit(info.context)) == 0 || info.context == abi::Context::tid) continue;
+    add_field(out, {info.name, info.type, info.shape, info.hex, 0, {}}, names);
+  }
+}
+
+void add_streams(std::string& out, std::uint64_t contexts) {
   constexpr const char* packet_context = R"(  packet.context := struct {
     stamp64 timestamp_begin;
     stamp64 timestamp_end;
@@ -238,7 +247,9 @@ void add_streams(std::string& out) {
   out +=
       "        stamp_compact ignored;\n        integer { size = 32; align = 1; signed = false; } id;\n        "
       "stamp_extended timestamp;\n";
-  out += "      } extended;\n    } v;\n  };\n  event.context := struct {\n    u32 _tid;\n  };\n";
+  out += "      } extended;\n    } v;\n  };\n  event.context := struct {\n    u32 _tid;\n";
+  add_contexts(out, contexts);
+  out += "  };\n";
   out += packet_context;
   out += "};\n\nstream {\n  id = 1;\n  event.header := struct {\n    u16 id;\n    stamp64 timestamp;\n  };\n";
   out += packet_context;
@@ -322,7 +333,7 @@ std::string metadata_text(const TraceDescription& trace) {
   add_trace(out, trace.uuid);
   add_env(out, trace.env);
   add_clock(out, trace.clock, trace.uuid);
-  add_streams(out);
+  add_streams(out, trace.contexts);
   for (const StateEvent id : {StateEvent::process, StateEvent::thread, StateEvent::lost, StateEvent::left_out})
     add_event(out, static_cast<std::uint32_t>(id), 1, state_class(id));
   for (const auto& [id, event] : trace.events) add_event(out, id, 0, event);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <ouro/abi/context_layout.hpp>
 #include <ouro/abi/ring_layout.hpp>
 
 #include "format/event_class.hpp"
@@ -31,6 +32,7 @@ struct TraceDescription {
   ClockDescription clock;
   std::vector<std::pair<std::string, std::string>> env;          // text values: hostname, tracer_name, ...
   std::vector<std::pair<std::uint32_t, EventClass>> events;      // id, class: those of stream 0
+  std::uint64_t contexts = 0;                                    // of stream 0 (ouro/abi/context_layout.hpp)
 };
 
 // The metadata file's whole text. Stream 0: the program's events. Stream 1: the state events (ids below).
@@ -52,7 +54,7 @@ inline constexpr std::size_t kEventsDiscardedOffset = 72;  // in the header: a l
 std::array<std::byte, kPacketHeaderSize> encode(const PacketHeader&);
 
 // Event headers in stream 0: u32 {id:10, stamp:22}; id 1023 announces {u32 id, u64 stamp} behind it. Then the
-// context: u32 thread id. Then the payload.
+// context: u32 thread id, and what else the session asked for. Then the payload.
 inline constexpr std::uint32_t kCompactIds = 1023;
 inline constexpr int kStampBits = 22;
 

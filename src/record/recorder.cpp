@@ -121,6 +121,7 @@ void Recorder::write_metadata() {
   calibration_ = clock::calibrate(kind, begin_, clock::read_pair(kind), realtime_);
   format::TraceDescription trace;
   trace.uuid = uuid_;
+  trace.contexts = session_->options().contexts;
   trace.clock.name = kind == abi::ClockKind::tsc ? "tsc" : "monotonic";
   trace.clock.description = kind == abi::ClockKind::tsc
                                 ? "time stamp counter, calibrated against CLOCK_MONOTONIC over the recording"

@@ -45,7 +45,7 @@ struct SessionOptions {
   std::uint32_t subbuf_count = 16;
   std::uint64_t subbuf_size = 256 << 10;
   std::vector<Rule> rules;
-  std::uint64_t contexts = 0;
+  std::uint64_t contexts = 0;  // record::parse_contexts
   uid_t owner = ::geteuid();  // whose programs are to write: root's sessions may be another user's
   gid_t group = ::getegid();
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;

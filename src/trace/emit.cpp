@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "trace/context.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -96,29 +97,52 @@ void for_sessions(detail::Site& site, Write write) noexcept {
   errno = saved;
 }
 
-// One body, as the plan has it. True: it took no more than a section.
-bool write_planned(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word) noexcept {
+// Puts a payload that lies somewhere already.
+struct Payload {
+  const std::byte* from;
+  std::size_t size;
+  static void put(const void* of, std::byte* to) {
+    const auto& payload = *static_cast<const Payload*>(of);
+    std::memcpy(to, payload.from, payload.size);
+  }
+};
+
+// One body, as the plan has it. `word`: under which the thread's route leads to the session; 0: it does not. `frame`: of the function that
+// the event's code called. True: the route need not be refreshed.
+bool write_planned(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
   detail::ThreadState& thread = detail::ouro_thread;
-  const auto* payload = static_cast<const std::byte*>(body) + detail::kTidSize;
-  if (!passes_filter(plan, payload, size - detail::kTidSize) || !passes_limits(plan)) return true;
+  const Payload payload{static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize};
+  if (!passes_filter(plan, payload.from, payload.size) || !passes_limits(plan)) return true;
+  if (view.contexts != 0) return write_with_contexts(view, id, thread, word, frame, payload.size, Payload::put, &payload);
   constexpr std::uint64_t head[1] = {};  // the thread's id takes its place
-  if (word != 0 && ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, word, id, thread.tid, head, payload,
-                                                                                     size - detail::kTidSize))
+  if (word != 0 &&
+      ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, word, id, thread.tid, head, payload.from, payload.size))
     return true;
   std::memcpy(body, &thread.tid, sizeof thread.tid);
   ring::write_slow(*view.channel, id, body, size, owner(thread));
   return false;
 }
 
+void write_large(SessionView& view, std::uint32_t id, const void* frame, std::size_t size, void (*put)(const void*, std::byte*),
+                 const void* context) noexcept {
+  detail::ThreadState& thread = detail::ouro_thread;
+  if (view.contexts != 0) return static_cast<void>(write_with_contexts(view, id, thread, 0, frame, size, put, context));
+  const ring::Reservation r = ring::reserve(*view.channel, id, detail::kTidSize + size, owner(thread));
+  if (r.body == nullptr) return;
+  std::memcpy(r.body, &thread.tid, detail::kTidSize);
+  put(context, r.body + detail::kTidSize);
+  ring::commit(r);
+}
+
 // By the plan that the event has, if it still holds. False: it does not.
-bool write_known(const detail::Site& site, void* body, std::size_t size) noexcept {
+bool write_known(const detail::Site& site, void* body, std::size_t size, const void* frame) noexcept {
   const auto* plan = static_cast<const Plan*>(site.plan.load(std::memory_order_acquire));
   if (plan == nullptr) return false;
   const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_relaxed);
   detail::ThreadState& thread = detail::ouro_thread;
   // Acquire; pairs with remember(): the plan is whole. The route's tag: the thread has made itself known to the session.
   if (word == 0 || plan->word.load(std::memory_order_acquire) != word || thread.route.tag != word) return false;
-  if (!write_planned(*plan->view, plan->id, *plan, body, size, word)) {
+  if (!write_planned(*plan->view, plan->id, *plan, body, size, word, frame)) {
     const int saved = errno;
     ring::refresh(thread.route, *plan->view->channel, word);
     errno = saved;
@@ -136,32 +160,29 @@ using namespace trace;
 __thread ThreadState ouro_thread = {};
 
 void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept {
-  if (write_known(*site, body, size)) return;
+  const void* const frame = __builtin_frame_address(0);
+  if (write_known(*site, body, size, frame)) return;
   for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
-    if (plan != nullptr) return static_cast<void>(write_planned(view, id, *plan, body, size, 0));
+    if (plan != nullptr) return static_cast<void>(write_planned(view, id, *plan, body, size, 0, frame));
     std::memcpy(body, &ouro_thread.tid, sizeof ouro_thread.tid);
     ring::write_slow(*view.channel, id, body, size, owner(ouro_thread));
   });
 }
 
 void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
+  const void* const frame = __builtin_frame_address(0);
   for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
-    const std::size_t payload_size = size - kTidSize;
+    Payload seen{nullptr, size - kTidSize};
     // A filter wants to see it before it has a place, and on a handler's stack there may be no room.
-    std::byte* seen = nullptr;
     if (plan != nullptr && plan->code_size != 0) {
-      void* const room = mmap(nullptr, payload_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* const room = mmap(nullptr, seen.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (room == MAP_FAILED) return count_loss(view, abi::Loss::no_memory);
-      put(context, seen = static_cast<std::byte*>(room));
+      put(context, static_cast<std::byte*>(room));
+      seen.from = static_cast<const std::byte*>(room);
     }
-    if (plan == nullptr || (passes_filter(*plan, seen, payload_size) && passes_limits(*plan)))
-      if (const ring::Reservation r = ring::reserve(*view.channel, id, size, owner(ouro_thread)); r.body != nullptr) {
-        std::memcpy(r.body, &ouro_thread.tid, kTidSize);
-        if (seen != nullptr) std::memcpy(r.body + kTidSize, seen, payload_size);
-        else put(context, r.body + kTidSize);
-        ring::commit(r);
-      }
-    if (seen != nullptr) munmap(seen, payload_size);
+    if (plan == nullptr || (passes_filter(*plan, seen.from, seen.size) && passes_limits(*plan)))
+      write_large(view, id, frame, seen.size, seen.from != nullptr ? Payload::put : put, seen.from != nullptr ? &seen : context);
+    if (seen.from != nullptr) munmap(const_cast<std::byte*>(seen.from), seen.size);
   });
 }
 

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <ouro/abi/context_layout.hpp>
+
 #include "base/cpus.hpp"
 #include "base/glob.hpp"
 #include "base/proc.hpp"
@@ -51,7 +53,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   channel.subbuf_size = shared.subbuf_size;
   rings_offset = shared.rings_offset;
   ring_stride = shared.ring_stride;
-  return channel.cpus != 0 && channel.cpus <= 8192 && is_power_of_two(channel.subbuf_count) &&
+  return abi::knows_contexts(view.contexts) && channel.cpus != 0 && channel.cpus <= 8192 && is_power_of_two(channel.subbuf_count) &&
          channel.subbuf_count >= abi::kMinSubbufs && channel.subbuf_count <= abi::kMaxSubbufs &&
          is_power_of_two(channel.subbuf_size) && channel.subbuf_size >= abi::kMinSubbufSize &&
          channel.subbuf_size <= abi::kMaxSubbufSize &&

@@ -46,8 +46,8 @@ struct SessionView {
   std::uint64_t size;               // of the mapping
   std::uint64_t memory_size;        // of the view itself
   std::uint64_t events_offset, schemas_offset, schemas_size, threads_offset, processes_offset, rules_offset, rules_size;
-  std::uint64_t contexts;
   std::uint32_t event_capacity, thread_capacity, process_capacity;
+  std::uint64_t contexts;           // behind the thread id in each record
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
   std::byte* plans;                 // kPlansSize bytes

@@ -49,7 +49,7 @@ struct SessionHeader {
   std::uint32_t event_capacity, thread_capacity, process_capacity;
   std::int32_t creator_pid;
   std::uint8_t uuid[16];
-  std::uint64_t contexts;  // recorded with each event
+  std::uint64_t contexts;  // what stands behind the thread id in each record (ouro/abi/context_layout.hpp)
   // Counters.
   alignas(64) Word schemas_used;
   // Threads and processes each say their name once, in a queue that the recorder empties.

@@ -64,6 +64,7 @@ struct ThreadState {
   std::uint32_t tid = 0, pid = 0;  // 0: not asked yet
   std::uint32_t epoch = 0;         // of `announced`
   std::uint32_t announced = 0;     // session slots
+  std::uintptr_t contexts = 0;     // src/trace/context_cache.hpp
 };
 
 struct Module {  // a program or shared library that has events
