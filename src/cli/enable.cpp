@@ -12,7 +12,7 @@
 #include "cli/say.hpp"
 #include "format/event_class.hpp"
 #include "record/registry_file.hpp"
-#include "record/session_file.hpp"
+#include "record/session_rules.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -95,9 +95,9 @@ int change(const std::string& command, const std::string& session_name, const st
   };
   const Result<base::RuntimeDir> runtime = runtime_dir(false);
   if (!runtime) return refuse(runtime.error());
-  Result<record::SessionFile> session = record::SessionFile::open(runtime->path, session_name);
+  Result<record::SessionRules> session = record::SessionRules::open(runtime->path, session_name);
   if (!session) return refuse(session.error());
-  Result<record::SessionFile::Change> locked = session->change();
+  Result<record::SessionRules::Change> locked = session->change();
   if (!locked) return refuse(locked.error());
   Registries programs = registries_of(runtime->path, session->name());
   if (Status checked = check_filters(rules, programs.schemas, say_line); !checked) return refuse(checked.error());

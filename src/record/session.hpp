@@ -89,7 +89,7 @@ class Session {
     return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_);
   }
 
-  // Those that are in force: tools change them while we record (record/session_file.hpp).
+  // Those that are in force: tools change them while we record (record/session_rules.hpp).
   std::vector<std::byte> rules() const;
 
   // A program cut the memory short: what it held is gone.

@@ -8,7 +8,7 @@
 //
 //   rule:  RuleHeader | name glob \0 | file glob \0 | filter \0 | filter code     up to a multiple of 8 bytes
 //
-// A tool that changes the list holds a lock (record/session_file.hpp), writes version v + 1 into the area of v - 1, and then stores v + 1
+// A tool that changes the list holds a lock (record/session_rules.hpp), writes version v + 1 into the area of v - 1, and then stores v + 1
 // (release). Whoever reads copies nothing that he uses before he has looked once more: while the version is still v, its area stood still.
 //
 // Of the rules whose globs and level an event matches, the last decides.

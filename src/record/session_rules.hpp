@@ -1,4 +1,4 @@
-// record/session_file.hpp -- a session that somebody else made and records: found by its name, its rules looked at and changed.
+// record/session_rules.hpp -- a session that somebody else made and records: found by its name, its rules looked at and changed.
 #pragma once
 #include <sys/types.h>
 #include <unistd.h>
@@ -17,13 +17,13 @@
 
 namespace ouro::record {
 
-class SessionFile {
+class SessionRules {
  public:
   // `name`: with or without "session-". Checks what it uses; the memory is its programs' and not to be trusted.
-  static Result<SessionFile> open(const std::string& folder, const std::string& name, uid_t owner = ::geteuid());
-  SessionFile(SessionFile&& other) noexcept;
-  SessionFile& operator=(SessionFile&&) = delete;
-  ~SessionFile();
+  static Result<SessionRules> open(const std::string& folder, const std::string& name, uid_t owner = ::geteuid());
+  SessionRules(SessionRules&& other) noexcept;
+  SessionRules& operator=(SessionRules&&) = delete;
+  ~SessionRules();
 
   SessionName name() const { return {file_, generation_}; }
   bool is_open() const;
@@ -38,15 +38,15 @@ class SessionFile {
     Result<std::vector<std::byte>> set(std::span<const Rule> rules);
 
    private:
-    friend class SessionFile;
-    explicit Change(SessionFile& session) : session_(&session) {}
-    SessionFile* session_;
+    friend class SessionRules;
+    explicit Change(SessionRules& session) : session_(&session) {}
+    SessionRules* session_;
     base::Fd lock_;
   };
   Result<Change> change();
 
  private:
-  SessionFile() = default;
+  SessionRules() = default;
   abi::SessionHeader& header() const { return *reinterpret_cast<abi::SessionHeader*>(base_); }
   std::byte* area(std::uint64_t version) const { return base_ + rules_offset_ + (version & 1) * rules_size_; }
 

@@ -1,4 +1,4 @@
-#include "record/session_file.hpp"
+#include "record/session_rules.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,8 +13,8 @@
 
 namespace ouro::record {
 
-Result<SessionFile> SessionFile::open(const std::string& folder, const std::string& name, uid_t owner) {
-  SessionFile out;
+Result<SessionRules> SessionRules::open(const std::string& folder, const std::string& name, uid_t owner) {
+  SessionRules out;
   out.file_ = name.rfind("session-", 0) == 0 ? name : "session-" + name;
   if (name.empty() || name.find('/') != std::string::npos)
     return errorf(EINVAL, "session: name is '%s', want one without '/' (hint: ouro list --sessions)", name.c_str());
@@ -53,7 +53,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   return out;
 }
 
-SessionFile::SessionFile(SessionFile&& other) noexcept
+SessionRules::SessionRules(SessionRules&& other) noexcept
     : file_(std::move(other.file_)),
       path_(std::move(other.path_)),
       generation_(other.generation_),
@@ -62,17 +62,17 @@ SessionFile::SessionFile(SessionFile&& other) noexcept
       rules_offset_(other.rules_offset_),
       rules_size_(other.rules_size_) {}
 
-SessionFile::~SessionFile() {
+SessionRules::~SessionRules() {
   if (base_ == nullptr) return;
   base::unguard_mapping(base_);
   ::munmap(base_, mapped_);
 }
 
-bool SessionFile::is_open() const {
+bool SessionRules::is_open() const {
   return header().state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(abi::SessionState::open);
 }
 
-Result<SessionFile::Change> SessionFile::change() {
+Result<SessionRules::Change> SessionRules::change() {
   Change out(*this);
   out.lock_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   // Of the open file, not of the process; and not flock(2), which says that the session's maker lives.
@@ -87,12 +87,12 @@ Result<SessionFile::Change> SessionFile::change() {
   return errorf(EBUSY, "session '%s': its rules are locked by another tool for two seconds, want it done (hint: try again)", file_.c_str());
 }
 
-std::vector<Rule> SessionFile::Change::rules() const {
+std::vector<Rule> SessionRules::Change::rules() const {
   const std::byte* area = session_->area(session_->header().rules_version.load(std::memory_order_acquire));
   return decode(std::vector<std::byte>(area, area + session_->rules_size_));
 }
 
-Result<std::vector<std::byte>> SessionFile::Change::set(std::span<const Rule> rules) {
+Result<std::vector<std::byte>> SessionRules::Change::set(std::span<const Rule> rules) {
   Result<std::vector<std::byte>> list = encode(rules);
   if (!list || list->size() > session_->rules_size_) return list;
   abi::SessionHeader& header = session_->header();
