@@ -45,8 +45,8 @@ expect_equal "texts after the last number" "$(text live | tail -3 | grep -c stor
 # ---- eight sessions at once, each with its own choice; none disturbs another
 recorders=()
 for i in {0..7}; do
-  mode=$([[ $((i % 2)) == 0 ]] || echo --overwrite)
-  "$OURO_BIN" record -o "$folder/s$i" -p "$program" --name "s$i" $mode --buffer-size $((256 << (i % 3)))K -e storm:number \
+  mode=$([[ $((i % 2)) == 0 ]] && echo "--buffer-size $((256 << i))K" || echo "--overwrite --buffer-size 8M")
+  "$OURO_BIN" record -o "$folder/s$i" -p "$program" --name "s$i" $mode -e storm:number \
     --filter "number & 7 == $i" --for 2s 2>"$folder/s$i.summary" &
   recorders+=($!)
 done
