@@ -283,18 +283,27 @@ TEST(Filter, LongAndShortTextsCompareWhole) {
   }
 }
 
+TEST(Filter, TextsEndAtTheirNulAndNowhereElse) {
+  for (int byte = 1; byte < 256; ++byte)
+    for (std::size_t n : {1u, 7u, 8u, 9u, 31u, 32u, 33u, 70u}) {
+      const Event e = Event().text("s", std::string(n, static_cast<char>(byte))).scalar("x", std::uint8_t{77});
+      ASSERT_EQ(ask("len(s) == " + std::to_string(n) + " && x == 77", e), "yes") << byte << ' ' << n;
+    }
+}
+
 TEST(Filter, MixedNumbersCompareAsNumbers) {
   const Event e = Event()
                       .scalar("minus", std::int64_t{-1})
                       .scalar("five", std::uint64_t{5})
                       .scalar("most", std::numeric_limits<std::uint64_t>::max())
                       .scalar("least", std::numeric_limits<std::int64_t>::min())
+                      .scalar("leastf", -9223372036854775808.0)
                       .scalar("big", std::int64_t{(1LL << 53) + 1})
                       .scalar("bigf", 9007199254740992.0)
                       .scalar("two64", 18446744073709551616.0)
                       .scalar("tenth", 0.1f)
                       .scalar("small", std::int8_t{-128});
-  for (const char* yes : {"minus < five", "minus < most", "!(most == minus)", "most > least", "big > bigf", "bigf < big", "big != bigf",
+  for (const char* yes : {"least == leastf", "leastf < minus", "minus < five", "minus < most", "!(most == minus)", "most > least", "big > bigf", "bigf < big", "big != bigf",
                           "most < two64", "two64 > most", "least < 0.5", "minus < -0.5", "minus > -1.5", "minus == -1.0", "five > 4.5",
                           "five < 5.5", "five != 5.5", "!(five == 5.5)", "bigf < 9007199254740993", "bigf != 9007199254740993",
                           "bigf <= 9007199254740993", "bigf > 9007199254740991", "two64 > 18446744073709551615", "most == 18446744073709551615",

@@ -80,6 +80,14 @@ TEST(FilterHostile, CodeThatIsCutOffIsRefused) {
     }
 }
 
+TEST(FilterHostile, ATextThatDoesNotEndIsRefused) {
+  for (const Filter& filter : filters()) {
+    Bytes code = filter.code;
+    code.back() = std::byte{'x'};
+    EXPECT_EQ(try_out(code, order().schema()), BindStatus::bad_code);
+  }
+}
+
 TEST(FilterHostile, NoiseBehindAGoodHeaderIsHarmless) {
   std::mt19937_64 r(7);
   const Bytes schema = order().schema();
