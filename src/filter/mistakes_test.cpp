@@ -1,6 +1,8 @@
 // What is wrong, and where: the place is the column of the '^' in the second line of each case.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "filter/test_event.hpp"
 
 namespace ouro::filter {
@@ -140,6 +142,19 @@ TEST(FilterMistakes, DepthAndLengthHaveLimits) {
   EXPECT_EQ(text_of("a == \"" + std::string(4040, 'x') + "\""), "");
   EXPECT_EQ(text_of("a == \"" + std::string(4080, 'x') + "\""), "too long: 4131 bytes as code, want at most 4096");
   EXPECT_EQ(text_of(std::string("a == \"x\0y\"", 10)), "a text holds no byte 0");
+}
+
+TEST(FilterMistakes, TheExamplesOfTheDocumentationHaveNone) {
+  std::ifstream page(OURO_SOURCE_DIR "/docs/filters.md");
+  std::string line;
+  while (std::getline(page, line) && line != "```") {
+  }
+  int examples = 0;
+  for (; std::getline(page, line) && line != "```"; ++examples) {
+    const Result<Filter> filter = compile(line);
+    EXPECT_TRUE(filter) << filter.error().text;
+  }
+  EXPECT_GE(examples, 5);
 }
 
 TEST(FilterMistakes, ResultsShowThemAsPeopleSeeThem) {
