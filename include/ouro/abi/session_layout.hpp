@@ -64,7 +64,7 @@ struct EventRow {  // its index is the event's id in the trace
   std::uint32_t schema_size;
   std::uint64_t schema_offset;  // from schemas_offset
   std::uint64_t hash;           // of the schema's bytes
-  std::uint64_t reserved;
+  Word count;                   // of its records in the trace so far; written by the recorder
 };
 static_assert(sizeof(EventRow) == 32);
 
