@@ -87,6 +87,7 @@ const std::byte* EventCounts::skip(std::uint32_t id, const std::byte* at, const 
 
 std::optional<std::string> EventCounts::add(std::span<const std::byte> records) {
   const std::byte* const end = records.data() + records.size();
+  std::uint32_t last = kUnknown;
   for (const std::byte* at = records.data(); at != end;) {
     const std::byte* const begin = at;
     const auto trouble = [&](const std::string& what) {
@@ -107,10 +108,17 @@ std::optional<std::string> EventCounts::add(std::span<const std::byte> records) 
       size = id < size_.size() ? size_[id] : kUnknown;
       if (size == kUnknown) return trouble("event " + std::to_string(id) + " is not in the session's table");
     }
-    if (size != kVaries) {
-      at = static_cast<std::size_t>(end - at) < size ? nullptr : at + size;
-    } else {
+    if (size == kVaries) {
       at = skip(id, at, end);
+    } else if (static_cast<std::size_t>(end - at) < size) {
+      at = nullptr;
+    } else if (size == last) {
+      // As the last one was. The branch is predicted, so that the next record is looked at before this one's id and size were loaded:
+      // in runs of equal size a record costs 1.0 instead of 2.9 ns. The compiler is not to see that both ways add the same.
+      asm("" : "+r"(last));
+      at += last;
+    } else {
+      at += last = size;
     }
     if (at == nullptr) return trouble("event " + std::to_string(id) + " does not end before the packet does");
     ++count_[id];
