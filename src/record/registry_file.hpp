@@ -33,9 +33,9 @@ class RegistryFile {
   // A row's schema; empty if the row is not ready, or says a place outside the file's.
   std::vector<std::byte> schema(std::uint32_t i) const;
 
-  // read_write only.
+  // To be stored to with read_write only.
   abi::SessionSlot& slot(std::uint32_t k) const;
-  // Clears a session's bit from all rows and filter words, then frees its slot.
+  // read_write only. Clears a session's bit from all rows and filter words, then frees its slot.
   void remove_session(std::uint32_t k, std::uint32_t generation);
 
  private:

@@ -44,6 +44,8 @@ struct Site {
   std::atomic<std::uint32_t> row;     // in the registry
   bool counted;                       // among the row's users
 };
+// Tools find these in files (src/record/program_file.cpp).
+static_assert(offsetof(Site, schema) == 0 && offsetof(Site, schema_size) == sizeof(void*) && offsetof(Site, filter_index) == sizeof(void*) + 4);
 
 // The statics of one event. Members of a hidden class, not locals: locals of inline functions are exported, and unique
 // in the whole process, which keeps a dlopened module from ever being unloaded.
