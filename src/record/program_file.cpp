@@ -213,7 +213,7 @@ bool Program::relocate(std::vector<Pointer>& pointers) const {
 
 // What is wrong with it; "" if nothing is.
 std::string Program::take_site(std::uint64_t site, const SiteHead& head, ProgramFile& out) {
-  const std::string where = "event at " + base::textf("%#llx", static_cast<unsigned long long>(site));
+  const std::string where = "event at " + base::textf("0x%llx", static_cast<unsigned long long>(site));
   if (head.schema_size < sizeof(abi::SchemaHeader) || head.schema_size > abi::kMaxSchemaSize)
     return where + ": its schema has " + std::to_string(head.schema_size) + " bytes, want " + std::to_string(sizeof(abi::SchemaHeader)) +
            " to " + std::to_string(abi::kMaxSchemaSize);
@@ -252,7 +252,7 @@ Result<ProgramFile> Program::read() {
     if (memory_at(site, &head, sizeof head))
       schemas.push_back({site, 0});
     else
-      spoil("event at " + base::textf("%#llx", static_cast<unsigned long long>(site)) + " is not in the file");
+      spoil("event at " + base::textf("0x%llx", static_cast<unsigned long long>(site)) + " is not in the file");
   }
   if (!relocate(schemas)) return error(": its relocations cannot be read (is the file whole?)");
   for (const Pointer& schema : schemas) {
