@@ -13,10 +13,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,7 @@
 #include "record/attachment.hpp"
 #include "record/contexts.hpp"
 #include "record/program.hpp"
+#include "record/program_file.hpp"
 #include "record/recorder.hpp"
 #include "record/registry_file.hpp"
 #include "record/session.hpp"
@@ -455,9 +458,23 @@ Result<Targets> find_targets(const Options& options, const Result<base::RuntimeD
   return out;
 }
 
-// Events of the running programs that are meant: against these the filters are tried before anything begins.
+// As execvp(3) finds it; empty: it does not.
+std::string path_of(const std::string& program) {
+  if (program.find('/') != std::string::npos) return program;
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "/bin:/usr/bin");
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (const std::string file = (folder.empty() ? "." : folder) + "/" + program; ::access(file.c_str(), X_OK) == 0) return file;
+  return {};
+}
+
+// Events that there are now, of programs that run and of the one that is about to: filters are tried on them before anything begins.
 std::vector<std::vector<std::byte>> known_events(const Options& options, const Targets& targets) {
   std::vector<std::vector<std::byte>> out;
+  if (!options.attaches() || options.all)
+    if (!options.program.empty())
+      if (Result<record::ProgramFile> file = record::read_program_file(path_of(options.program[0]))) out = std::move(file->schemas);
+  if (!options.attaches()) return out;
   for (const std::string& path : record::find_registries(targets.folder.path)) {
     const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, targets.owner);
     if (!registry || !(options.all || std::any_of(targets.list.begin(), targets.list.end(),

@@ -223,7 +223,10 @@ std::string Program::take_site(std::uint64_t site, const SiteHead& head, Program
     return where + ": its schema is not the one that it was built with";
   Result<format::EventClass> parsed = format::parse_schema(schema);
   if (!parsed) return where + ": " + parsed.error().text;
-  if (seen_.insert(std::move(schema)).second) out.events.push_back(std::move(*parsed));
+  if (seen_.insert(schema).second) {
+    out.events.push_back(std::move(*parsed));
+    out.schemas.push_back(std::move(schema));
+  }
   return {};
 }
 

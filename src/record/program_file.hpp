@@ -23,6 +23,7 @@ namespace ouro::record {
 
 struct ProgramFile {
   std::vector<format::EventClass> events;  // each once, however often it was inlined
+  std::vector<std::vector<std::byte>> schemas;  // of each
   std::vector<std::string> spoiled;        // entries that are no events: what is wrong with them
 };
 

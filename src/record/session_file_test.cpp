@@ -33,7 +33,6 @@ TEST_F(SessionFileTest, SaysWhatTheSessionIs) {
   EXPECT_GT(file->memory(), 2 * sizeof(abi::RingHead));
   EXPECT_TRUE(file->is_open());
   EXPECT_FALSE(file->is_left_behind());
-  EXPECT_EQ(file->processes(), 0u);
   EXPECT_EQ(file->lost(), 0u);
   EXPECT_TRUE(file->events().empty());
   EXPECT_EQ(find_sessions(folder_.in("")), std::vector<std::string>{"session-test"});
