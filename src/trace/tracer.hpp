@@ -5,6 +5,7 @@
 //   session.cpp    sessions as this process sees them: mapping one, adding events, threads and processes to it
 //   plan.cpp       how a session wants an event: filter, limits, contexts
 //   emit.cpp       an event on its way, whenever it is not on the inline path
+//   context.cpp    what is written with it beside its fields; context_cache.cpp, callstack.cpp: what threads keep for that
 //
 // Nothing here allocates from the heap, takes a lock, throws or prints. Where two threads, or a thread and a signal
 // handler, may do the same at once, both do it and one of them publishes its result.
