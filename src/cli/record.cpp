@@ -74,11 +74,22 @@ struct Options {
   std::string output;
   std::vector<std::string> patterns;
   bool overwrite = false;
+  std::string buffer_size_text, subbuf_count_text;
   std::optional<std::uint64_t> buffer_size;
   std::optional<std::uint32_t> subbuf_count;
   std::string clock;
   std::vector<std::string> program;
 };
+
+void define(CLI::App& app, Options& options) {
+  app.prefix_command();  // the first argument that is no option of ours begins the program's
+  app.add_option("-o,--output", options.output)->type_name("FOLDER");
+  app.add_option("-e,--event", options.patterns)->expected(1)->take_all()->type_name("EVENT");
+  app.add_flag("--overwrite", options.overwrite);
+  app.add_option("--buffer-size", options.buffer_size_text)->type_name("SIZE");
+  app.add_option("--subbuf-count", options.subbuf_count_text)->type_name("N");
+  app.add_option("--clock", options.clock)->type_name("tsc|monotonic");
+}
 
 int usage_error(const std::string& text) { return cli::usage_error("record", text); }
 
@@ -97,14 +108,8 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
 // Fills `options`, or answers with the exit status.
 std::optional<int> parse(int argc, char** argv, Options& options) {
   CLI::App app("ouro record");
-  app.prefix_command();  // the first argument that is no option of ours begins the program's
-  std::string buffer_size, subbuf_count;
-  const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
-  app.add_option("-e,--event", options.patterns)->expected(1)->take_all();
-  app.add_flag("--overwrite", options.overwrite);
-  const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
-  const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
-  const CLI::Option* const has_clock = app.add_option("--clock", options.clock);
+  define(app, options);
+  const std::string &buffer_size = options.buffer_size_text, &subbuf_count = options.subbuf_count_text;
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
   options.program = app.remaining();
   // An option behind "--" is a program's name; before it, one that we do not know.
@@ -113,17 +118,17 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   if (options.program.empty()) return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS]");
   if (!is_marked && options.program.front().rfind('-', 0) == 0)
     return usage_error("unknown option '" + options.program.front() + "'");
-  if (*has_output && options.output.empty()) return usage_error("--output is '', want a folder's name");
+  if (app.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   for (const std::string& pattern : options.patterns)
     if (pattern.empty() || pattern == "!")
       return usage_error("--event is '" + pattern + "', want a name or a pattern, such as 'shop:*'");
-  if (*has_subbuf_count) {
+  if (app.count("--subbuf-count") != 0) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
       return usage_error("--subbuf-count is '" + subbuf_count + "', want a number from 2 to 128");
     options.subbuf_count = std::bit_ceil(static_cast<std::uint32_t>(*count));
   }
-  if (*has_buffer_size) {
+  if (app.count("--buffer-size") != 0) {
     options.buffer_size = parse_size(buffer_size);
     if (!options.buffer_size)
       return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
@@ -133,7 +138,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
       return usage_error("--buffer-size is '" + buffer_size + "', want " + binary_size(least) + " to " + binary_size(most) +
                          (options.subbuf_count ? " for " + std::to_string(*options.subbuf_count) + " parts" : ""));
   }
-  if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
+  if (app.count("--clock") != 0 && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
   if (std::all_of(options.patterns.begin(), options.patterns.end(), [](const std::string& p) { return p[0] == '!'; }))
     options.patterns.insert(options.patterns.begin(), "*");
@@ -392,6 +397,12 @@ int run(const Options& options) {
 }
 
 }  // namespace
+
+const char* define_record(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
 
 int record_command(int argc, char** argv) {
   Options options;
