@@ -74,7 +74,9 @@ struct Options {
 void define(CLI::App& app, Options& options) {
   app.add_flag("--json", options.json);
   app.add_flag("--sessions", options.sessions);
-  app.add_option("arguments", options.arguments);
+  app.add_option("arguments", options.arguments)->type_name_fn([&options] {
+    return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE";
+  });
 }
 
 bool is_number(const std::string& text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos; }
@@ -201,6 +203,12 @@ int run_sessions(const Options& options) {
 }
 
 }  // namespace
+
+const char* define_list(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
 
 int list_command(int argc, char** argv) {
   CLI::App app("ouro list");

@@ -44,6 +44,16 @@ Examples:
   ouro stats --json trace | jq '.spans[] | select(.p99_ns > 1000000) | .name'
 )";
 
+struct Options {
+  std::string folder;
+  bool json = false;
+};
+
+void define(CLI::App& app, Options& options) {
+  app.add_flag("--json", options.json);
+  app.add_option("folder", options.folder)->type_name("TRACE");
+}
+
 constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
 constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
 constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
@@ -256,13 +266,18 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
 
 }  // namespace
 
+const char* define_stats(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
+
 int stats_command(int argc, char** argv) {
   CLI::App app("ouro stats");
-  bool json = false;
-  std::string folder;
-  app.add_flag("--json", json);
-  app.add_option("folder", folder);
+  Options options;
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  const auto& [folder, json] = options;
   if (folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
   Result<read::Trace> trace = read::Trace::open(folder);
   if (!trace) {
