@@ -89,7 +89,7 @@ TEST_F(CommandLine, AnOptionHasAsManyValuesAsItTakes) {
 }
 
 TEST_F(CommandLine, RecordWantsAProgram) {
-  const std::string text = "no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS]";
+  const std::string text = "no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID";
   expect_usage(record_command, "record", {}, text);
   expect_usage(record_command, "record", {"--"}, text);
   expect_usage(record_command, "record", {"--overwrite", "-e", "shop:*"}, text);
