@@ -1,5 +1,5 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 3.
+// every traced process of the session. Version 4.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
 //   | SessionHeader | patterns | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
@@ -22,7 +22,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 3;
+inline constexpr std::uint32_t kSessionVersion = 4;
 
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
