@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -34,6 +35,12 @@ class Changes {
 template <class T>
 std::span<const std::byte> bytes_of(const T& object) {
   return std::as_bytes(std::span(&object, 1));
+}
+
+// Has the child just come out of the kernel? Its code is where ours is.
+inline bool behind_system_call(const Stepped& child) {
+  constexpr unsigned char kSyscall[2] = {0x0f, 0x05};
+  return std::memcmp(reinterpret_cast<const void*>(child.pc() - sizeof kSyscall), kSyscall, sizeof kSyscall) == 0;
 }
 
 struct Tally {
