@@ -45,12 +45,13 @@ inline bool behind_system_call(const Stepped& child) {
 
 struct Tally {
   std::uint64_t points = 0, missed = 0;
+  std::uint64_t base = image().base;  // of the program that is killed
   // kill_at(place): false, if the way did not lead there this time. Ends at the first failure, and says where.
   template <class KillAt>
   void at_each(const std::vector<Place>& all, const std::string& title, KillAt&& kill_at) {
     for (const Place& place : all) {
       ++(kill_at(place) ? points : missed);
-      ASSERT_FALSE(testing::Test::HasFailure()) << title << ", at " << std::hex << place.address - image().base << ", time " << place.nth;
+      ASSERT_FALSE(testing::Test::HasFailure()) << title << ", at " << std::hex << place.address - base << ", time " << place.nth;
     }
   }
   void say() const {
