@@ -213,9 +213,10 @@ void Reader::State::adopt_dead() {
   std::sort(dead.begin(), dead.end(), [](const Range& a, const Range& b) { return a.sequence < b.sequence; });
 }
 
-// Frees the entries of records that no reader will meet; and of the oldest ones, should they become so many that writers find none.
+// Frees the entries of records that no reader will meet, and that the ring's books are beyond; and of the oldest ones, should they become so
+// many that writers find none.
 void Reader::State::forget_dead() {
-  const std::uint64_t oldest = kept.empty() ? next_sequence : std::min(next_sequence, kept.front().sequence);
+  const std::uint64_t oldest = booked;
   std::size_t entries = 0;
   for (Range& r : dead) {
     entries += r.entry != nullptr;

@@ -77,25 +77,104 @@ TEST_P(ReaderDeath, BurialsLeaveEntriesToWriters) {
   EXPECT_NE(find_free_pending(head()), nullptr);
 }
 
-TEST(ReaderDeathOverwrite, BetweenTwoStoresOfItsBooksForgetsNoLoss) {
-  pin_to(0);
-  TestRing ring({.mode = abi::FullMode::overwrite, .subbuf_count = 4, .subbuf_size = 4096});
-  if (!ring.channel().per_cpu) GTEST_SKIP() << "shared rings count at the writer";
-  std::uint64_t tried = 0, read = 0;
-  const auto write = [&](int n) {
-    for (; n > 0; --n) ring.write(1, static_cast<std::uint32_t>(tried++), 100);
-  };
+// Lapped, in hand, delivered in part: every record is counted once, however many readers die as they begin.
+class ReaderDeathOverwrite : public ReaderDeath {
+ protected:
+  void SetUp() override {
+    pin_to(0);
+    ring_.emplace(LocalChannel::Options{.sync = GetParam(), .mode = abi::FullMode::overwrite, .subbuf_count = 4, .subbuf_size = 4096});
+  }
+  void write(int n) {
+    for (; n > 0; --n) ring_->write(1, static_cast<std::uint32_t>(tried_++), 100);
+  }
+  void read() { read_ += ring_->drain().size(); }
+  void expect_balance() {
+    read();
+    EXPECT_EQ(read_ + ring_->lost(), tried_);
+  }
+  std::uint64_t tried_ = 0, read_ = 0;
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, ReaderDeathOverwrite, testing::Values(Sync::per_cpu, Sync::shared),
+                         [](const auto& p) { return p.param == Sync::per_cpu ? "per_cpu" : "shared"; });
+
+TEST_P(ReaderDeathOverwrite, WhatItDeliveredOfALappedSubBufferIsNotLostToo) {
   write(10);
-  read += ring.drain().size();
-  const std::uint64_t old = ring.local().head(0).reader.lost_lapped.load();
+  read();
   write(500);
-  read += ring.drain().size();
-  ASSERT_GT(ring.lost(), 0u);
-  ring.local().head(0).reader.lost_lapped.store(old);
-  ring.reader(0) = Reader(ring.local().head(0), ring.local().geometry(0));
+  replace_reader();
+  replace_reader();
+  expect_balance();
+}
+
+TEST_P(ReaderDeathOverwrite, BooksThatItHadNotEndedDoNotCount) {
   write(10);
-  read += ring.drain().size();
-  EXPECT_EQ(read + ring.lost(), tried);
+  read();
+  write(500);
+  Packet packet;
+  ASSERT_EQ(reader().next(packet, false), Reader::Answer::packet);
+  abi::ReaderBooks& unfinished = head().books[(head().reader.booked.load() + 1) & 1];
+  unfinished.next_sequence.store(1234567);
+  unfinished.records.store(1234567);
+  replace_reader();
+  expect_balance();
+}
+
+TEST_P(ReaderDeathOverwrite, WhatItHeldIsLappedOnce) {
+  write(100);
+  Packet packet;
+  ASSERT_EQ(reader().next(packet, false), Reader::Answer::packet);
+  const std::uint64_t held = packet.records;
+  replace_reader();
+  replace_reader();
+  write(5);
+  expect_balance();
+  EXPECT_EQ(ring_->lost(abi::Loss::lapped), held);
+}
+
+TEST_P(ReaderDeathOverwrite, WhatItHeldTheRestOfIsLappedOnceAndThatAlone) {
+  write(30);
+  read();
+  write(20);  // the sub-buffer ends with 39
+  Packet packet;
+  ASSERT_EQ(reader().next(packet, false), Reader::Answer::packet);
+  const std::uint64_t held = packet.records;
+  EXPECT_LT(held, 30u);
+  write(500);
+  replace_reader();
+  replace_reader();
+  expect_balance();
+  EXPECT_GE(ring_->lost(abi::Loss::lapped), held);
+}
+
+TEST_P(ReaderDeathOverwrite, WhatItBuriedAndWritersLappedIsCountedOnce) {
+  write(10);
+  read();
+  reserve_and_die();
+  tried_ += 1;
+  write(3);
+  ASSERT_EQ(reader().bury_dead(), 1u);
+  write(500);
+  replace_reader();
+  replace_reader();
+  expect_balance();
+  EXPECT_EQ(ring_->lost(abi::Loss::dead_writer), 1u);
+  write(100);
+  expect_balance();
+  EXPECT_EQ(head().pending[0].state.load(), 0u) << "the entry is of no use any more";
+}
+
+TEST_P(ReaderDeathOverwrite, WhatItBuriedAndHeldIsCountedOnce) {
+  write(10);
+  reserve_and_die();
+  tried_ += 1;
+  write(60);
+  ASSERT_EQ(reader().bury_dead(), 1u);
+  Packet packet;
+  ASSERT_EQ(reader().next(packet, false), Reader::Answer::packet);
+  replace_reader();
+  replace_reader();
+  expect_balance();
+  EXPECT_EQ(ring_->lost(abi::Loss::dead_writer), 1u);
 }
 
 TEST(ReaderDeathDiscard, BetweenTakingAndItsBooksLapsNothing) {
