@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@
 #include "cli/list_show.hpp"
 #include "cli/list_sources.hpp"
 #include "cli/say.hpp"
+#include "format/event_class.hpp"
+#include "record/contexts.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -26,6 +29,7 @@ constexpr const char* kHelp = R"(ouro list shows the events of programs, running
 
 Usage: ouro list [OPTIONS] [PID|NAME|FILE|TRACE]...
        ouro list --sessions [--json] [SESSION...]
+       ouro list --contexts [--json]
 
 For each event: its name, kind (event, span, counter), level, place in the source, and its fields with their types; of
 running programs also in which sessions it is on, and how many of it are in each one's trace so far; of traces how many
@@ -46,12 +50,13 @@ about a second old at most, and the session's: of all its processes together. A 
 Options:
       --sessions   the sessions in the runtime folder, or those whose name is, or matches, SESSION: mode, who made it
                    and whether it was left behind, processes, kinds of event, events recorded and lost so far, memory
+      --contexts   what ouro record --context can record with each event, and what of it this machine has
       --json       the same as JSON: [{"pid", "name", "events": [...]} or {"file", "events"} or {"trace", "complete",
                    "event_count", "lost": {"total", "by_cause"}, "events"}]; an event is {"name", "kind", "level",
                    "fields": [{"name", "type", "labels": [{"value", "text"}]}], "file", "line"}, of programs with
                    "enabled" and "sessions": [{"name", "count"}], of traces with "count". Of sessions: [{"name", "mode",
                    "open", "left_behind", "creator_pid", "processes", "events", "recorded", "lost", "buffer_size",
-                   "memory"}], sizes in bytes
+                   "memory"}], sizes in bytes. Of contexts: [{"name", "type", "description", "missing"}]
   -h, --help       this text
 
 Exit status: 0; 1 if something that was asked for is not there, has no events, or is damaged; 2 if the command line makes
@@ -67,16 +72,32 @@ Examples:
 )";
 
 struct Options {
-  bool json = false, sessions = false;
+  bool json = false, sessions = false, contexts = false;
   std::vector<std::string> arguments;
 };
 
 void define(CLI::App& app, Options& options) {
   app.add_flag("--json", options.json);
   app.add_flag("--sessions", options.sessions);
+  app.add_flag("--contexts", options.contexts);
   app.add_option("arguments", options.arguments)->type_name_fn([&options] {
     return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE";
   });
+}
+
+int show_contexts(bool json) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const abi::ContextInfo& info : abi::kContexts) {
+    const std::string type = format::type_name({info.name, info.type, info.shape, info.hex, 0, {}});
+    const std::optional<std::string> missing = record::unavailable(info);
+    if (json)
+      out.push_back({{"name", info.name}, {"type", type}, {"description", info.description},
+                     {"missing", missing ? nlohmann::ordered_json(*missing) : nlohmann::ordered_json(nullptr)}});
+    else
+      std::printf("%-22s %-8s %s%s\n", info.name, type.c_str(), info.description, missing ? (" (not here: " + *missing + ")").c_str() : "");
+  }
+  if (json) std::puts(out.dump(2).c_str());
+  return 0;
 }
 
 bool is_number(const std::string& text) {
@@ -225,7 +246,9 @@ int list_command(int argc, char** argv) {
     if (!options.sessions && is_number(argument) && !parse_pid(argument))
       return usage_error("list", "PID is '" + argument + "', want a number above 0");
   }
-  const int status = options.sessions ? run_sessions(options) : run(options);
+  if (options.contexts && (options.sessions || !options.arguments.empty()))
+    return usage_error("list", "--contexts with other things to list, want it alone");
+  const int status = options.contexts ? show_contexts(options.json) : options.sessions ? run_sessions(options) : run(options);
   if (std::fflush(stdout) != 0) {
     say("error: list: standard output cannot be written");
     return 1;
