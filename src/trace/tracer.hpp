@@ -93,8 +93,8 @@ SessionView* view_of(std::uint32_t slot) noexcept;
 // Takes the session out of its slot, as its maker would have; where that is closed.
 void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept;
 void leave_if_closed(std::uint32_t slot) noexcept;
-// Does a session's rule select this event? Its filter is not looked at.
-bool wants(const SessionView& view, const char* schema) noexcept;
+// Does the session select this event, its filter included?
+bool wants(SessionView& view, const detail::Site& site) noexcept;
 // How the session wants the event, which has this id in it. Async-signal-safe.
 enum class Decision : std::uint32_t { unknown = 0, off = 1, plain = 2, no_room = 3, plan = 64 };
 struct Decided {
