@@ -22,7 +22,7 @@
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro list shows the events of running programs, of programs that do not run, and of traces.
+constexpr const char* kHelp = R"(ouro list shows the events of programs, running or not, and of traces.
 
 Usage: ouro list [OPTIONS] [PID|NAME|FILE|TRACE]...
        ouro list --sessions [--json] [SESSION...]
@@ -79,7 +79,9 @@ void define(CLI::App& app, Options& options) {
   });
 }
 
-bool is_number(const std::string& text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos; }
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
 
 // Nothing if it is no process's number.
 std::optional<int> parse_pid(const std::string& text) {
@@ -116,7 +118,8 @@ class List {
  public:
   void add_all() {
     out_ = processes();
-    if (out_.empty() && status_ == 0) nothing_ = "no running program of this user has events (looked in " + std::string(folder_.path) + ")";
+    if (out_.empty() && status_ == 0)
+      nothing_ = "no running program of this user has events (looked in " + std::string(folder_.path) + ")";
   }
   void add(const std::string& argument) {
     if (is_number(argument)) return add_pid(*parse_pid(argument));
@@ -155,15 +158,17 @@ class List {
       found = true;
     }
     if (const Path path = path_of(name); found && (path == Path::file || path == Path::trace))
-      say("list: '%s' is a running program, which is shown, and a %s here (hint: ./%s)", name.c_str(), path == Path::file ? "file" : "trace",
-          name.c_str());
+      say("list: '%s' is a running program, which is shown, and a %s here (hint: ./%s)", name.c_str(),
+          path == Path::file ? "file" : "trace", name.c_str());
     return found;
   }
 
   void add_path(const std::string& path) {
     const Path kind = path_of(path);
     if (kind == Path::none && path.find('/') == std::string::npos)
-      return fail("'" + path + "' is no running program of this user's with events, and no file or trace here (hint: ouro list shows all)");
+      return fail(
+          "'" + path +
+          "' is no running program of this user's with events, and no file or trace here (hint: ouro list shows all)");
     const bool is_folder = kind == Path::trace || kind == Path::folder;
     Result<Listing> listing = is_folder ? list_trace(path, status_) : list_file(path, status_);
     if (!listing) return fail(listing.error().text);

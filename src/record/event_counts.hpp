@@ -42,10 +42,10 @@ class EventCounts {
   const std::byte* skip(std::uint32_t id, const std::byte* at, const std::byte* end) const;
 
   EventTable* events_;
-  std::size_t known_ = 0;              // of events_->events()
-  std::vector<std::uint32_t> size_;    // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
-  std::vector<std::uint64_t> count_;   // by id
-  std::vector<Shape> shape_;           // by id, of those that vary
+  std::size_t known_ = 0;            // of events_->events()
+  std::vector<std::uint32_t> size_;  // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
+  std::vector<std::uint64_t> count_;  // by id
+  std::vector<Shape> shape_;          // by id, of those that vary
 };
 
 }  // namespace ouro::record

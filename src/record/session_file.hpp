@@ -35,7 +35,8 @@ class SessionFile {
 
   struct Event {
     std::vector<std::byte> schema;
-    std::uint64_t count = 0;  // of records in the trace so far; of overwrite sessions 0, for nobody looks at them before the end
+    std::uint64_t count =
+        0;  // of records in the trace so far; of overwrite sessions 0, for nobody looks at them before the end
   };
   // Those whose rows are ready and whose schemas lie within the table.
   std::vector<Event> events() const;
@@ -59,7 +60,8 @@ class SessionFile {
   int creator_pid_ = 0;
   std::uint32_t cpus_ = 0, event_capacity_ = 0, process_capacity_ = 0;
   std::uint64_t buffer_size_ = 0;
-  std::uint64_t rings_offset_ = 0, ring_stride_ = 0, events_offset_ = 0, schemas_offset_ = 0, schemas_size_ = 0, processes_offset_ = 0;
+  std::uint64_t rings_offset_ = 0, ring_stride_ = 0, events_offset_ = 0, schemas_offset_ = 0, schemas_size_ = 0,
+                processes_offset_ = 0;
 };
 
 }  // namespace ouro::record
