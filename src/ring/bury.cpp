@@ -88,6 +88,8 @@ bool Reader::State::books_of(std::uint64_t where, Books& books) {
   books.opened = open_of(is_current ? w : close);
   books.end = in_subbuf(is_current ? w : close);
   books.committed = image.commits.load(acquire);
+  // Whoever opens it for its next use begins with no commits. If we saw that, we see his claim (switch:B), whatever else is still the old use's.
+  if (look().slot_of(books.sequence).sequence() != books.sequence) return false;
   return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
 }
 
