@@ -138,6 +138,33 @@ TEST(ReaderDeathOverwrite, ItsSuccessorMarksNothingThatWritersMayHaveLapped) {
   here.drain();
 }
 
+//                      slot 0         slot 1
+// a reader died         2, taken       3
+// its successor looks   2, taken
+// writers go on         4              5             4 is closed, and neither lapped nor read
+// its successor looks                  5
+TEST(ReaderDeathOverwrite, ItsSuccessorMissesNothingThatIsWrittenWhileItLooksAtTheSlots) {
+  pin_to(0);
+  TestRing ring({.sync = Sync::shared, .mode = abi::FullMode::overwrite, .subbuf_count = 2, .subbuf_size = 4096});
+  abi::RingHead& head = *ring.channel().shared[0];
+  const std::uint32_t index = ring.channel().cpus;
+  std::uint32_t tried = 0;
+  const auto write_until = [&](std::uint64_t sequence) {
+    while (shared_sequence_of(head.writer.write_word.load()) < sequence) ring.write(1, tried++, 100);
+  };
+  write_until(3);
+  std::size_t read = ring.drain(false).size();
+  ASSERT_GT(read, 0u);
+  const std::uint64_t taken = head.slot[0].load();
+  write_until(5);
+  const std::uint64_t now = head.slot[0].load();
+  head.slot[0].store(taken);
+  ring.reader(index) = Reader(head, ring.local().geometry(index));
+  head.slot[0].store(now);
+  read += ring.drain().size();
+  EXPECT_EQ(read + ring.lost(), tried);
+}
+
 TEST(ReaderDeathOverwrite, BetweenTwoStoresOfItsBooksForgetsNoLoss) {
   pin_to(0);
   TestRing ring({.mode = abi::FullMode::overwrite, .subbuf_count = 4, .subbuf_size = 4096});
