@@ -38,7 +38,8 @@ void Reader::State::start(abi::RingHead& ring, const Geometry& geometry) {
   for (std::uint32_t i = 0; i < geometry.subbuf_count; ++i) {
     const abi::Slot slot{ring.slot[i].load(acquire)};
     if (slot.physical() <= geometry.subbuf_count) named[slot.physical()] = true;
-    if (!slot.taken()) oldest = std::min(oldest, slot.sequence());
+    // Writers go on meanwhile: what was taken when we looked may be in use again, for what is not lapped when the next slot is.
+    oldest = std::min(oldest, slot.sequence() + (slot.taken() ? geometry.subbuf_count : 0));
   }
   spare = static_cast<std::uint32_t>(std::find(named.begin(), named.end(), false) - named.begin());
   next_sequence = oldest;
