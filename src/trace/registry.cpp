@@ -2,6 +2,7 @@
 // (ouro/abi/registry_layout.hpp). Made at the first module's start, and again in each forked child.
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -9,13 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
+#include "trace/context_cache.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
 
@@ -31,6 +32,7 @@ namespace {
 
 constexpr std::uint32_t kRetired = 3;  // a row's state: its module was unloaded, or the program is ending
 constexpr std::uint64_t kPage = 4096;
+constexpr unsigned kMaxRegistries = 64;  // of one process
 
 constinit abi::Word never{0};            // enabled word of sites that have no row
 
@@ -42,35 +44,67 @@ bool have_memory(std::uint64_t begin, std::uint64_t end) noexcept {
   return madvise(from, page_up(end) - (begin & ~(kPage - 1)), MADV_POPULATE_WRITE) == 0;
 }
 
-// Is the file of this name of this very program image (another instance of the tracer in it), or left over?
-bool is_of_this_image(const char* path, const std::uint64_t image_id[2]) noexcept {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return false;
-  abi::RegistryHeader header;
-  const bool same = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
-                    header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.pid == getpid() &&
-                    header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
-  close(fd);
-  return same;
+// A session that another registry of this process offers, or offered.
+struct Offer {
+  char file[sizeof(abi::SessionSlot::file)];
+  std::uint32_t generation;
+};
+struct Offers {
+  Offer offer[abi::kSessionSlots];
+  std::uint32_t count;
+};
+
+void collect(const abi::RegistryHeader& header, Offers& offers) noexcept {
+  for (const abi::SessionSlot& slot : header.slot) {
+    if (slot.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || offers.count == abi::kSessionSlots) continue;
+    Offer& offer = offers.offer[offers.count];
+    offer.generation = slot.generation.load(std::memory_order_relaxed);
+    std::memcpy(offer.file, slot.file, sizeof offer.file);
+    if (offer.generation != 0 && std::memchr(offer.file, '\0', sizeof offer.file) != nullptr) ++offers.count;
+  }
 }
 
-// Makes the file and maps it, at `at` if that is not null. Null: no registry.
-std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs) noexcept {
+// Whose registry is the file of this name? `offers`: to which the sessions of a process's are added; null: they do not matter.
+enum class Whose { nobodys, this_image, image_before };  // of this very program image: another instance of the tracer in it
+Whose whose(const char* path, const std::uint64_t image_id[2], Offers* offers) noexcept {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return Whose::nobodys;
+  abi::RegistryHeader header;
+  const bool is_ours = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+                       header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
+                       header.pid == getpid();
+  close(fd);
+  if (!is_ours) return Whose::nobodys;
+  const bool is_this_image = header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
+  if (!is_this_image && header.start_time != base::start_time_of(header.pid)) return Whose::nobodys;  // of a dead process that had our pid
+  if (offers != nullptr) collect(header, *offers);
+  return is_this_image ? Whose::this_image : Whose::image_before;
+}
+
+// Makes the file and maps it, at `at` if that is not null. Null: no registry. `offers`: of the registries that this process has or had.
+std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs, Offers* offers) noexcept {
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   int fd = -1;
-  for (unsigned n = 0; fd < 0 && n < 64; ++n) {
+  unsigned n = 0;
+  for (; n < kMaxRegistries; ++n) {
     Text(tracer.file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
     Text(path).add(tracer.directory).add("/").add(tracer.file);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) break;
     if (errno != EEXIST) return nullptr;
-    if (!is_of_this_image(path, image_id)) {
-      unlink(path);  // of the image before an exec, or of a dead process that had our pid
+    if (whose(path, image_id, offers) != Whose::this_image) {
+      unlink(path);
       --n;
       if (access(path, F_OK) == 0) return nullptr;
     }
   }
   if (fd < 0) return nullptr;
+  // Those behind ours. Of the image before an exec, too: whoever begins there takes them away.
+  while (offers != nullptr && ++n < kMaxRegistries) {
+    char other[sizeof tracer.directory + sizeof tracer.file + 1];
+    Text(other).add(tracer.directory).add("/").number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+    if (whose(other, image_id, offers) == Whose::nobodys) break;
+  }
   void* base = MAP_FAILED;
   if (ftruncate(fd, static_cast<off_t>(abi::kRegistrySize)) == 0 &&
       (fallocate(fd, 0, 0, static_cast<off_t>(page_up(abi::kRegistryRowsOffset + reserve_rows))) == 0 || errno == EOPNOTSUPP) &&
@@ -145,15 +179,19 @@ void in_forked_child() noexcept {
   thread.announced = 0;
   thread.epoch = 0;
   *const_cast<volatile std::uint32_t*>(&thread.route.tag) = 0;
+  tracer.visitors.store(0, std::memory_order_relaxed);  // threads that are not here
   if (tracer.registry == nullptr) return;
+  // A filter that came since the start may kill who calls what it does not allow. Then the parent's registry, which is mapped here as well,
+  // is good enough.
+  if (base::seccomp_filters_of(0) != tracer.seccomp_filters) return;
   const int saved = errno;
   std::uint64_t id[2];
   get_image_id(id);
   const abi::RegistryHeader& header = tracer.header();
   const std::uint64_t rows = header.row_count.load(std::memory_order_relaxed) * sizeof(abi::RegistryRow);
-  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed)) != nullptr) {
+  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed), nullptr) != nullptr) {
     fill_header(tracer.header(), id);
-    for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+    for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
       if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
     publish();
     // What left while this was made has looked for our registry in vain.
@@ -161,6 +199,10 @@ void in_forked_child() noexcept {
   }
   errno = saved;
 }
+
+// exit() runs on_exit() before any destructor, dlclose() among those of the library that it unloads, and behind on_unload().
+void on_exit() { tracer.is_exiting = !tracer.is_unloading; }
+[[gnu::destructor]] void on_unload() { tracer.is_unloading = true; }
 
 struct Need {
   std::uint64_t rows, blobs;
@@ -175,25 +217,24 @@ Need needed(const detail::Module& module) noexcept {
   return need;
 }
 
-// In slots of the program's own, before anybody else looks at them.
-void offer(std::uint32_t slot, const char* file, std::uint32_t generation) noexcept {
-  abi::SessionSlot& entry = tracer.header().slot[slot];
-  std::strcpy(entry.file, file);
-  entry.generation.store(generation, std::memory_order_relaxed);  // 0: whichever it has, which we see when we map it
-  entry.use.store(1, std::memory_order_relaxed);
-  entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
-}
-
-// The session that `ouro record` runs this program in.
-std::uint32_t take_session_from_environment() noexcept {
-  const char* name = secure_getenv("OURO_SESSION");
-  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
-  offer(0, name, 0);
-  return 1;
+// In slots of the program's own, before anybody else looks at them. Generation 0: whichever it has, which we see when we map it.
+void offer(const char* file, std::uint32_t generation) noexcept {
+  if (*file == '\0' || std::strchr(file, '/') != nullptr || std::strlen(file) >= sizeof(abi::SessionSlot::file)) return;
+  for (abi::SessionSlot& entry : tracer.header().slot) {
+    const std::uint32_t its = entry.generation.load(std::memory_order_relaxed);
+    if (entry.state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SlotState::offered)) {
+      if (std::strcmp(entry.file, file) == 0 && (its == generation || its == 0)) return;
+      continue;
+    }
+    std::strcpy(entry.file, file);
+    entry.generation.store(generation, std::memory_order_relaxed);
+    entry.use.store(1, std::memory_order_relaxed);
+    return entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
+  }
 }
 
 // Those that are open to all programs.
-void take_sessions_for_everyone(std::uint32_t slot) noexcept {
+void offer_to_everyone() noexcept {
   char path[sizeof tracer.directory + 16];
   Text(path).add(tracer.directory).add("/everyone");
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -203,16 +244,20 @@ void take_sessions_for_everyone(std::uint32_t slot) noexcept {
   const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
                     pread(fd, static_cast<void*>(&all), sizeof all, 0) == static_cast<ssize_t>(sizeof all) && all.magic == abi::kEveryoneMagic;
   close(fd);
-  for (std::uint32_t k = 0; good && k < abi::kSessionSlots && slot < abi::kSessionSlots; ++k) {
+  for (std::uint32_t k = 0; good && k < abi::kSessionSlots; ++k) {
     abi::SessionSlot& entry = all.slot[k];
     const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed);
     if (entry.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
     entry.file[sizeof entry.file - 1] = '\0';
-    if (*entry.file == '\0' || std::strchr(entry.file, '/') != nullptr) continue;
-    if (tracer.header().slot[0].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(entry.file, tracer.header().slot[0].file) == 0)
-      continue;  // the environment's as well
-    offer(slot++, entry.file, generation);
+    offer(entry.file, generation);
   }
+}
+
+// `others`: sessions that this process is in by its other libraries, or was before an exec.
+void join_at_start(const Offers& others) noexcept {
+  if (const char* name = secure_getenv("OURO_SESSION")) offer(name, 0);  // that `ouro record` runs this program in
+  offer_to_everyone();
+  for (std::uint32_t i = 0; i < others.count; ++i) offer(others.offer[i].file, others.offer[i].generation);
 }
 
 bool begin(const Need& need) noexcept {
@@ -222,13 +267,17 @@ bool begin(const Need& need) noexcept {
   Text(tracer.directory).add(directory.path);
   std::uint64_t id[2];
   get_image_id(id);
-  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs);
+  Offers others;
+  others.count = 0;
+  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs, &others);
   if (base == nullptr) return false;
   tracer.registry = base;
   fill_header(tracer.header(), id);
+  tracer.header().seccomp_filters = tracer.seccomp_filters = base::seccomp_filters_of(0);
   pthread_atfork(nullptr, nullptr, in_forked_child);
+  std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
-  take_sessions_for_everyone(take_session_from_environment());
+  join_at_start(others);
   publish();
   return true;
 }
@@ -266,9 +315,9 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
 void share(std::uint32_t filter_index) noexcept {
   tracer.is_shared[filter_index].store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
   if (!tracer.any_target.load(std::memory_order_seq_cst)) return;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p)
-      if ((*p)->filter_index == filter_index) const_cast<detail::Site*>(*p)->target.store(0, std::memory_order_seq_cst);
+  visit_sites([&](detail::Site& site) {
+    if (site.filter_index == filter_index) site.target.store(0, std::memory_order_seq_cst);
+  });
 }
 
 // An event that a session already asks for is on from its first moment.
@@ -298,7 +347,10 @@ void add_site(detail::Site& site) noexcept {
     i = add_row(site);
     if (i != 0 && shares) share(site.filter_index);
   }
-  if (i == 0) return site.enabled.store(&never, std::memory_order_release);
+  if (i == 0) {
+    tracer.header().rows_refused.fetch_add(1, std::memory_order_relaxed);
+    return site.enabled.store(&never, std::memory_order_release);
+  }
   abi::RegistryRow& row = tracer.rows()[--i];
   site.row.store(i, std::memory_order_relaxed);
   site.enabled.store(&row.enabled, std::memory_order_release);
@@ -310,9 +362,9 @@ void add_site(detail::Site& site) noexcept {
   join_sessions(row, site.schema);
 }
 
-// Null: none.
-detail::Module* find_module(const void* filter) noexcept {
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+// Null: none. `filter` null: a free place.
+LoadedModule* find_module(const void* filter) noexcept {
+  for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
     if (tracer.module[i].filter == filter) return &tracer.module[i];
   return nullptr;
 }
@@ -327,12 +379,38 @@ void leave_rows(const detail::Module& module) noexcept {
   }
 }
 
-bool remember(const detail::Module& module) noexcept {
-  detail::Module* place = find_module(nullptr);
-  if (place == nullptr && tracer.module_count < kMaxModules) place = &tracer.module[tracer.module_count++];
-  if (place == nullptr) return false;
-  *place = module;
-  return true;
+LoadedModule* remember(const detail::Module& module) noexcept {
+  LoadedModule* place = find_module(nullptr);
+  const std::uint32_t count = tracer.module_count.load(std::memory_order_relaxed);
+  if (place == nullptr && count < kMaxModules) place = &tracer.module[count];
+  if (place == nullptr) return nullptr;
+  place->end = module.end;
+  place->filter = module.filter;
+  place->begin.store(module.begin, std::memory_order_release);
+  if (place == &tracer.module[count]) tracer.module_count.store(count + 1, std::memory_order_release);
+  return place;
+}
+
+// Its sites' memory goes away as we return.
+void forget(LoadedModule& module) noexcept {
+  module.begin.store(nullptr, std::memory_order_seq_cst);
+  // Visits take microseconds, and are as rare as sessions that end. Not for ever: a thread may be held in one by a debugger, and a child
+  // that was forked behind the C library's back has no thread that would end it.
+  for (int i = 0; i < 1000 && tracer.visitors.load(std::memory_order_seq_cst) != 0; ++i) i < 100 ? sched_yield() : usleep(1000);
+  module.filter = nullptr;
+}
+
+bool is_own_registry() noexcept { return tracer.registry != nullptr && tracer.pid == getpid(); }
+
+// The code that runs here goes away: dlclose() of the library that has the tracer in it.
+void release_memory() noexcept {
+  if (tracer.registry == nullptr) return;
+  // What else this library ends with finds its events off.
+  mmap(&detail::filter, sizeof detail::filter, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  drop_views();
+  release_caches();
+  munmap(tracer.registry, abi::kRegistrySize);
+  tracer.registry = nullptr;
 }
 
 }  // namespace
@@ -357,9 +435,10 @@ void ouro_module_begin(const Module* module) noexcept {
       // The sites first: once the filter is there, events go and look.
       for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
       // Without room or memory for it the filter stays zero, and its events off.
-      if (remember(*module) && !map_filter(module->filter)) {
+      LoadedModule* const place = remember(*module);
+      if (place == nullptr || !map_filter(module->filter)) {
         leave_rows(*module);
-        *find_module(module->filter) = {};
+        if (place != nullptr) forget(*place);
       }
     }
   }
@@ -367,20 +446,32 @@ void ouro_module_begin(const Module* module) noexcept {
 }
 
 void ouro_module_end(const Module* module) noexcept {
-  Module* const known = find_module(module->filter);
-  if (tracer.registry == nullptr || known == nullptr) return;
+  LoadedModule* const known = find_module(module->filter);
+  if (tracer.registry == nullptr || module->filter == nullptr || known == nullptr) return;
   const int saved = errno;
-  *known = {};  // also where the registry is not ours but a parent's, who has no such module to take out
-  if (tracer.pid != getpid()) return;
-  leave_rows(*module);
-  const bool left = std::any_of(tracer.module, tracer.module + tracer.module_count, [](const Module& m) { return m.filter != nullptr; });
-  // The mapping stays: other threads may still be writing.
-  if (!left) {
-    char path[sizeof tracer.directory + sizeof tracer.file + 1];
-    trace::Text(path).add(tracer.directory).add("/").add(tracer.file);
-    unlink(path);
-  }
+  if (is_own_registry()) leave_rows(*module);  // not where it is a parent's, who has no such module to take out
+  if (!tracer.is_exiting) forget(*known);
   errno = saved;
 }
 
 }  // namespace ouro::detail
+
+namespace ouro::trace {
+namespace {
+
+// The last of all: of a program as it exits, where other threads may still write, so the mappings stay; of a library that is unloaded.
+[[gnu::destructor(101)]] void end() {
+  const detail::Module own{detail::__start_ouro_sites, detail::__stop_ouro_sites, &detail::filter};
+  detail::ouro_module_end(&own);
+  const int saved = errno;
+  if (is_own_registry()) {
+    char path[sizeof tracer.directory + sizeof tracer.file + 1];
+    Text(path).add(tracer.directory).add("/").add(tracer.file);
+    unlink(path);
+  }
+  if (!tracer.is_exiting) release_memory();
+  errno = saved;
+}
+
+}  // namespace
+}  // namespace ouro::trace

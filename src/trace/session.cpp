@@ -124,20 +124,22 @@ std::byte* take_view(std::size_t size) noexcept {
   return static_cast<std::byte*>(map_anonymous(size));
 }
 
-// Maps a session's file and fills a view; null if it is none of ours. `gone`: it never will be one again.
-SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noexcept {
+// Maps a session's file and fills a view; null if it cannot be mapped (`error` says why), or is no session of ours (0).
+SessionView* open_session(const char* file, std::uint32_t slot, int& error) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  gone = fd < 0 && errno == ENOENT;
+  error = errno;
   if (fd < 0) return nullptr;
   struct stat status;
   std::byte* base = nullptr;
+  errno = 0;
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_uid == geteuid() || status.st_uid == 0) &&
       status.st_size >= static_cast<off_t>(sizeof(abi::SessionHeader))) {
     void* p = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (p != MAP_FAILED) base = static_cast<std::byte*>(p);
   }
+  error = errno;
   close(fd);
   if (base == nullptr) return nullptr;
   const auto size = static_cast<std::uint64_t>(status.st_size);
@@ -145,7 +147,7 @@ SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noex
   const std::uint64_t cpus = header->cpus < 8192 ? header->cpus : 0;
   const ViewParts parts = parts_of_view(cpus);
   std::byte* const memory = take_view(parts.whole);
-  gone = true;
+  error = memory != nullptr ? 0 : ENOMEM;
   if (memory != nullptr) {
     auto* view = reinterpret_cast<SessionView*>(memory);
     auto* channel = reinterpret_cast<ring::Channel*>(memory + parts.channel);
@@ -185,14 +187,12 @@ void retire(SessionView& view) noexcept {
   view.retired.store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
   mmap(view.base, view.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   const std::uint32_t bit = std::uint32_t{1} << view.slot;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p) {
-      auto& site = const_cast<detail::Site&>(**p);
-      std::uint64_t target = site.target.load(relaxed);
-      if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
-      const void* plan = site.plan.load(std::memory_order_seq_cst);
-      if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
-    }
+  visit_sites([&](detail::Site& site) {
+    std::uint64_t target = site.target.load(relaxed);
+    if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
+    const void* plan = site.plan.load(std::memory_order_seq_cst);
+    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
+  });
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};
   madvise(reinterpret_cast<void*>(known), end - known, MADV_DONTNEED);
@@ -209,6 +209,15 @@ std::uint64_t hash_of(const char* bytes, std::uint32_t size) noexcept {  // FNV-
 }
 
 }  // namespace
+
+void drop_views() noexcept {
+  const auto drop_from = [](std::atomic<SessionView*>& place) {
+    if (SessionView* view = place.exchange(nullptr, std::memory_order_acquire)) drop(*view);
+  };
+  for (auto& view : tracer.view) drop_from(view);
+  for (auto& view : tracer.zombie) drop_from(view);
+  drop_from(tracer.spare);
+}
 
 void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
   const std::uint64_t change = abi::enabled_change(generation, slot);
@@ -236,24 +245,40 @@ void leave_if_closed(std::uint32_t slot) noexcept {
     leave_slot(slot, view->generation);
 }
 
+namespace {
+
+// Of an attempt to map a session: may the next one succeed?
+bool may_pass(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR || error == EAGAIN; }
+
+// The session is none, or not for us: a filter or a root of our own keeps us out.
+void decline(std::uint32_t slot, std::uint32_t generation, int error) noexcept {
+  tracer.avoided[slot].store(generation, relaxed);
+  if (error != 0 && error != ENOENT) tracer.header().refused.store(static_cast<std::uint32_t>(error), relaxed);
+  // A child that has its parent's registry may live where its parent does not.
+  if (tracer.pid == getpid()) leave_slot(slot, generation);
+}
+
+}  // namespace
+
 SessionView* view_of(std::uint32_t slot) noexcept {
   abi::SessionSlot& entry = tracer.header().slot[slot];
   if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return nullptr;
   const std::uint32_t generation = entry.generation.load(relaxed);
+  if (generation != 0 && tracer.avoided[slot].load(relaxed) == generation) return nullptr;
   SessionView* present = tracer.view[slot].load(std::memory_order_acquire);
   if (present != nullptr && (generation == present->generation || generation == 0)) return present;
   char file[sizeof entry.file];
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
   if (std::strchr(file, '/') != nullptr) return nullptr;
-  bool gone = false;
-  SessionView* view = open_session(file, slot, gone);
+  int error = 0;
+  SessionView* view = open_session(file, slot, error);
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
     view = nullptr;
   }
   if (view == nullptr) {
-    if (gone || generation == 0) leave_slot(slot, generation);
+    if (generation == 0 || !may_pass(error)) decline(slot, generation, error);
     return nullptr;
   }
   SessionView* const old = present;
@@ -342,6 +367,7 @@ void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   row->pid = pid;
   row->tid = static_cast<std::int32_t>(thread.tid);
   row->stamp = view.channel->now();
+  row->name[0] = '\0';  // where the system call is forbidden
   prctl(PR_GET_NAME, row->name);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
