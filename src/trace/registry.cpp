@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -32,7 +33,6 @@ namespace {
 
 constexpr std::uint32_t kRetired = 3;  // a row's state: its module was unloaded, or the program is ending
 constexpr std::uint64_t kPage = 4096;
-constexpr unsigned kMaxRegistries = 64;  // of one process
 
 constinit abi::Word never{0};            // enabled word of sites that have no row
 
@@ -44,67 +44,35 @@ bool have_memory(std::uint64_t begin, std::uint64_t end) noexcept {
   return madvise(from, page_up(end) - (begin & ~(kPage - 1)), MADV_POPULATE_WRITE) == 0;
 }
 
-// A session that another registry of this process offers, or offered.
-struct Offer {
-  char file[sizeof(abi::SessionSlot::file)];
-  std::uint32_t generation;
-};
-struct Offers {
-  Offer offer[abi::kSessionSlots];
-  std::uint32_t count;
-};
-
-void collect(const abi::RegistryHeader& header, Offers& offers) noexcept {
-  for (const abi::SessionSlot& slot : header.slot) {
-    if (slot.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || offers.count == abi::kSessionSlots) continue;
-    Offer& offer = offers.offer[offers.count];
-    offer.generation = slot.generation.load(std::memory_order_relaxed);
-    std::memcpy(offer.file, slot.file, sizeof offer.file);
-    if (offer.generation != 0 && std::memchr(offer.file, '\0', sizeof offer.file) != nullptr) ++offers.count;
-  }
-}
-
-// Whose registry is the file of this name? `offers`: to which the sessions of a process's are added; null: they do not matter.
-enum class Whose { nobodys, this_image, image_before };  // of this very program image: another instance of the tracer in it
-Whose whose(const char* path, const std::uint64_t image_id[2], Offers* offers) noexcept {
+// Is the file of this name of this very program image (another instance of the tracer in it), or left over?
+bool is_of_this_image(const char* path, const std::uint64_t image_id[2]) noexcept {
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return Whose::nobodys;
+  if (fd < 0) return false;
   abi::RegistryHeader header;
-  const bool is_ours = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
-                       header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
-                       header.pid == getpid();
+  const bool same = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+                    header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.pid == getpid() &&
+                    header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
   close(fd);
-  if (!is_ours) return Whose::nobodys;
-  const bool is_this_image = header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
-  if (!is_this_image && header.start_time != base::start_time_of(header.pid)) return Whose::nobodys;  // of a dead process that had our pid
-  if (offers != nullptr) collect(header, *offers);
-  return is_this_image ? Whose::this_image : Whose::image_before;
+  return same;
 }
 
-// Makes the file and maps it, at `at` if that is not null. Null: no registry. `offers`: of the registries that this process has or had.
-std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs, Offers* offers) noexcept {
+// Makes the file and maps it, at `at` if that is not null. Null: no registry.
+std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs) noexcept {
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   int fd = -1;
-  unsigned n = 0;
-  for (; n < kMaxRegistries; ++n) {
+  for (unsigned n = 0; fd < 0 && n < 64; ++n) {
     Text(tracer.file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
     Text(path).add(tracer.directory).add("/").add(tracer.file);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) break;
     if (errno != EEXIST) return nullptr;
-    if (whose(path, image_id, offers) != Whose::this_image) {
-      unlink(path);
+    if (!is_of_this_image(path, image_id)) {
+      unlink(path);  // of the image before an exec, or of a dead process that had our pid
       --n;
       if (access(path, F_OK) == 0) return nullptr;
     }
   }
   if (fd < 0) return nullptr;
-  // Those behind ours. Of the image before an exec, too: whoever begins there takes them away.
-  while (offers != nullptr && ++n < kMaxRegistries) {
-    char other[sizeof tracer.directory + sizeof tracer.file + 1];
-    Text(other).add(tracer.directory).add("/").number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
-    if (whose(other, image_id, offers) == Whose::nobodys) break;
-  }
   void* base = MAP_FAILED;
   if (ftruncate(fd, static_cast<off_t>(abi::kRegistrySize)) == 0 &&
       (fallocate(fd, 0, 0, static_cast<off_t>(page_up(abi::kRegistryRowsOffset + reserve_rows))) == 0 || errno == EOPNOTSUPP) &&
@@ -189,7 +157,7 @@ void in_forked_child() noexcept {
   get_image_id(id);
   const abi::RegistryHeader& header = tracer.header();
   const std::uint64_t rows = header.row_count.load(std::memory_order_relaxed) * sizeof(abi::RegistryRow);
-  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed), nullptr) != nullptr) {
+  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed)) != nullptr) {
     fill_header(tracer.header(), id);
     for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
       if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
@@ -217,47 +185,96 @@ Need needed(const detail::Module& module) noexcept {
   return need;
 }
 
-// In slots of the program's own, before anybody else looks at them. Generation 0: whichever it has, which we see when we map it.
-void offer(const char* file, std::uint32_t generation) noexcept {
-  if (*file == '\0' || std::strchr(file, '/') != nullptr || std::strlen(file) >= sizeof(abi::SessionSlot::file)) return;
-  for (abi::SessionSlot& entry : tracer.header().slot) {
-    const std::uint32_t its = entry.generation.load(std::memory_order_relaxed);
-    if (entry.state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SlotState::offered)) {
-      if (std::strcmp(entry.file, file) == 0 && (its == generation || its == 0)) return;
-      continue;
-    }
-    std::strcpy(entry.file, file);
-    entry.generation.store(generation, std::memory_order_relaxed);
-    entry.use.store(1, std::memory_order_relaxed);
-    return entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
-  }
+// In slots of the program's own, before anybody else looks at them.
+void offer(std::uint32_t slot, const char* file, std::uint32_t generation) noexcept {
+  abi::SessionSlot& entry = tracer.header().slot[slot];
+  std::strcpy(entry.file, file);
+  entry.generation.store(generation, std::memory_order_relaxed);  // 0: whichever it has, which we see when we map it
+  entry.use.store(1, std::memory_order_relaxed);
+  entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
+}
+
+// The session that `ouro record` runs this program in.
+std::uint32_t take_session_from_environment() noexcept {
+  const char* name = secure_getenv("OURO_SESSION");
+  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
+  offer(0, name, 0);
+  return 1;
 }
 
 // Those that are open to all programs.
-void offer_to_everyone() noexcept {
+std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   char path[sizeof tracer.directory + 16];
   Text(path).add(tracer.directory).add("/everyone");
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0) return slot;
   abi::Everyone all;
   struct stat status;
   const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
                     pread(fd, static_cast<void*>(&all), sizeof all, 0) == static_cast<ssize_t>(sizeof all) && all.magic == abi::kEveryoneMagic;
   close(fd);
-  for (std::uint32_t k = 0; good && k < abi::kSessionSlots; ++k) {
+  for (std::uint32_t k = 0; good && k < abi::kSessionSlots && slot < abi::kSessionSlots; ++k) {
     abi::SessionSlot& entry = all.slot[k];
     const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed);
     if (entry.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
     entry.file[sizeof entry.file - 1] = '\0';
-    offer(entry.file, generation);
+    if (*entry.file == '\0' || std::strchr(entry.file, '/') != nullptr) continue;
+    if (tracer.header().slot[0].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(entry.file, tracer.header().slot[0].file) == 0)
+      continue;  // the environment's as well
+    offer(slot++, entry.file, generation);
+  }
+  return slot;
+}
+
+// A registry of this very process, in that place.
+bool read_own(unsigned n, abi::RegistryHeader& header) noexcept {
+  char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
+  Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return false;
+  Text(path).add(tracer.directory).add("/").add(file);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
+  close(fd);
+  return is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
+         header.pid == getpid() && header.start_time == base::start_time_of(header.pid);
+}
+
+// Sessions that were offered to this process in other registries: those of its other libraries with a tracer of their own, and of what it
+// was before an exec.
+struct Offers {
+  char file[abi::kSessionSlots][sizeof(abi::SessionSlot::file)];
+  std::uint32_t generation[abi::kSessionSlots], count;
+};
+
+void add_offers(const abi::RegistryHeader& header, Offers& offers) noexcept {
+  for (const abi::SessionSlot& slot : header.slot) {
+    const std::uint32_t generation = slot.generation.load(std::memory_order_relaxed);
+    if (slot.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
+    const bool is_known = std::find(offers.generation, offers.generation + offers.count, generation) != offers.generation + offers.count;
+    if (is_known || offers.count == abi::kSessionSlots || std::memchr(slot.file, '\0', sizeof slot.file) == nullptr) continue;
+    std::memcpy(offers.file[offers.count], slot.file, sizeof slot.file);
+    offers.generation[offers.count++] = generation;
   }
 }
 
-// `others`: sessions that this process is in by its other libraries, or was before an exec.
-void join_at_start(const Offers& others) noexcept {
-  if (const char* name = secure_getenv("OURO_SESSION")) offer(name, 0);  // that `ouro record` runs this program in
-  offer_to_everyone();
-  for (std::uint32_t i = 0; i < others.count; ++i) offer(others.offer[i].file, others.offer[i].generation);
+void find_offers(Offers& offers) noexcept {
+  abi::RegistryHeader header;
+  for (unsigned n = 0, in_vain = 0; in_vain < 2; ++n) {
+    if (read_own(n, header)) add_offers(header, offers);
+    else ++in_vain;  // one of the names is our own
+  }
+}
+
+void take_over(const Offers& offers, std::uint32_t slot) noexcept {
+  const auto has = [&](const char* file, std::uint32_t generation) {
+    return std::any_of(tracer.header().slot, tracer.header().slot + slot, [&](const abi::SessionSlot& s) {
+      const std::uint32_t its = s.generation.load(std::memory_order_relaxed);
+      return std::strcmp(s.file, file) == 0 && (its == generation || its == 0);
+    });
+  };
+  for (std::uint32_t i = 0; i < offers.count && slot < abi::kSessionSlots; ++i)
+    if (std::strchr(offers.file[i], '/') == nullptr && !has(offers.file[i], offers.generation[i])) offer(slot++, offers.file[i], offers.generation[i]);
 }
 
 bool begin(const Need& need) noexcept {
@@ -267,9 +284,10 @@ bool begin(const Need& need) noexcept {
   Text(tracer.directory).add(directory.path);
   std::uint64_t id[2];
   get_image_id(id);
-  Offers others;
-  others.count = 0;
-  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs, &others);
+  Offers offers;
+  offers.count = 0;
+  find_offers(offers);  // before the image's before us is gone
+  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs);
   if (base == nullptr) return false;
   tracer.registry = base;
   fill_header(tracer.header(), id);
@@ -277,7 +295,9 @@ bool begin(const Need& need) noexcept {
   pthread_atfork(nullptr, nullptr, in_forked_child);
   std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
-  join_at_start(others);
+  const std::uint32_t slot = take_sessions_for_everyone(take_session_from_environment());
+  find_offers(offers);
+  take_over(offers, slot);
   publish();
   return true;
 }

@@ -124,22 +124,20 @@ std::byte* take_view(std::size_t size) noexcept {
   return static_cast<std::byte*>(map_anonymous(size));
 }
 
-// Maps a session's file and fills a view; null if it cannot be mapped (`error` says why), or is no session of ours (0).
-SessionView* open_session(const char* file, std::uint32_t slot, int& error) noexcept {
+// Maps a session's file and fills a view; null if it is none of ours. `gone`: it never will be one again.
+SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  error = errno;
+  gone = fd < 0 && errno == ENOENT;
   if (fd < 0) return nullptr;
   struct stat status;
   std::byte* base = nullptr;
-  errno = 0;
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_uid == geteuid() || status.st_uid == 0) &&
       status.st_size >= static_cast<off_t>(sizeof(abi::SessionHeader))) {
     void* p = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (p != MAP_FAILED) base = static_cast<std::byte*>(p);
   }
-  error = errno;
   close(fd);
   if (base == nullptr) return nullptr;
   const auto size = static_cast<std::uint64_t>(status.st_size);
@@ -147,7 +145,7 @@ SessionView* open_session(const char* file, std::uint32_t slot, int& error) noex
   const std::uint64_t cpus = header->cpus < 8192 ? header->cpus : 0;
   const ViewParts parts = parts_of_view(cpus);
   std::byte* const memory = take_view(parts.whole);
-  error = memory != nullptr ? 0 : ENOMEM;
+  gone = true;
   if (memory != nullptr) {
     auto* view = reinterpret_cast<SessionView*>(memory);
     auto* channel = reinterpret_cast<ring::Channel*>(memory + parts.channel);
@@ -253,7 +251,7 @@ bool may_pass(int error) { return error == EMFILE || error == ENFILE || error ==
 // The session is none, or not for us: a filter or a root of our own keeps us out.
 void decline(std::uint32_t slot, std::uint32_t generation, int error) noexcept {
   tracer.avoided[slot].store(generation, relaxed);
-  if (error != 0 && error != ENOENT) tracer.header().refused.store(static_cast<std::uint32_t>(error), relaxed);
+  if (error != 0) tracer.header().refused.store(static_cast<std::uint32_t>(error), relaxed);
   // A child that has its parent's registry may live where its parent does not.
   if (tracer.pid == getpid()) leave_slot(slot, generation);
 }
@@ -271,14 +269,16 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
   if (std::strchr(file, '/') != nullptr) return nullptr;
-  int error = 0;
-  SessionView* view = open_session(file, slot, error);
+  bool gone = false;
+  errno = 0;
+  SessionView* view = open_session(file, slot, gone);
+  const int error = view == nullptr && !gone ? errno : 0;
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
     view = nullptr;
   }
   if (view == nullptr) {
-    if (generation == 0 || !may_pass(error)) decline(slot, generation, error);
+    if (gone || generation == 0 || (error != 0 && !may_pass(error))) decline(slot, generation, error);
     return nullptr;
   }
   SessionView* const old = present;

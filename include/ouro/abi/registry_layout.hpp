@@ -67,11 +67,12 @@ struct RegistryHeader {
   std::uint64_t image_id[2];  // AT_RANDOM: another program image in the same process has another one
   char name[16];
   Word32 row_count;           // rows in use or given up; a row with no schema is empty
-  std::uint32_t seccomp_filters;  // that the program had as it began: these allow what the tracer calls
+  std::uint32_t reserved;
   Word blobs_used;
   std::uint64_t pid_namespace;  // inode of /proc/self/ns/pid: whose numbers `pid` is one of; 0: unknown
   SessionSlot slot[kSessionSlots];
   Word32 refused;             // why the program could not map a session that it was offered, the last time: an errno; 0: it never happened
+  std::uint32_t seccomp_filters;  // that the program had as it began: these allow what the tracer calls
   Word32 rows_refused;        // events that have no row, for want of room: they cannot be switched on
 };
 static_assert(sizeof(RegistryHeader) <= 4096);
