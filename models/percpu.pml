@@ -768,9 +768,9 @@ proctype Mover() {
 
 init {
   atomic {
-    c_code { mem_init(&now.mem); };
+    begin_memory();
 #ifdef MIGRATE
-    c_code { now.mem.asleep[2] = 1; };
+    sleeps(2);
 #endif
     d_step {
       initially(L_W, MAKE_W(N, 0));

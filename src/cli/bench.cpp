@@ -174,20 +174,35 @@ void print_table(const char* mode, const nlohmann::json& r) {
   std::printf("  %llu events, %llu lost\n", r["events"].get<unsigned long long>(), r["lost"].get<unsigned long long>());
 }
 
+struct Options {
+  std::string mode = "both", what;
+  std::vector<std::string> contexts;
+  bool json = false;
+  std::uint64_t buffer_size = 4 << 20;
+};
+
+void define(CLI::App& app, Options& options) {
+  app.add_option("what", options.what, "'ring' for the ring by itself")->check(CLI::IsMember({"ring"}));
+  app.add_option("--context", options.contexts, "contexts that the events carry, as ouro record takes them");
+  app.add_option("--mode", options.mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
+  app.add_option("--buffer-size", options.buffer_size, "per CPU, with a suffix K or M; 16 sub-buffers")->transform(CLI::AsSizeValue(false))->capture_default_str();
+  app.add_flag("--json", options.json, "one JSON object");
+}
+
 }  // namespace
+
+const char* define_bench(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
 
 int bench_command(int argc, char** argv) {
   CLI::App app(kHelp, "ouro bench");
-  std::string mode = "both", what;
-  app.add_option("what", what, "'ring' for the ring by itself")->check(CLI::IsMember({"ring"}));
-  std::vector<std::string> lists;
-  app.add_option("--context", lists, "contexts that the events carry, as ouro record takes them");
-  bool json = false;
-  app.add_option("--mode", mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
-  std::uint64_t buffer_size = 4 << 20;
-  app.add_option("--buffer-size", buffer_size, "per CPU, with a suffix K or M; 16 sub-buffers")->transform(CLI::AsSizeValue(false))->capture_default_str();
-  app.add_flag("--json", json, "one JSON object");
+  Options options;
+  define(app, options);
   CLI11_PARSE(app, argc, argv);
+  const auto& [mode, what, lists, json, buffer_size] = options;
   if (what == "ring") {
     const Status ran = run_ring_benches();
     if (!ran) std::fprintf(stderr, "ouro: error: %s\n", ran.error().text.c_str());

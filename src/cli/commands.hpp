@@ -1,6 +1,11 @@
 // cli/commands.hpp -- the commands of `ouro`, one file each. argv[0] is the command's name; the answer is the exit
 // status: 0, 1 for what went wrong, 2 for a command line that makes no sense.
 #pragma once
+#include <span>
+
+namespace CLI {
+class App;
+}
 
 namespace ouro::cli {
 
@@ -12,5 +17,27 @@ int print_command(int argc, char** argv);
 int stats_command(int argc, char** argv);
 int doctor_command(int argc, char** argv);
 int bench_command(int argc, char** argv);
+int completion_command(int argc, char** argv);
+
+// Define a command's options and arguments as it does itself, for those who want to know what there is; what an option's
+// value is, its type's name says (cli/complete.hpp). They return its help.
+const char* define_record(CLI::App& app);
+const char* define_list(CLI::App& app);
+const char* define_enable(CLI::App& app);
+const char* define_disable(CLI::App& app);
+const char* define_print(CLI::App& app);
+const char* define_stats(CLI::App& app);
+const char* define_doctor(CLI::App& app);
+const char* define_bench(CLI::App& app);
+const char* define_completion(CLI::App& app);
+
+struct Command {
+  const char* name;
+  int (*run)(int argc, char** argv);
+  const char* (*define)(CLI::App& app);
+};
+
+// `ouro __complete`, which the shells' scripts call: argv[0] is that word. `help`: that of `ouro`.
+int complete_command(std::span<const Command> commands, const char* help, int argc, char** argv);
 
 }  // namespace ouro::cli

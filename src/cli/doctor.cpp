@@ -228,15 +228,27 @@ void print_json(const std::vector<Finding>& findings) {
   std::puts(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
+struct Options {
+  bool json = false;
+};
+
+void define(CLI::App& app, Options& options) { app.add_flag("--json", options.json); }
+
 }  // namespace
+
+const char* define_doctor(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
 
 int doctor_command(int argc, char** argv) {
   CLI::App app("ouro doctor");
-  bool json = false;
-  app.add_flag("--json", json);
+  Options options;
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
   const std::vector<Finding> findings = examine();
-  if (json)
+  if (options.json)
     print_json(findings);
   else
     print_text(findings);

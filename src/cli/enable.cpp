@@ -123,28 +123,45 @@ int change(const std::string& command, const std::string& session_name, const st
   return complete ? 0 : 1;
 }
 
+struct Options {
+  std::string session;
+  std::vector<std::string> events;
+  EventOptions how;
+};
+
+void define(CLI::App& app, Options& options) {
+  app.add_option("session", options.session)->type_name("SESSION");
+  app.add_option("events", options.events)->type_name("EVENT");
+  options.how.define(app, false);
+}
+
 int run(int argc, char** argv, bool enables, const char* help) {
   const std::string command = argv[0];
   CLI::App app("ouro " + command);
-  std::string session;
-  std::vector<std::string> events;
-  EventOptions options;
-  app.add_option("session", session);
-  app.add_option("events", events);
-  options.define(app, false);
+  Options options;
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, help)) return *status;
-  if (session.empty()) return usage_error(command, "no SESSION, want one (hint: ouro list --sessions)");
-  if (events.empty()) return usage_error(command, "no EVENT, want a name or a pattern, such as 'shop:*'");
-  for (std::string& event : events) {
+  if (options.session.empty()) return usage_error(command, "no SESSION, want one (hint: ouro list --sessions)");
+  if (options.events.empty()) return usage_error(command, "no EVENT, want a name or a pattern, such as 'shop:*'");
+  for (std::string& event : options.events) {
     if (event.starts_with('!')) return usage_error(command, "EVENT is '" + event + "', want a name or a pattern (hint: ouro disable)");
     if (!enables) event.insert(0, "!");
   }
-  const Result<std::vector<record::Rule>> rules = options.rules(app, events);
+  const Result<std::vector<record::Rule>> rules = options.how.rules(app, options.events);
   if (!rules) return usage_error(command, rules.error().text);
-  return change(command, session, *rules);
+  return change(command, options.session, *rules);
+}
+
+const char* define_unread(CLI::App& app, const char* help) {
+  static Options unread;
+  define(app, unread);
+  return help;
 }
 
 }  // namespace
+
+const char* define_enable(CLI::App& app) { return define_unread(app, kEnableHelp); }
+const char* define_disable(CLI::App& app) { return define_unread(app, kDisableHelp); }
 
 int enable_command(int argc, char** argv) { return run(argc, argv, true, kEnableHelp); }
 int disable_command(int argc, char** argv) { return run(argc, argv, false, kDisableHelp); }

@@ -26,10 +26,16 @@ const char* const kEventOptionsHelp =
 )";
 
 void EventOptions::define(CLI::App& app, bool with_events) {
-  std::vector<std::pair<CLI::Option**, const char*>> options = {
-      {&filter_, "--filter"}, {&level_, "--level"}, {&file_, "--file"}, {&rate_, "--rate"}, {&sample_, "--sample"}};
-  if (with_events) options.insert(options.begin(), {&event_, "-e,--event"});
-  for (const auto& [option, name] : options) (*option = app.add_option(name))->expected(1)->take_all();
+  std::string levels;
+  for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(abi::Level::debug); ++i)
+    levels += (i == 0 ? "" : "|") + std::string(format::to_string(static_cast<abi::Level>(i)));
+  const auto add = [&](const char* name, const std::string& type) { return app.add_option(name)->expected(1)->take_all()->type_name(type); };
+  if (with_events) event_ = add("-e,--event", "EVENT");
+  filter_ = add("--filter", "EXPR");
+  level_ = add("--level", levels);
+  file_ = add("--file", "GLOB");
+  rate_ = add("--rate", "N");
+  sample_ = add("--sample", "N");
 }
 
 Status EventOptions::set(Rest& rest, const CLI::Option* option, const std::string& value) {

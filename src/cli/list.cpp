@@ -1,4 +1,7 @@
-// `ouro list`: what running programs can be asked to trace, read from their registries.
+// `ouro list`: what can be traced, is being traced, and was traced.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -9,62 +12,96 @@
 #include <string>
 #include <vector>
 
+#include "base/glob.hpp"
 #include "base/runtime_dir.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/list_show.hpp"
+#include "cli/list_sources.hpp"
 #include "cli/say.hpp"
 #include "format/event_class.hpp"
-#include "record/registry_file.hpp"
+#include "record/contexts.hpp"
 
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro list shows the events of this user's running programs.
+constexpr const char* kHelp = R"(ouro list shows the events of programs, running or not, and of traces.
 
-Usage: ouro list [OPTIONS] [PID...]
+Usage: ouro list [OPTIONS] [PID|NAME|FILE|TRACE]...
+       ouro list --sessions [--json] [SESSION...]
+       ouro list --contexts [--json]
 
-For each program: pid and name; for each of its events: name, kind (event, span, counter), level, fields with their
-types, place in the source, and whether a session has it on. Without PIDs all programs are shown. What dead programs
-left in the runtime folder is removed.
+For each event: its name, kind (event, span, counter), level, place in the source, and its fields with their types; of
+running programs also in which sessions it is on, and how many of it are in each one's trace so far; of traces how many
+there are. Without arguments, all running programs of this user are shown. What dead programs left in the runtime
+folder is removed.
+
+  PID    a number: the program that runs as this process
+  NAME   programs that run under this name, or under one that matches this pattern of *, ? and [set]
+  FILE   a program or shared library, running or not: what it holds itself, not what it loads. Stripped ones have their
+         events, too; only without section headers they are not found
+  TRACE  a folder that ouro record or another tracer wrote (CTF 1.8)
+
+What has a '/' in it is a FILE or TRACE. Without one, running programs come first: say ./NAME for the file.
+
+A count of '-' is one that nobody keeps: in sessions that overwrite, nobody looks at events before the end. Counts are
+about a second old at most, and the session's: of all its processes together. A span counts when it begins.
 
 Options:
-      --json   the same as JSON: [{"pid", "name", "events": [{"name", "kind", "level", "fields": [{"name", "type"}],
-               "file", "line", "enabled"}]}]
-  -h, --help   this text
+      --sessions   the sessions in the runtime folder, or those whose name is, or matches, SESSION: mode, who made it
+                   and whether it was left behind, processes, kinds of event, events recorded and lost so far, memory
+      --contexts   what ouro record --context can record with each event, and what of it this machine has
+      --json       the same as JSON: [{"pid", "name", "events": [...]} or {"file", "events"} or {"trace", "complete",
+                   "event_count", "lost": {"total", "by_cause"}, "events"}]; an event is {"name", "kind", "level",
+                   "fields": [{"name", "type", "labels": [{"value", "text"}]}], "file", "line"}, of programs with
+                   "enabled" and "sessions": [{"name", "count"}], of traces with "count". Of sessions: [{"name", "mode",
+                   "open", "left_behind", "creator_pid", "processes", "events", "recorded", "lost", "buffer_size",
+                   "memory"}], sizes in bytes. Of contexts: [{"name", "type", "description", "missing"}]
+  -h, --help       this text
 
-Exit status: 0; 1 if a PID that was asked for has no events to show.
+Exit status: 0; 1 if something that was asked for is not there, has no events, or is damaged; 2 if the command line makes
+no sense.
 
 Examples:
   ouro list
-  ouro list 4711
-  ouro list --json | jq '.[].events[].name'
+  ouro list 4711 'shop*'
+  ouro list ./shop /usr/lib/libstore.so
+  ouro list ./trace
+  ouro list --sessions
+  ouro list --json | jq '.[].events[] | select(.enabled) | .name'
 )";
 
-struct Event {
-  format::EventClass what;
-  bool enabled = false;
+struct Options {
+  bool json = false, sessions = false, contexts = false;
+  std::vector<std::string> arguments;
 };
 
-struct Process {
-  int pid = 0;
-  std::string name;
-  std::vector<Event> events;
-};
+void define(CLI::App& app, Options& options) {
+  app.add_flag("--json", options.json);
+  app.add_flag("--sessions", options.sessions);
+  app.add_flag("--contexts", options.contexts);
+  app.add_option("arguments", options.arguments)->type_name_fn([&options] {
+    return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE";
+  });
+}
 
-// A span is one thing to whoever reads the list; in the registry it is two events.
-std::optional<Event> event_of(const record::RegistryFile& registry, std::uint32_t row) {
-  const std::vector<std::byte> schema = registry.schema(row);
-  if (schema.empty()) return std::nullopt;
-  Result<format::EventClass> parsed = format::parse_schema(schema);
-  if (!parsed || parsed->kind == abi::EventKind::span_end) return std::nullopt;
-  Event out{std::move(*parsed),
-            static_cast<std::uint32_t>(registry.row(row).enabled.load(std::memory_order_relaxed)) != 0};
-  const std::string suffix = "_begin";
-  std::string& name = out.what.name;
-  if (out.what.kind == abi::EventKind::span_begin && name.size() > suffix.size() &&
-      name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0)
-    name.erase(name.size() - suffix.size());
-  return out;
+int show_contexts(bool json) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const abi::ContextInfo& info : abi::kContexts) {
+    const std::string type = format::type_name({info.name, info.type, info.shape, info.hex, 0, {}});
+    const std::optional<std::string> missing = record::unavailable(info);
+    if (json)
+      out.push_back({{"name", info.name}, {"type", type}, {"description", info.description},
+                     {"missing", missing ? nlohmann::ordered_json(*missing) : nlohmann::ordered_json(nullptr)}});
+    else
+      std::printf("%-22s %-8s %s%s\n", info.name, type.c_str(), info.description, missing ? (" (not here: " + *missing + ")").c_str() : "");
+  }
+  if (json) std::puts(out.dump(2).c_str());
+  return 0;
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
 // Nothing if it is no process's number.
@@ -75,124 +112,148 @@ std::optional<int> parse_pid(const std::string& text) {
   return pid;
 }
 
-void add_registry(const std::string& path, std::vector<Process>& processes) {
-  const Result<record::RegistryFile> registry =
-      record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
-  if (record::remove_if_dead(path, registry)) return;
-  if (!registry) {
-    if (registry.error().code != ENOENT && registry.error().code != EAGAIN) say("warning: %s", registry.error().text.c_str());
-    return;
+enum class Path { none, file, trace, folder };
+
+Path path_of(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return Path::none;
+  if (!S_ISDIR(status.st_mode)) return Path::file;
+  return ::access((path + "/metadata").c_str(), F_OK) == 0 ? Path::trace : Path::folder;
+}
+
+// The kernel cuts names of processes after 15 characters.
+bool is_called(const Listing& process, const std::string& name) {
+  constexpr std::size_t kLongest = 15;
+  return base::glob_match(name.c_str(), process.name.c_str()) ||
+         (process.name.size() == kLongest && name.size() > kLongest && name.compare(0, kLongest, process.name) == 0);
+}
+
+// One that is not there is empty.
+std::optional<Error> find_folder(base::RuntimeDir& folder) {
+  const int error = base::find_runtime_dir(folder, false);
+  if (error == 0 || error == ENOENT) return std::nullopt;
+  return errorf(error, "runtime folder '%s': %s (hint: ouro doctor)", folder.path, std::strerror(error));
+}
+
+class List {
+ public:
+  void add_all() {
+    out_ = processes();
+    if (out_.empty() && status_ == 0)
+      nothing_ = "no running program of this user has events (looked in " + std::string(folder_.path) + ")";
   }
-  auto process =
-      std::find_if(processes.begin(), processes.end(), [&](const Process& p) { return p.pid == registry->pid(); });
-  if (process == processes.end())
-    process = processes.insert(processes.end(), {registry->pid(), registry->process_name(), {}});
-  for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i)
-    if (std::optional<Event> event = event_of(*registry, i)) process->events.push_back(std::move(*event));
-}
+  void add(const std::string& argument) {
+    if (is_number(argument)) return add_pid(*parse_pid(argument));
+    if (argument.find('/') == std::string::npos && add_named(argument)) return;
+    add_path(argument);
+  }
+  const std::vector<Listing>& listings() const { return out_; }
+  const std::string& nothing() const { return nothing_; }
+  int status() const { return status_; }
 
-std::string kind_of(const Event& event) { return format::to_string(event.what.kind); }
+ private:
+  const std::vector<Listing>& processes() {
+    if (processes_) return *processes_;
+    const std::optional<Error> error = find_folder(folder_);
+    if (error) fail(error->text);
+    return processes_.emplace(error ? std::vector<Listing>{} : list_processes(folder_.path));
+  }
 
-std::string fields_of(const Event& event) {
-  std::string out;
-  for (const format::Field& field : event.what.fields)
-    out += (out.empty() ? "" : ", ") + field.name + " " + format::type_name(field);
-  return out;
-}
+  void add_process(const Listing& process) {
+    const auto is_it = [&](const Listing& l) { return l.of == Listing::Of::process && l.pid == process.pid; };
+    if (std::none_of(out_.begin(), out_.end(), is_it)) out_.push_back(process);
+  }
 
-std::string place_of(const Event& event) { return event.what.file + ":" + std::to_string(event.what.line); }
+  void add_pid(int pid) {
+    for (const Listing& process : processes())
+      if (process.pid == pid) return add_process(process);
+    fail("process " + std::to_string(pid) +
+         " has no events, want one that links ouro::trace and belongs to this user (hint: ouro list shows all)");
+  }
 
-// Names and texts come from programs: nothing but what a terminal shows leaves here.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
-}
-
-void print_text(const std::vector<Process>& processes) {
-  for (const Process& process : processes) {
-    std::printf("%d %s: %zu events\n", process.pid, printable(process.name).c_str(), process.events.size());
-    std::size_t name_width = 0, fields_width = 0;
-    for (const Event& event : process.events) {
-      name_width = std::max(name_width, event.what.name.size());
-      fields_width = std::max(fields_width, std::min<std::size_t>(fields_of(event).size(), 48));
+  bool add_named(const std::string& name) {
+    bool found = false;
+    for (const Listing& process : processes()) {
+      if (!is_called(process, name)) continue;
+      add_process(process);
+      found = true;
     }
-    for (const Event& event : process.events)
-      std::printf("  %-*s  %-7s  %-7s  %-*s  %s%s\n", static_cast<int>(name_width), printable(event.what.name).c_str(),
-                  kind_of(event).c_str(), format::to_string(event.what.level), static_cast<int>(fields_width),
-                  printable(fields_of(event)).c_str(), printable(place_of(event)).c_str(), event.enabled ? "  on" : "");
+    if (const Path path = path_of(name); found && (path == Path::file || path == Path::trace))
+      say("list: '%s' is a running program, which is shown, and a %s here (hint: ./%s)", name.c_str(),
+          path == Path::file ? "file" : "trace", name.c_str());
+    return found;
   }
+
+  void add_path(const std::string& path) {
+    const Path kind = path_of(path);
+    if (kind == Path::none && path.find('/') == std::string::npos)
+      return fail(
+          "'" + path +
+          "' is no running program of this user's with events, and no file or trace here (hint: ouro list shows all)");
+    const bool is_folder = kind == Path::trace || kind == Path::folder;
+    Result<Listing> listing = is_folder ? list_trace(path, status_) : list_file(path, status_);
+    if (!listing) return fail(listing.error().text);
+    out_.push_back(std::move(*listing));
+  }
+
+  void fail(const std::string& text) {
+    say("error: list: %s", text.c_str());
+    status_ = 1;
+  }
+
+  base::RuntimeDir folder_{};
+  std::optional<std::vector<Listing>> processes_;
+  std::vector<Listing> out_;
+  std::string nothing_;
+  int status_ = 0;
+};
+
+int run(const Options& options) {
+  List list;
+  if (options.arguments.empty()) list.add_all();
+  for (const std::string& argument : options.arguments) list.add(argument);
+  if (options.json)
+    show_json(list.listings());
+  else
+    show_text(list.listings());
+  if (!options.json && !list.nothing().empty()) say_line(list.nothing());
+  return list.status();
 }
 
-void print_json(const std::vector<Process>& processes) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const Process& process : processes) {
-    nlohmann::json events = nlohmann::json::array();
-    for (const Event& event : process.events) {
-      nlohmann::json fields = nlohmann::json::array();
-      for (const format::Field& field : event.what.fields)
-        fields.push_back({{"name", field.name}, {"type", format::type_name(field)}});
-      events.push_back({{"name", event.what.name},
-                        {"kind", kind_of(event)},
-                        {"level", format::to_string(event.what.level)},
-                        {"fields", fields},
-                        {"file", event.what.file},
-                        {"line", event.what.line},
-                        {"enabled", event.enabled}});
-    }
-    out.push_back({{"pid", process.pid}, {"name", process.name}, {"events", events}});
-  }
-  std::puts(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-}
-
-// Those asked for; false if one of them is not there.
-bool keep_only(const std::vector<int>& pids, std::vector<Process>& processes) {
-  bool all = true;
-  for (const int pid : pids) {
-    if (std::any_of(processes.begin(), processes.end(), [&](const Process& p) { return p.pid == pid; })) continue;
-    say("error: list: process %d has no events, want one that links ouro::trace and belongs to this user (hint: ouro "
-        "list shows all)",
-        pid);
-    all = false;
-  }
-  if (!pids.empty())
-    std::erase_if(processes,
-                  [&](const Process& p) { return std::find(pids.begin(), pids.end(), p.pid) == pids.end(); });
-  return all;
+int run_sessions(const Options& options) {
+  base::RuntimeDir folder{};
+  const std::optional<Error> error = find_folder(folder);
+  if (!error) return show_sessions(folder.path, options.arguments, options.json);
+  say("error: list: %s", error->text.c_str());
+  return 1;
 }
 
 }  // namespace
 
+const char* define_list(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
+
 int list_command(int argc, char** argv) {
   CLI::App app("ouro list");
-  bool json = false;
-  std::vector<std::string> arguments;
-  app.add_flag("--json", json);
-  app.add_option("pids", arguments);
+  Options options;
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
-  std::vector<int> pids;
-  for (const std::string& argument : arguments) {
-    const std::optional<int> pid = parse_pid(argument);
-    if (!pid) return usage_error("list", "PID is '" + argument + "', want a number above 0");
-    pids.push_back(*pid);
+  for (const std::string& argument : options.arguments) {
+    if (argument.empty()) return usage_error("list", "an argument is '', want a PID, NAME, FILE or TRACE");
+    if (!options.sessions && is_number(argument) && !parse_pid(argument))
+      return usage_error("list", "PID is '" + argument + "', want a number above 0");
   }
-  base::RuntimeDir folder;
-  const int error = base::find_runtime_dir(folder, false);
-  if (error != 0 && error != ENOENT) {
-    say("error: list: runtime folder '%s': %s (hint: ouro doctor)", folder.path, std::strerror(error));
+  if (options.contexts && (options.sessions || !options.arguments.empty()))
+    return usage_error("list", "--contexts with other things to list, want it alone");
+  const int status = options.contexts ? show_contexts(options.json) : options.sessions ? run_sessions(options) : run(options);
+  if (std::fflush(stdout) != 0) {
+    say("error: list: standard output cannot be written");
     return 1;
   }
-  std::vector<Process> processes;
-  if (error == 0)
-    for (const std::string& path : record::find_registries(folder.path)) add_registry(path, processes);
-  const bool all = keep_only(pids, processes);
-  if (json)
-    print_json(processes);
-  else
-    print_text(processes);
-  if (!json && processes.empty() && pids.empty())
-    say("no running program of this user has events (looked in %s)", folder.path);
-  return all ? 0 : 1;
+  return status;
 }
 
 }  // namespace ouro::cli

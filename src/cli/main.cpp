@@ -19,14 +19,15 @@ Usage: ouro COMMAND [OPTIONS]
        ouro --help | --version
 
 Commands:
-  record   write the events that programs state to a trace: of one that it runs, or of such as run already
-  list     events of running programs, with their fields and levels
-  enable   switch events on in a session that is being recorded
-  disable  switch events off in it
-  print    a trace's events as text, ordered by time
-  stats    a trace's counts, rates, losses, and durations of spans
-  doctor   what this machine has, and lacks, for recording
-  bench    what an event costs here, beside reading the clock
+  record      write the events that programs state to a trace: of one that it runs, or of such as run already
+  list        events of running programs, of programs' files and of traces; sessions
+  enable      switch events on in a session that is being recorded
+  disable     switch events off in it
+  print       a trace's events as text, ordered by time
+  stats       a trace's counts, rates, losses, and durations of spans
+  doctor      what this machine has, and lacks, for recording
+  bench       what an event costs here, beside reading the clock
+  completion  a script that lets bash, zsh or fish complete ouro's command lines
 
 Programs state events with <ouro/trace.hpp> and need not run under `ouro record` to be listed. Traces are CTF 1.8:
 babeltrace2 and Trace Compass read them too.
@@ -44,16 +45,18 @@ Examples:
   ouro print trace | grep checkout
 )";
 
-struct Command {
-  const char* name;
-  int (*run)(int argc, char** argv);
-};
+using ouro::cli::Command;
 
 constexpr std::array kCommands = {
-    Command{"record", ouro::cli::record_command}, Command{"list", ouro::cli::list_command},
-    Command{"enable", ouro::cli::enable_command}, Command{"disable", ouro::cli::disable_command},
-    Command{"print", ouro::cli::print_command},   Command{"stats", ouro::cli::stats_command},
-    Command{"doctor", ouro::cli::doctor_command}, Command{"bench", ouro::cli::bench_command},
+    Command{"record", ouro::cli::record_command, ouro::cli::define_record},
+    Command{"list", ouro::cli::list_command, ouro::cli::define_list},
+    Command{"enable", ouro::cli::enable_command, ouro::cli::define_enable},
+    Command{"disable", ouro::cli::disable_command, ouro::cli::define_disable},
+    Command{"print", ouro::cli::print_command, ouro::cli::define_print},
+    Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
+    Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},
+    Command{"bench", ouro::cli::bench_command, ouro::cli::define_bench},
+    Command{"completion", ouro::cli::completion_command, ouro::cli::define_completion},
 };
 
 // How many characters must be typed, removed, changed or exchanged with their neighbour to make `b` of `a`.
@@ -102,6 +105,7 @@ int main(int argc, char** argv) {
     std::puts("ouro " OURO_VERSION);
     return 0;
   }
+  if (name == "__complete") return ouro::cli::complete_command(kCommands, kHelp, argc - 1, argv + 1);
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     try {

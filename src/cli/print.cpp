@@ -60,6 +60,14 @@ struct Options {
   bool relative = false, utc = false, all = false;
 };
 
+void define(CLI::App& app, Options& options) {
+  app.add_option("-e,--events", options.events)->allow_extra_args(false)->type_name("EVENT");
+  app.add_flag("--relative", options.relative);
+  app.add_flag("--utc", options.utc);
+  app.add_flag("--all", options.all);
+  app.add_option("folder", options.folder)->type_name("TRACE");
+}
+
 std::string span_name(const read::EventClass& type) {
   const std::size_t suffix = type.kind == abi::EventKind::span_begin ? 6
                              : type.kind == abi::EventKind::span_end ? 4
@@ -255,14 +263,16 @@ int print_trace(const Options& options) {
 
 }  // namespace
 
+const char* define_print(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
+
 int print_command(int argc, char** argv) {
   CLI::App app("ouro print");
   Options options;
-  app.add_option("-e,--events", options.events)->allow_extra_args(false);
-  app.add_flag("--relative", options.relative);
-  app.add_flag("--utc", options.utc);
-  app.add_flag("--all", options.all);
-  app.add_option("folder", options.folder);
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
   if (options.folder.empty()) return usage_error("print", "no trace given, want the folder that 'ouro record' wrote");
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE

@@ -1,7 +1,6 @@
 // `ouro record`: makes a session, runs the program in it, drains until all is over, says what came of it.
 #include <poll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -9,7 +8,6 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -21,73 +19,20 @@
 #include <vector>
 
 #include "base/runtime_dir.hpp"
-#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
-#include "cli/event_options.hpp"
+#include "cli/record_options.hpp"
+#include "cli/record_targets.hpp"
 #include "cli/runtime.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
 #include "record/attachment.hpp"
-#include "record/contexts.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
-#include "record/registry_file.hpp"
 #include "record/session.hpp"
-#include "record/target.hpp"
 #include "record/trace_writer.hpp"
 
 namespace ouro::cli {
 namespace {
-
-constexpr const char* kHelp = R"(ouro record writes the events that programs state to a trace: of a program that it runs, or of such as run already.
-
-Usage: ouro record [OPTIONS] [--] PROGRAM [ARGUMENTS]
-       ouro record [OPTIONS] -p PID | -P NAME | --all [-- PROGRAM [ARGUMENTS]]
-
-Everything that PROGRAM forks and executes is recorded with it, daemons included; recording ends with the last of
-them. Ctrl-C reaches the program through the terminal; SIGTERM and SIGHUP sent to ouro are passed on to it. Two seconds
-later at most the trace is finished, and a program that still runs is left running. A second signal finishes at once.
-The program's stdin, stdout, stderr and signals are its own; what ouro says goes to stderr. Sessions of recorders that
-were killed are removed from the runtime folder and from the programs that still write to them.
-
-Programs that run already are not stopped, signalled or told: a few words of memory that they look at change. With
-them, recording ends with Ctrl-C, with the last of them, after --for, or with PROGRAM, whose own events then count with
---all only.
-
-Options:
-  -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
-  -p, --pid PID           a running process, and what it forks from now on; may be repeated. Root may name other users'
-                          processes and those in containers
-  -P, --process NAME      the running processes of this name, a pattern of *, ? and [set]; may be repeated
-      --all               all of this user's programs, those that start later included
-      --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
-      --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
-)";
-constexpr const char* kHelpRest = R"(      --context LIST      what is recorded with each event, beside its fields and thread id; names with commas, may be
-                          repeated: pid thread comm cpu uid gid cgroup callstack callstack:N ns.cgroup ns.ipc ns.mnt
-                          ns.net ns.pid ns.time ns.user ns.uts ns.* perf.cycles perf.instructions perf.cache-misses
-                          perf.branch-misses perf.page-faults perf.context-switches perf.cpu-clock perf.task-clock
-      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
-                          while the program runs, and what does not fit in the buffers is lost and counted
-      --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
-                          little memory for their CPUs). Only CPUs on which events happen use it
-      --subbuf-count N    parts of a CPU's buffer, each written as one packet: 2 to 128 (default: 16)
-      --clock tsc|monotonic
-                          what events are stamped with (default: tsc where the kernel itself keeps time by it)
-  -h, --help              this text
-
-Exit status: the program's, 128 + N if signal N killed it, 0 if it was left running; 127 if it was not found, 126 if
-it could not be run; 2 for a wrong command line; 1 if the program ended with 0 but the trace is not complete.
-
-Examples:
-  ouro record -- ./shop --threads 8
-  ouro record -o trace -e 'shop:*' -e '!shop:sql*' -- ./shop
-  ouro record --overwrite --buffer-size 64M -- ./shop       the last moments before a crash
-  ouro record -p 4711 --for 10s                             ten seconds of a program that runs
-  ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
-  ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
-  ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
-)";
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
@@ -95,128 +40,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kGrace = 2s;
 constexpr std::uint64_t kDefaultBuffer = 4 << 20, kSmallestDefault = 256 << 10;
 constexpr std::uint32_t kDefaultCount = 16;
-
-struct Options {
-  std::string output, name;
-  std::vector<record::Rule> rules;
-  std::vector<int> pids;
-  std::vector<std::string> names;
-  bool all = false;
-  std::optional<std::chrono::milliseconds> duration;
-  bool overwrite = false;
-  std::optional<std::uint64_t> buffer_size;
-  std::optional<std::uint32_t> subbuf_count;
-  std::string clock;
-  std::uint64_t contexts = 0;
-  std::vector<std::string> program;
-
-  bool attaches() const { return all || !pids.empty() || !names.empty(); }
-};
-
-int usage_error(const std::string& text) { return cli::usage_error("record", text); }
-
-// "4M"; nothing if it is no size.
-std::optional<std::uint64_t> parse_size(const std::string& text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  if (digits == 0 || digits > 15 || text.size() > digits + 1) return std::nullopt;
-  const std::uint64_t number = std::stoull(text.substr(0, digits));
-  if (text.size() == digits) return number;
-  const std::size_t unit =
-      std::string("kmg").find(static_cast<char>(std::tolower(static_cast<unsigned char>(text[digits]))));
-  if (unit == std::string::npos || number > (std::uint64_t{1} << 30)) return std::nullopt;
-  return number << (10 * (unit + 1));
-}
-
-// "10", "10s", "500ms"; nothing if it is no time.
-std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string unit(static_cast<const char*>(end), text.data() + text.size());
-  if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
-  for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
-    if (unit == name) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
-  return std::nullopt;
-}
-
-// Which programs that run already: fills `options`, or answers with the exit status.
-std::optional<int> parse_targets(const std::vector<std::string>& pids, Options& options) {
-  for (const std::string& text : pids) {
-    int pid = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-    if (error != std::errc() || end != text.data() + text.size() || pid <= 0)
-      return usage_error("--pid is '" + text + "', want a process's number");
-    options.pids.push_back(pid);
-  }
-  if (options.all && (!options.pids.empty() || !options.names.empty()))
-    return usage_error("--all with --pid or --process, want one or the other");
-  return std::nullopt;
-}
-
-// Fills `options`, or answers with the exit status.
-std::optional<int> parse(int argc, char** argv, Options& options) {
-  CLI::App app("ouro record");
-  app.prefix_command();  // the first argument that is no option of ours begins the program's
-  std::string buffer_size, subbuf_count, duration;
-  std::vector<std::string> pids, contexts;
-  EventOptions events;
-  const CLI::Option* const has_output = app.add_option("-o,--output", options.output);
-  app.add_option("-p,--pid", pids)->expected(1)->take_all();
-  app.add_option("-P,--process", options.names)->expected(1)->take_all();
-  app.add_flag("--all", options.all);
-  const CLI::Option* const has_duration = app.add_option("--for", duration);
-  const CLI::Option* const has_name = app.add_option("--name", options.name);
-  events.define(app, true);
-  app.add_option("--context", contexts)->expected(1)->take_all();
-  app.add_flag("--overwrite", options.overwrite);
-  const CLI::Option* const has_buffer_size = app.add_option("--buffer-size", buffer_size);
-  const CLI::Option* const has_subbuf_count = app.add_option("--subbuf-count", subbuf_count);
-  const CLI::Option* const has_clock = app.add_option("--clock", options.clock);
-  const std::string help = std::string(kHelp) + kEventOptionsHelp + kHelpRest;
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, help.c_str())) return *status;
-  options.program = app.remaining();
-  // An option behind "--" is a program's name; before it, one that we do not know.
-  const bool is_marked = !options.program.empty() && options.program.front() == "--";
-  if (is_marked) options.program.erase(options.program.begin());
-  if (const std::optional<int> status = parse_targets(pids, options)) return *status;
-  if (options.program.empty() && (is_marked || !options.attaches()))
-    return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID");
-  if (!is_marked && !options.program.empty() && options.program.front().rfind('-', 0) == 0)
-    return usage_error("unknown option '" + options.program.front() + "'");
-  if (*has_output && options.output.empty()) return usage_error("--output is '', want a folder's name");
-  if (*has_duration && !(options.duration = parse_time(duration)))
-    return usage_error("--for is '" + duration + "', want a time such as 10s, 500ms, 5m or 2h");
-  if (*has_name && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
-    return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
-  Result<std::vector<record::Rule>> rules = events.rules(app);
-  if (!rules) return usage_error(rules.error().text);
-  options.rules = std::move(*rules);
-  if (*has_subbuf_count) {
-    const std::optional<std::uint64_t> count = parse_size(subbuf_count);
-    if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
-      return usage_error("--subbuf-count is '" + subbuf_count + "', want a number from 2 to 128");
-    options.subbuf_count = std::bit_ceil(static_cast<std::uint32_t>(*count));
-  }
-  if (*has_buffer_size) {
-    options.buffer_size = parse_size(buffer_size);
-    if (!options.buffer_size)
-      return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
-    const std::uint64_t least = options.subbuf_count.value_or(abi::kMinSubbufs) * abi::kMinSubbufSize;
-    const std::uint64_t most = options.subbuf_count.value_or(abi::kMaxSubbufs) * abi::kMaxSubbufSize;
-    if (*options.buffer_size > most || std::bit_ceil(*options.buffer_size) < least)
-      return usage_error("--buffer-size is '" + buffer_size + "', want " + binary_size(least) + " to " + binary_size(most) +
-                         (options.subbuf_count ? " for " + std::to_string(*options.subbuf_count) + " parts" : ""));
-  }
-  if (*has_clock && options.clock != "tsc" && options.clock != "monotonic")
-    return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
-  const Result<std::uint64_t> known = record::parse_contexts(contexts);
-  if (!known && known.error().code == EINVAL) return usage_error(known.error().text);
-  if (!known) {
-    say("error: record: %s", known.error().text.c_str());
-    return 1;
-  }
-  options.contexts = *known;
-  return std::nullopt;
-}
 
 std::uint64_t available_memory() {
   std::ifstream in("/proc/meminfo");
@@ -240,7 +63,7 @@ std::uint64_t default_buffer_size(const base::RuntimeDir& folder) {
   return size;
 }
 
-void set_geometry(const Options& options, const base::RuntimeDir& folder, record::SessionOptions& out) {
+void set_geometry(const RecordOptions& options, const base::RuntimeDir& folder, record::SessionOptions& out) {
   out.subbuf_count = options.subbuf_count.value_or(kDefaultCount);
   const std::uint64_t size = options.buffer_size
                                  ? std::bit_ceil(*options.buffer_size)
@@ -252,7 +75,7 @@ void set_geometry(const Options& options, const base::RuntimeDir& folder, record
   out.subbuf_size = size / out.subbuf_count;
 }
 
-Result<record::SessionOptions> session_options(const Options& options, const base::RuntimeDir& folder) {
+Result<record::SessionOptions> session_options(const RecordOptions& options, const base::RuntimeDir& folder) {
   record::SessionOptions out;
   char name[64];
   std::snprintf(name, sizeof name, "%d-%08x", static_cast<int>(::getpid()), record::random_generation());
@@ -271,7 +94,7 @@ Result<record::SessionOptions> session_options(const Options& options, const bas
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>> environment(const Options& options) {
+std::vector<std::pair<std::string, std::string>> environment(const RecordOptions& options) {
   utsname machine{};
   ::uname(&machine);
   std::string command;
@@ -285,7 +108,7 @@ std::vector<std::pair<std::string, std::string>> environment(const Options& opti
           {"mode", options.overwrite ? "overwrite" : "discard"}};
 }
 
-Result<record::TraceFolder> make_folder(const Options& options) {
+Result<record::TraceFolder> make_folder(const RecordOptions& options) {
   if (!options.output.empty()) return record::TraceFolder::create(options.output);
   char name[64];
   const std::time_t now = std::time(nullptr);
@@ -411,64 +234,7 @@ int exit_status(const record::Program* program, const record::Summary& summary) 
   return status == 0 && !summary.complete ? 1 : status;
 }
 
-// The running programs that are meant, and the folder in which they and the session find each other.
-struct Targets {
-  std::vector<record::Target> list;
-  base::RuntimeDir folder;
-  uid_t owner = ::geteuid();
-  gid_t group = ::getegid();
-};
-
-Result<Targets> find_targets(const Options& options, const Result<base::RuntimeDir>& own) {
-  Targets out;
-  std::vector<int> pids = options.pids;
-  for (const std::string& name : options.names) {
-    const std::vector<int> found = record::find_pids(name);
-    if (found.empty())
-      return errorf(ESRCH, "no process with events has the name '%s' (hint: ouro list shows those that have; a name has at most 15 characters)", name.c_str());
-    pids.insert(pids.end(), found.begin(), found.end());
-  }
-  std::sort(pids.begin(), pids.end());
-  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
-  for (const int pid : pids) {
-    Result<record::Target> target = record::find_target(pid);
-    if (!target) return target.error();
-    out.list.push_back(std::move(*target));
-  }
-  if (out.list.empty()) {
-    if (!own) return own.error();
-    out.folder = *own;
-    return out;
-  }
-  const record::Target& first = out.list.front();
-  for (const record::Target& target : out.list)
-    if (target.device != first.device || target.inode != first.inode)
-      return errorf(EXDEV, "processes %d and %d have different runtime folders ('%s', '%s'), want one (hint: record them each by itself)", first.pid,
-                    target.pid, first.shown_folder.c_str(), target.shown_folder.c_str());
-  struct stat status;
-  if (own && ::stat(own->path, &status) == 0 && status.st_dev == first.device && status.st_ino == first.inode)
-    out.folder = *own;
-  else  // another's, or in another mount namespace
-    std::snprintf(out.folder.path, sizeof out.folder.path, "/proc/self/fd/%d", first.folder.get());
-  out.owner = first.uid;
-  out.group = first.gid;
-  return out;
-}
-
-// Events of the running programs that are meant: against these the filters are tried before anything begins.
-std::vector<std::vector<std::byte>> known_events(const Options& options, const Targets& targets) {
-  std::vector<std::vector<std::byte>> out;
-  for (const std::string& path : record::find_registries(targets.folder.path)) {
-    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, targets.owner);
-    if (!registry || !(options.all || std::any_of(targets.list.begin(), targets.list.end(),
-                                                  [&](const record::Target& t) { return t.inner_pid == registry->pid(); })))
-      continue;
-    for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.push_back(registry->schema(i));
-  }
-  return out;
-}
-
-int run(const Options& options) {
+int run(const RecordOptions& options) {
   const auto refuse = [](const Error& error, int status) {
     say("error: record: %s", error.text.c_str());
     return status;
@@ -540,8 +306,8 @@ int run(const Options& options) {
 }  // namespace
 
 int record_command(int argc, char** argv) {
-  Options options;
-  if (const std::optional<int> status = parse(argc, argv, options)) return *status;
+  RecordOptions options;
+  if (const std::optional<int> status = parse_record_options(argc, argv, options)) return *status;
   return run(options);
 }
 

@@ -16,6 +16,7 @@
 #include "cli/print_losses.hpp"
 #include "cli/say.hpp"
 #include "cli/stats_collect.hpp"
+#include "cli/table.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -43,17 +44,20 @@ Examples:
   ouro stats --json trace | jq '.spans[] | select(.p99_ns > 1000000) | .name'
 )";
 
+struct Options {
+  std::string folder;
+  bool json = false;
+};
+
+void define(CLI::App& app, Options& options) {
+  app.add_flag("--json", options.json);
+  app.add_option("folder", options.folder)->type_name("TRACE");
+}
+
 constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
 constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
 constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
 constexpr std::size_t kThreadsShown = 20;
-
-// Texts come from traced programs: nothing that a terminal obeys leaves here.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
-}
 
 std::string duration(double ns) {
   if (ns < 1e3) return textf("%.0f ns", ns);
@@ -79,36 +83,6 @@ std::string local_time(std::int64_t ns) {
     return "?";
   return textf("%s.%06" PRId64, text, ns % 1'000'000'000 / 1000);
 }
-
-// Columns as wide as their contents; the first `left` are texts and stand left, the others are numbers.
-class Table {
- public:
-  Table(std::vector<std::string> head, std::size_t left) : left_(left) { add(std::move(head)); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  void print() const {
-    std::vector<std::size_t> width;
-    for (const auto& row : rows_) {
-      width.resize(std::max(width.size(), row.size()));
-      for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
-    }
-    for (const auto& row : rows_) {
-      std::string line;
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        const std::string fill(width[i] - row[i].size(), ' ');
-        if (i != 0) line += "  ";
-        line += i < left_ ? row[i] + fill : fill + row[i];
-      }
-      line.erase(line.find_last_not_of(' ') + 1);
-      std::puts(line.c_str());
-    }
-    std::puts("");
-  }
-  bool empty() const { return rows_.size() < 2; }
-
- private:
-  std::size_t left_;
-  std::vector<std::vector<std::string>> rows_;
-};
 
 // By what they counted, most first.
 template <class Map, class Weight>
@@ -140,7 +114,7 @@ void print_head(const std::string& folder, const read::Trace& trace, const Stats
 }
 
 void print_events(const Stats& stats) {
-  Table table({"Event", "count", "per second", "bytes"}, 1);
+  Table table({"Event", "count", "per second", "bytes"}, "lr");
   for (const auto* entry : sorted(stats.by_event(), kWeight))
     table.add({printable(entry->first), std::to_string(entry->second.count), rate(entry->second.count, stats.seconds()),
                std::to_string(entry->second.bytes)});
@@ -151,7 +125,7 @@ void print_spans(const Stats& stats) {
   std::vector<std::string> head{"Span", "count", "total", "mean", "min"};
   head.insert(head.end(), std::begin(kPartNames), std::end(kPartNames));
   head.insert(head.end(), {"max", "unmatched"});
-  Table table(head, 1);
+  Table table(head, "lr");
   for (const auto* entry : sorted(stats.spans(), kWeight)) {
     const auto& [name, span] = *entry;
     const Histogram& h = span.durations_ns;
@@ -166,7 +140,7 @@ void print_spans(const Stats& stats) {
 }
 
 void print_counters(const Stats& stats) {
-  Table table({"Counter", "count", "last", "min", "max", "mean"}, 1);
+  Table table({"Counter", "count", "last", "min", "max", "mean"}, "lr");
   for (const auto* entry : sorted(stats.counters(), kWeight)) {
     const auto& [name, c] = *entry;
     table.add({printable(name), std::to_string(c.count), number(c.last, c.is_integer), number(c.min, c.is_integer),
@@ -176,7 +150,7 @@ void print_counters(const Stats& stats) {
 }
 
 void print_streams(const read::Trace& trace, const Stats& stats) {
-  Table table({"Stream", "cpu", "events", "packets", "bytes", "lost"}, 1);
+  Table table({"Stream", "cpu", "events", "packets", "bytes", "lost"}, "lr");
   for (const read::Stream& s : trace.streams())
     table.add({printable(s.file), s.cpu >= 0 ? std::to_string(s.cpu) : "-", std::to_string(s.events),
                std::to_string(s.packets), std::to_string(s.bytes), std::to_string(s.events_discarded)});
@@ -195,7 +169,7 @@ void print_streams(const read::Trace& trace, const Stats& stats) {
 }
 
 void print_threads(const Stats& stats) {
-  Table table({"Process", "pid", "Thread", "tid", "events"}, 1);
+  Table table({"Process", "pid", "Thread", "tid", "events"}, "lr");
   std::size_t shown = 0;
   for (const ThreadStats& t : stats.threads()) {
     if (++shown > kThreadsShown) break;
@@ -292,13 +266,18 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
 
 }  // namespace
 
+const char* define_stats(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
+
 int stats_command(int argc, char** argv) {
   CLI::App app("ouro stats");
-  bool json = false;
-  std::string folder;
-  app.add_flag("--json", json);
-  app.add_option("folder", folder);
+  Options options;
+  define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  const auto& [folder, json] = options;
   if (folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
   Result<read::Trace> trace = read::Trace::open(folder);
   if (!trace) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 namespace ouro::record {
 namespace {
@@ -16,6 +17,7 @@ constexpr microseconds kLongestPause = 10ms;
 constexpr microseconds kOverwritePause = 50ms;
 constexpr auto kMetadataEvery = 200ms;
 constexpr auto kNamesEvery = 100ms;
+constexpr auto kCountsEvery = 100ms;
 constexpr auto kFirstCalibration = 100ms;  // then each time the recording is twice as old
 constexpr auto kShortestBaseline = 10ms;
 constexpr int kLastTries = 20;
@@ -46,6 +48,7 @@ Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
       options_(std::move(options)),
       uuid_(uuid_of(session)),
       events_(session),
+      counts_(events_, session.options().contexts),
       state_(session, uuid_),
       begin_(clock::read_pair(session.options().clock)),
       realtime_(clock::read_realtime_offset()),
@@ -53,7 +56,7 @@ Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
       longest_pause_(longest_pause_of(session.options())) {
   rings_.reserve(session.ring_count());
   for (std::uint32_t i = 0; i < session.ring_count(); ++i) rings_.emplace_back(session, i, uuid_);
-  last_step_ = last_second_ = last_names_ = Clock::now();
+  last_step_ = last_second_ = last_names_ = last_counts_ = Clock::now();
   next_calibration_ = last_step_ + kFirstCalibration;
 }
 
@@ -76,9 +79,8 @@ double Recorder::drain_all(bool include_current) {
   double share = 0;
   for (RingDrain& ring : rings_) {
     if (!ring.poison().empty()) continue;
-    const RingDrain::Round round = ring.drain(*folder_, include_current);
-    if (round.failed) fail(*round.failed);
-    if (!ring.poison().empty()) note(ring);
+    const RingDrain::Round round = ring.drain(*folder_, counts_, include_current);
+    note(ring, round);
     share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);
   }
   return share;
@@ -97,7 +99,8 @@ microseconds Recorder::pause_after(double share, microseconds since_last) {
 
 void Recorder::update_tables(bool is_end) {
   const auto now = Clock::now();
-  if (events_.update()) metadata_is_old_ = true;
+  events_.update();
+  if (events_.events().size() != std::exchange(events_described_, events_.events().size())) metadata_is_old_ = true;
   if (now >= next_calibration_) {  // so that a trace whose recorder is killed has a good frequency too
     next_calibration_ = now + std::chrono::nanoseconds(clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns);
     metadata_is_old_ = true;
@@ -108,6 +111,10 @@ void Recorder::update_tables(bool is_end) {
   }
   state_.update(
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count()));
+  if (is_end || now - last_counts_ >= kCountsEvery) {
+    last_counts_ = now;
+    counts_.publish(*session_);
+  }
   if (is_end || now - last_names_ >= kNamesEvery) {
     last_names_ = now;
     state_.refresh_names();
@@ -149,10 +156,18 @@ void Recorder::fail(const Error& error) {
   failure_said_ = true;
 }
 
-void Recorder::note(const RingDrain& ring) {
-  complete_ = false;
-  options_.warn("warning: ring '" + session_->file() + "/" + ring.name() + "' is given up: " + ring.poison() +
-                " (hint: a program wrote over the session's memory)");
+void Recorder::note(const RingDrain& ring, const RingDrain::Round& round) {
+  if (round.failed) fail(*round.failed);
+  const std::string name = "warning: ring '" + session_->file() + "/" + ring.name() + "'";
+  const std::string hint = " (hint: a program wrote over the session's memory)";
+  if (!ring.poison().empty()) {
+    complete_ = false;
+    options_.warn(name + " is given up: " + ring.poison() + hint);
+  }
+  if (!round.nonsense.empty()) {  // the trace has the bytes as they are: what can be read of them, readers find
+    complete_ = false;
+    options_.warn(name + " holds records that make no sense: " + round.nonsense + hint);
+  }
 }
 
 // Until nothing is left. A record that its owner is still writing gets a little time: programs left running may be
@@ -161,9 +176,8 @@ void Recorder::drain_rest(RingDrain& ring) {
   int tries = 0;
   for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty();
        --rounds) {
-    const RingDrain::Round round = ring.drain(*folder_, true);
-    if (round.failed) fail(*round.failed);
-    if (!ring.poison().empty()) note(ring);
+    const RingDrain::Round round = ring.drain(*folder_, counts_, true);
+    note(ring, round);
     if (!round.waiting && round.subbufs == 0 && !round.failed) return;
     if (!round.waiting) continue;
     ring.bury_dead();

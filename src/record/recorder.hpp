@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "clock/calibrate.hpp"
+#include "record/event_counts.hpp"
 #include "record/event_table.hpp"
 #include "record/ring_drain.hpp"
 #include "record/session.hpp"
@@ -63,7 +64,7 @@ class Recorder {
   void write_metadata();
   std::chrono::microseconds pause_after(double share, std::chrono::microseconds since_last);
   void fail(const Error& error);
-  void note(const RingDrain& ring);
+  void note(const RingDrain& ring, const RingDrain::Round& round);
 
   const Session* session_;
   TraceFolder* folder_;
@@ -71,11 +72,13 @@ class Recorder {
   format::Uuid uuid_{};
   std::vector<RingDrain> rings_;
   EventTable events_;
+  EventCounts counts_;
+  std::size_t events_described_ = 0;  // in the metadata
   StateStream state_;
   clock::Pair begin_, realtime_;
   clock::Calibration calibration_;
   std::chrono::microseconds pause_, longest_pause_;
-  Clock::time_point last_step_, last_second_, last_metadata_, last_names_, next_calibration_;
+  Clock::time_point last_step_, last_second_, last_metadata_, last_names_, last_counts_, next_calibration_;
   bool metadata_is_old_ = true;
   std::size_t spoiled_said_ = 0;
   std::uint64_t unfinished_ = 0;

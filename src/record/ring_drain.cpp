@@ -1,6 +1,7 @@
 #include "record/ring_drain.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "clock/calibrate.hpp"
 
@@ -37,7 +38,7 @@ bool RingDrain::is_plausible(const ring::Packet& packet) {
   return true;
 }
 
-RingDrain::Round RingDrain::drain(const TraceFolder& folder, bool include_current) {
+RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts, bool include_current) {
   Round out;
   if (!was_ever_written() || !poison_.empty()) return out;
   for (std::uint32_t i = 0; i <= geometry_.subbuf_count; ++i) {
@@ -47,7 +48,11 @@ RingDrain::Round RingDrain::drain(const TraceFolder& folder, bool include_curren
     out.waiting = answer == ring::Reader::Answer::waiting;
     if (answer != ring::Reader::Answer::packet) break;
     const bool current = packet.current;
-    if (is_plausible(packet)) out.failed = write(folder, packet);
+    if (is_plausible(packet)) {
+      out.failed = write(folder, packet);
+      if (std::string trouble = out.failed ? "" : count(counts, packet); !trouble.empty())
+        out.nonsense = std::move(trouble);
+    }
     reader_.release();
     if (!poison_.empty() || out.failed || current) break;
     ++out.subbufs;
@@ -66,6 +71,12 @@ std::optional<Error> RingDrain::write(const TraceFolder& folder, const ring::Pac
   last_end_ = packet.end_stamp;
   written_ += packet.records;
   return std::nullopt;
+}
+
+std::string RingDrain::count(EventCounts& counts, const ring::Packet& packet) {
+  std::optional<std::string> trouble = counts.add(packet.bytes);
+  if (!trouble || !std::exchange(made_sense_, false)) return {};
+  return std::move(*trouble);
 }
 
 void RingDrain::bury_dead() {

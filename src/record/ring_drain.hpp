@@ -1,14 +1,15 @@
 // record/ring_drain.hpp -- one ring of a session on its way into its stream file.
 //
-// Every record that the ring delivered is written or counted as unwritten; what the ring says of itself is checked
-// as far as others' streams and readers depend on it: stamps that go back or lie in the future and contradictory
-// words end the ring's part, and nothing else's.
+// Every record that the ring delivered is written, and counted for its event, or counted as unwritten; what the ring
+// says of itself is checked as far as others' streams and readers depend on it: stamps that go back or lie in the
+// future and contradictory words end the ring's part, and nothing else's.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "record/event_counts.hpp"
 #include "record/session.hpp"
 #include "record/trace_writer.hpp"
 
@@ -26,9 +27,11 @@ class RingDrain {
     std::uint32_t subbufs = 0;    // closed ones taken
     bool waiting = false;         // for a record in two phases
     std::optional<Error> failed;  // a packet could not be written; the next round goes on
+    std::string
+        nonsense;  // where bytes of a packet make no sense: the ring's first. Its packets are sound, so it goes on
   };
-  // Takes what is there, at most one lap of it. include_current: also of the sub-buffer being written.
-  Round drain(const TraceFolder& folder, bool include_current);
+  // Takes what is there, at most one lap of it, and counts what it wrote. include_current: also of the sub-buffer being written.
+  Round drain(const TraceFolder& folder, EventCounts& counts, bool include_current);
   // Lets records whose owners died go.
   void bury_dead();
   // Losses after the last packet, and the file's end.
@@ -49,6 +52,7 @@ class RingDrain {
   bool was_ever_written();
   bool is_plausible(const ring::Packet& packet);
   std::optional<Error> write(const TraceFolder& folder, const ring::Packet& packet);
+  std::string count(EventCounts& counts, const ring::Packet& packet);
 
   abi::RingHead* head_;
   ring::Geometry geometry_;
@@ -58,6 +62,7 @@ class RingDrain {
   StreamFile file_;
   bool started_ = false;
   std::string poison_;
+  bool made_sense_ = true;
   std::uint64_t last_end_ = 0, discarded_ = 0;
   std::uint64_t written_ = 0, unwritten_ = 0;
 };

@@ -113,7 +113,10 @@ class FakeProgram {
     format::Field field;
     field.name = "n";
     field.type = abi::FieldType::u64;
-    const auto schema = format::test::schema_bytes(name, "test.cpp", abi::EventKind::point, {field});
+    add_event(row, name, {field});
+  }
+  void add_event(std::uint32_t row, const std::string& name, const std::vector<format::Field>& fields) {
+    const auto schema = format::test::schema_bytes(name, "test.cpp", abi::EventKind::point, fields);
     const std::uint64_t offset = header().schemas_used.fetch_add(schema.size());
     std::memcpy(base_ + header().schemas_offset + offset, schema.data(), schema.size());
     event(row).schema_offset = offset;

@@ -90,10 +90,11 @@ std::byte* put_u32(std::byte* to, std::uint32_t value) noexcept {
   return to + sizeof value;
 }
 
-// All of its place is copied, in one or two moves: there is room for it, and what follows is written over the rest.
+// All of its place is copied, in one or two moves: there is room for it, and what follows is written over the rest. Size 0: a handler has
+// forked in between, and the child's caches are zeroes.
 std::byte* put_name(std::byte* to, const char (&name)[abi::kNameSize], std::uint32_t size) noexcept {
   std::memcpy(to, name, sizeof name);
-  return to + size;
+  return to + std::max(size, std::uint32_t{1});
 }
 
 std::byte* put_text(std::byte* to, const char* text) noexcept {

@@ -340,23 +340,30 @@ void share(std::uint32_t filter_index) noexcept {
   });
 }
 
-// An event that a session already asks for is on from its first moment.
-void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
-  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
-    const SessionView* view = view_of(k);
-    if (view == nullptr || !wants(*view, schema)) continue;
-    std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
-    const std::uint64_t change = abi::enabled_change(view->generation, k);
-    while ((seen & std::uint64_t{1} << k) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
-    }
-    std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
-    std::uint32_t old = word.load(std::memory_order_relaxed);
-    const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(std::memory_order_relaxed), k);
-    while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
-    }
-    // Has the session left meanwhile, or do its rules say otherwise by now? Then it may have looked here before we wrote.
-    if (view_of(k) != view || !wants(*view, schema)) switch_off(row, k, view->generation);
+// Sets the session's bit of the event's words, as tools do.
+void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
+  const std::uint64_t change = abi::enabled_change(generation, slot);
+  std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
+  while ((seen & std::uint64_t{1} << slot) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
   }
+  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+  const std::uint32_t bit = abi::filter_change(tracer.header().slot[slot].use.load(std::memory_order_relaxed), slot);
+  std::uint32_t old = word.load(std::memory_order_relaxed);
+  while ((old & std::uint32_t{1} << slot) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
+  }
+}
+
+// An event that a session already asks for is on from its first moment.
+void join_sessions(abi::RegistryRow& row, const detail::Site& site) noexcept {
+  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k)
+    // Again if the session left meanwhile, or its rules changed: then a tool may have looked here before we wrote.
+    for (int tries = 0; tries < 10; ++tries) {
+      SessionView* const view = view_of(k);
+      if (view == nullptr || !wants(*view, site)) break;
+      switch_on(row, k, view->generation);
+      if (view_of(k) == view && wants(*view, site)) break;
+      switch_off(row, k, view->generation);
+    }
 }
 
 void add_site(detail::Site& site) noexcept {
@@ -379,7 +386,7 @@ void add_site(detail::Site& site) noexcept {
   row.state.store(abi::row_ready, std::memory_order_release);
   // Fence; pairs with a tool's between its offer of a session and its look at our rows: it finds the row, or we find the session.
   abi::fence(std::memory_order_seq_cst);
-  join_sessions(row, site.schema);
+  join_sessions(row, site);
 }
 
 // Null: none. `filter` null: a free place.

@@ -5,6 +5,7 @@
 //   session.cpp    sessions as this process sees them: mapping one, adding events, threads and processes to it
 //   plan.cpp       how a session wants an event: filter, limits, contexts
 //   emit.cpp       an event on its way, whenever it is not on the inline path
+//   context.cpp    what is written with it beside its fields; context_cache.cpp, callstack.cpp: what threads keep for that
 //
 // Nothing here allocates from the heap, takes a lock, throws or prints. Where two threads, or a thread and a signal
 // handler, may do the same at once, both do it and one of them publishes its result.
@@ -120,8 +121,8 @@ void drop_views() noexcept;
 // Takes the session out of its slot, as its maker would have; where that is closed.
 void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept;
 void leave_if_closed(std::uint32_t slot) noexcept;
-// Does a session's rule select this event? Its filter is not looked at.
-bool wants(const SessionView& view, const char* schema) noexcept;
+// Does the session select this event, its filter included?
+bool wants(SessionView& view, const detail::Site& site) noexcept;
 // How the session wants the event, which has this id in it. Async-signal-safe.
 enum class Decision : std::uint32_t { unknown = 0, off = 1, plain = 2, no_room = 3, plan = 64 };
 struct Decided {

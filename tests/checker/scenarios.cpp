@@ -86,6 +86,12 @@ std::vector<Scenario> make() {
     in_hand.reader_dies = true;
     add("shared, reader after reader", in_hand, {dying(writes(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
         current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});
+    // The second reader finds sub-buffers that the first had read, or held, or buried in, lapped.
+    Shape in_part = shared_small;
+    in_part.warm = 1;
+    in_part.reader_dies = true;
+    add("shared, reader after reader, lapped", in_part, {writes(0, 0, 3), dying(reads(2, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(2); }}},
+        closed_packet | current_packet | when_full(mode), {1, 0, 1}, {2, 2, 1});
     add("two phases, reader after reader", {.subbuf_size = 64, .may_lose = lost_busy, .reader_dies = true},
         {dying(writes_in_two(0, 0, 2)), dying(reads(3, true)), {.cpu = kElsewhere + 1, .body = [] { wait_for(1), world.succeed(3); }}},
         current_packet | waited | lost_dead, {1, 0, 2}, {2, 1, 2});

@@ -33,7 +33,7 @@ struct Shape {
   unsigned may_lose = 0;      // lost_full, lost_busy: causes that are right here
   int warm = 0;               // records that are there at the beginning, of writer kWarmWriter
   int read_warm = 0;          // packets that were read of them
-  bool reader_dies = false;   // then the books are not exact
+  bool reader_dies = false;   // with a packet in hand, perhaps
   bool fits = false;          // all of it: nothing may be lost as full
 };
 inline constexpr int kWarmWriter = 5, kLongWriter = 4;  // whose records are 8 bytes longer
@@ -92,7 +92,8 @@ class World {
   Attempt attempt_[kWriters][kNumbers];
   int next_[kWriters];
   unsigned reached_ = 0;
-  std::uint64_t delivered_ = 0;
+  std::uint64_t delivered_ = 0;  // in packets that were given back
+  std::uint64_t in_hand_ = 0, died_with_ = 0;
 };
 
 inline World world;

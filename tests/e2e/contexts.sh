@@ -27,13 +27,23 @@ expect_match "a cgroup" "$(babeltrace trace | grep -oE 'cgroup = "[^"]*"' | sort
 cpus=$(babeltrace trace | sed -nE 's/.*cpu_id = ([0-9]+) .* cpu = ([0-9]+),.*/\1 \2/p' | awk '$1 != $2' | wc -l)
 ((cpus <= 2)) || fail "$cpus events say another CPU than their packet"  # a thread may move between the two
 
-# Frame pointers are there: the stack has the program's main; without contexts, an event is as small as ever.
+babeltrace trace | grep ' contexts:stack:' |
+  sed -E 's/.* \[1\] = (0x[0-9A-F]+), \[2\] = (0x[0-9A-F]+).* \{ inner_returns_to = (0x[0-9A-F]+), middle_returns_to = (0x[0-9A-F]+) \}$/\1 \2 \3 \4/' |
+  awk '$1 != $3 || $2 != $4 { exit 1 } END { exit NR != 1 }' || fail "the call stack: $(babeltrace trace | grep ' contexts:stack:')"
+
+# A program that looks at itself finds nothing changed.
+for fd in {3..254}; do eval "exec $fd>&-"; done
+timeout 60 "$OURO_BIN" record -o "$folder/sanctity" --buffer-size 32M --context "$names,ns.*" -- "$programs/sanctity" >"$folder/said" 2>"$folder/summary" </dev/null ||
+  fail "sanctity: $(cat "$folder/summary")"
+expect_equal "what the program says" "$(cat "$folder/said")" "unchanged"
+
+# The depth is as asked for; without contexts, an event is as small as ever.
 record few --context callstack:2 -- "$programs/contexts"
 babeltrace few | grep -oE 'callstack_length = [0-9]+' | sort -u | awk '$3 < 1 || $3 > 2 { exit 1 }' || fail "a call stack of more than 2"
 record plain -- "$programs/contexts"
-expect_match "an event without contexts" "$(babeltrace plain | grep -m1 contexts:said)" '\{ tid = [0-9]+ \}, \{ what'
+expect_match "an event without contexts" "$(babeltrace plain | grep contexts:said | tail -1)" '\{ tid = [0-9]+ \}, \{ what'
 record plain_tid --context tid -- "$programs/contexts"
-expect_match "the thread id alone" "$(babeltrace plain_tid | grep -m1 contexts:said)" '\{ tid = [0-9]+ \}, \{ what'
+expect_match "the thread id alone" "$(babeltrace plain_tid | grep contexts:said | tail -1)" '\{ tid = [0-9]+ \}, \{ what'
 
 # Errors come before the program runs.
 refuse() {  # refuse LIST STATUS PATTERN
@@ -48,5 +58,5 @@ refuse callstack:1000 2 "callstack:1000': want 1 to 64"
 if ! timeout 20 "$OURO_BIN" record -o "$folder/cycles" --context perf.cycles -- "$programs/contexts" 2>"$folder/said"; then
   refuse perf.cycles 1 "'perf.cycles' cannot be had here: .+"
 else
-  expect_match "cycles" "$(babeltrace cycles | grep -m1 contexts:said)" 'perf_cycles = [1-9]'
+  expect_match "cycles" "$(babeltrace cycles | grep contexts:said | tail -1)" 'perf_cycles = [1-9]'
 fi

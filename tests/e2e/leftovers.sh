@@ -4,7 +4,7 @@ source "$OURO_SOURCE/tests/e2e/lib.sh"
 
 sessions() { (cd "$OURO_RUNTIME_DIR" && ls -d session-* 2>/dev/null | tr '\n' ' '); }
 has_pid() { [[ -s $folder/pid ]]; }
-events_on() { "$OURO_BIN" list "$program" | grep -c '  on$' || true; }
+events_on() { "$OURO_BIN" list --json "$program" | grep -c '"enabled": true' || true; }
 tried() { od -An -t u8 -j 64 -N 8 "$folder/books" | tr -d ' '; }  # by storm's first thread
 has_tried_more_than() { [[ $(tried) -gt $1 ]]; }
 is_on() { [[ $(events_on) -gt 0 ]]; }

@@ -47,6 +47,18 @@ void in_child(void (*body)()) {
   waitpid(child, nullptr, 0);
 }
 
+// Asking for its frame's address gives a function one, whatever the build's options.
+[[gnu::noinline]] void inner(void* middle_returns_to) {
+  asm volatile("" : : "r"(__builtin_frame_address(0)));
+  OURO_EVENT("contexts:stack", "inner_returns_to", __builtin_return_address(0), "middle_returns_to", middle_returns_to);
+  asm volatile("");
+}
+[[gnu::noinline]] void middle() {
+  asm volatile("" : : "r"(__builtin_frame_address(0)));
+  inner(__builtin_return_address(0));
+  asm volatile("");
+}
+
 void on_signal(int) { say("handler"); }
 
 }  // namespace
@@ -55,6 +67,7 @@ int main() {
   say("first");
   OURO_EVENT("contexts:large", "text", std::string(5000, 'l'), "pid", getpid());
   OURO_EVENT("contexts:medium", "text", std::string(950, 'm'), "pid", getpid());
+  middle();
   rename_and_wait("renamed");
   say("renamed");
   std::thread([] {

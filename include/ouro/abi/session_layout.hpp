@@ -68,7 +68,7 @@ struct EventRow {  // its index is the event's id in the trace
   std::uint32_t schema_size;
   std::uint64_t schema_offset;  // from schemas_offset
   std::uint64_t hash;           // of the schema's bytes
-  Word count;                   // records read so far; the recorder's
+  Word count;                   // of its records in the trace so far; written by the recorder
   // Of an event with a limit, by all programs of the session:
   Word window;                  // {second of CLOCK_MONOTONIC:32, events in it:32}
   Word seen;                    // where one of so many is wanted

@@ -45,6 +45,8 @@ struct Site {
   bool counted;                       // among the row's users
   std::atomic<const void*> plan;      // how its events are written out of line (trace::Plan); null: not known
 };
+// Tools find these in files (src/record/program_file.cpp).
+static_assert(offsetof(Site, schema) == 0 && offsetof(Site, schema_size) == sizeof(void*) && offsetof(Site, filter_index) == sizeof(void*) + 4);
 
 // The statics of one event. Members of a hidden class, not locals: locals of inline functions are exported, and unique
 // in the whole process, which keeps a dlopened module from ever being unloaded.

@@ -1,0 +1,191 @@
+#include "cli/record_options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <charconv>
+
+#include <ouro/abi/context_layout.hpp>
+#include <ouro/abi/ring_layout.hpp>
+
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/say.hpp"
+#include "record/contexts.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kHelp = R"(ouro record writes the events that programs state to a trace: of a program that it runs, or of such as run already.
+
+Usage: ouro record [OPTIONS] [--] PROGRAM [ARGUMENTS]
+       ouro record [OPTIONS] -p PID | -P NAME | --all [-- PROGRAM [ARGUMENTS]]
+
+Everything that PROGRAM forks and executes is recorded with it, daemons included; recording ends with the last of
+them. Ctrl-C reaches the program through the terminal; SIGTERM and SIGHUP sent to ouro are passed on to it. Two seconds
+later at most the trace is finished, and a program that still runs is left running. A second signal finishes at once.
+The program's stdin, stdout, stderr and signals are its own; what ouro says goes to stderr. Sessions of recorders that
+were killed are removed from the runtime folder and from the programs that still write to them.
+
+Programs that run already are not stopped, signalled or told: a few words of memory that they look at change. With
+them, recording ends with Ctrl-C, with the last of them, after --for, or with PROGRAM, whose own events then count with
+--all only.
+
+Options:
+  -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
+  -p, --pid PID           a running process, and what it forks from now on; may be repeated. Root may name other users'
+                          processes and those in containers
+  -P, --process NAME      the running processes of this name, a pattern of *, ? and [set]; may be repeated
+      --all               all of this user's programs, those that start later included
+      --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
+      --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
+)";
+constexpr const char* kHelpRest = R"(      --context LIST      what is recorded with each event, beside its fields and thread id; names with commas, may be
+                          repeated: pid thread comm cpu uid gid cgroup callstack callstack:N ns.cgroup ns.ipc ns.mnt
+                          ns.net ns.pid ns.time ns.user ns.uts ns.* perf.cycles perf.instructions perf.cache-misses
+                          perf.branch-misses perf.page-faults perf.context-switches perf.cpu-clock perf.task-clock
+      --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
+                          while the program runs, and what does not fit in the buffers is lost and counted
+      --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
+                          little memory for their CPUs). Only CPUs on which events happen use it
+      --subbuf-count N    parts of a CPU's buffer, each written as one packet: 2 to 128 (default: 16)
+      --clock tsc|monotonic
+                          what events are stamped with (default: tsc where the kernel itself keeps time by it)
+  -h, --help              this text
+
+Exit status: the program's, 128 + N if signal N killed it, 0 if it was left running; 127 if it was not found, 126 if
+it could not be run; 2 for a wrong command line; 1 if the program ended with 0 but the trace is not complete.
+
+Examples:
+  ouro record -- ./shop --threads 8
+  ouro record -o trace -e 'shop:*' -e '!shop:sql*' -- ./shop
+  ouro record --overwrite --buffer-size 64M -- ./shop       the last moments before a crash
+  ouro record -p 4711 --for 10s                             ten seconds of a program that runs
+  ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
+  ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
+  ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
+)";
+
+const std::string& record_help() {
+  static const std::string help = std::string(kHelp) + kEventOptionsHelp + kHelpRest;
+  return help;
+}
+
+void define(CLI::App& app, RecordOptions& options) {
+  std::string contexts;
+  for (const abi::ContextInfo& info : abi::kContexts) contexts += (contexts.empty() ? "" : "|") + std::string(info.name);
+  app.prefix_command();  // the first argument that is no option of ours begins the program's
+  app.add_option("-o,--output", options.output)->type_name("FOLDER");
+  app.add_option("-p,--pid", options.pid_texts)->expected(1)->take_all()->type_name("PID");
+  app.add_option("-P,--process", options.names)->expected(1)->take_all()->type_name("NAME");
+  app.add_flag("--all", options.all);
+  app.add_option("--for", options.duration_text)->type_name("TIME");
+  app.add_option("--name", options.name)->type_name("TEXT");
+  options.events.define(app, true);
+  app.add_option("--context", options.context_lists)->expected(1)->take_all()->type_name(contexts);
+  app.add_flag("--overwrite", options.overwrite);
+  app.add_option("--buffer-size", options.buffer_size_text)->type_name("SIZE");
+  app.add_option("--subbuf-count", options.subbuf_count_text)->type_name("N");
+  app.add_option("--clock", options.clock)->type_name("tsc|monotonic");
+}
+
+int usage_error(const std::string& text) { return cli::usage_error("record", text); }
+
+// "4M"; nothing if it is no size.
+std::optional<std::uint64_t> parse_size(const std::string& text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0 || digits > 15 || text.size() > digits + 1) return std::nullopt;
+  const std::uint64_t number = std::stoull(text.substr(0, digits));
+  if (text.size() == digits) return number;
+  const std::size_t unit =
+      std::string("kmg").find(static_cast<char>(std::tolower(static_cast<unsigned char>(text[digits]))));
+  if (unit == std::string::npos || number > (std::uint64_t{1} << 30)) return std::nullopt;
+  return number << (10 * (unit + 1));
+}
+
+// "10", "10s", "500ms"; nothing if it is no time.
+std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(static_cast<const char*>(end), text.data() + text.size());
+  if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
+  for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
+    if (unit == name) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
+  return std::nullopt;
+}
+
+// Which programs that run already: fills `options`, or answers with the exit status.
+std::optional<int> parse_targets(RecordOptions& options) {
+  for (const std::string& text : options.pid_texts) {
+    int pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc() || end != text.data() + text.size() || pid <= 0)
+      return usage_error("--pid is '" + text + "', want a process's number");
+    options.pids.push_back(pid);
+  }
+  if (options.all && (!options.pids.empty() || !options.names.empty()))
+    return usage_error("--all with --pid or --process, want one or the other");
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* define_record(CLI::App& app) {
+  static RecordOptions unread;
+  define(app, unread);
+  return record_help().c_str();
+}
+
+std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& options) {
+  CLI::App app("ouro record");
+  define(app, options);
+  const std::string &buffer_size = options.buffer_size_text, &subbuf_count = options.subbuf_count_text;
+  const std::string help = record_help();
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, help.c_str())) return *status;
+  options.program = app.remaining();
+  // An option behind "--" is a program's name; before it, one that we do not know.
+  const bool is_marked = !options.program.empty() && options.program.front() == "--";
+  if (is_marked) options.program.erase(options.program.begin());
+  if (const std::optional<int> status = parse_targets(options)) return *status;
+  if (options.program.empty() && (is_marked || !options.attaches()))
+    return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID");
+  if (!is_marked && !options.program.empty() && options.program.front().rfind('-', 0) == 0)
+    return usage_error("unknown option '" + options.program.front() + "'");
+  if (app.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
+  if (app.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
+    return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
+  if (app.count("--name") != 0 && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
+    return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
+  Result<std::vector<record::Rule>> rules = options.events.rules(app);
+  if (!rules) return usage_error(rules.error().text);
+  options.rules = std::move(*rules);
+  if (app.count("--subbuf-count") != 0) {
+    const std::optional<std::uint64_t> count = parse_size(subbuf_count);
+    if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
+      return usage_error("--subbuf-count is '" + subbuf_count + "', want a number from 2 to 128");
+    options.subbuf_count = std::bit_ceil(static_cast<std::uint32_t>(*count));
+  }
+  if (app.count("--buffer-size") != 0) {
+    options.buffer_size = parse_size(buffer_size);
+    if (!options.buffer_size)
+      return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
+    const std::uint64_t least = options.subbuf_count.value_or(abi::kMinSubbufs) * abi::kMinSubbufSize;
+    const std::uint64_t most = options.subbuf_count.value_or(abi::kMaxSubbufs) * abi::kMaxSubbufSize;
+    if (*options.buffer_size > most || std::bit_ceil(*options.buffer_size) < least)
+      return usage_error("--buffer-size is '" + buffer_size + "', want " + binary_size(least) + " to " + binary_size(most) +
+                         (options.subbuf_count ? " for " + std::to_string(*options.subbuf_count) + " parts" : ""));
+  }
+  if (app.count("--clock") != 0 && options.clock != "tsc" && options.clock != "monotonic")
+    return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
+  const Result<std::uint64_t> known = record::parse_contexts(options.context_lists);
+  if (!known && known.error().code == EINVAL) return usage_error(known.error().text);
+  if (!known) {
+    say("error: record: %s", known.error().text.c_str());
+    return 1;
+  }
+  options.contexts = *known;
+  return std::nullopt;
+}
+
+}  // namespace ouro::cli

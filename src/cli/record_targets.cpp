@@ -1,0 +1,83 @@
+#include "cli/record_targets.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "record/program_file.hpp"
+#include "record/registry_file.hpp"
+
+namespace ouro::cli {
+namespace {
+
+// As execvp(3) finds it; empty: it does not.
+std::string path_of(const std::string& program) {
+  if (program.find('/') != std::string::npos) return program;
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "/bin:/usr/bin");
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (const std::string file = (folder.empty() ? "." : folder) + "/" + program; ::access(file.c_str(), X_OK) == 0) return file;
+  return {};
+}
+
+}  // namespace
+
+Result<Targets> find_targets(const RecordOptions& options, const Result<base::RuntimeDir>& own) {
+  Targets out;
+  std::vector<int> pids = options.pids;
+  for (const std::string& name : options.names) {
+    const std::vector<int> found = record::find_pids(name);
+    if (found.empty())
+      return errorf(ESRCH, "no process with events has the name '%s' (hint: ouro list shows those that have; a name has at most 15 characters)", name.c_str());
+    pids.insert(pids.end(), found.begin(), found.end());
+  }
+  std::sort(pids.begin(), pids.end());
+  pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
+  for (const int pid : pids) {
+    Result<record::Target> target = record::find_target(pid);
+    if (!target) return target.error();
+    out.list.push_back(std::move(*target));
+  }
+  if (out.list.empty()) {
+    if (!own) return own.error();
+    out.folder = *own;
+    return out;
+  }
+  const record::Target& first = out.list.front();
+  for (const record::Target& target : out.list)
+    if (target.device != first.device || target.inode != first.inode)
+      return errorf(EXDEV, "processes %d and %d have different runtime folders ('%s', '%s'), want one (hint: record them each by itself)", first.pid,
+                    target.pid, first.shown_folder.c_str(), target.shown_folder.c_str());
+  struct stat status;
+  if (own && ::stat(own->path, &status) == 0 && status.st_dev == first.device && status.st_ino == first.inode)
+    out.folder = *own;
+  else  // another's, or in another mount namespace
+    std::snprintf(out.folder.path, sizeof out.folder.path, "/proc/self/fd/%d", first.folder.get());
+  out.owner = first.uid;
+  out.group = first.gid;
+  return out;
+}
+
+std::vector<std::vector<std::byte>> known_events(const RecordOptions& options, const Targets& targets) {
+  std::vector<std::vector<std::byte>> out;
+  if (!options.attaches() || options.all)
+    if (!options.program.empty())
+      if (Result<record::ProgramFile> file = record::read_program_file(path_of(options.program[0]))) out = std::move(file->schemas);
+  if (!options.attaches()) return out;
+  for (const std::string& path : record::find_registries(targets.folder.path)) {
+    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, targets.owner);
+    if (!registry || !(options.all || std::any_of(targets.list.begin(), targets.list.end(),
+                                                  [&](const record::Target& t) { return t.inner_pid == registry->pid(); })))
+      continue;
+    for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.push_back(registry->schema(i));
+  }
+  return out;
+}
+
+}  // namespace ouro::cli

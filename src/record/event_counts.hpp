@@ -1,0 +1,54 @@
+// record/event_counts.hpp -- how many records of each event class went by: the recorder walks the packets that it writes, and says
+// the counts in the session's event table, where `ouro list` finds them.
+//
+//   packet   | header | context | payload | header | ...      a record has no length of its own: its header says the class,
+//            +--------+---------+---------+--------+---       and the class what is fixed and what must be looked at
+//              4 or 20  per session  per class
+//
+// The bytes are untrusted, and may change while they are looked at: nothing is read twice, nothing beyond the end.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "record/event_table.hpp"
+
+namespace ouro::record {
+
+class EventCounts {
+ public:
+  // `events` must outlive it. It is asked for news when a record is of an event that is not known yet.
+  // `contexts`: the session's.
+  explicit EventCounts(EventTable& events, std::uint64_t contexts = 0);
+
+  // Counts a packet's records. Not empty: which of its bytes make no sense; what stands before them is counted.
+  std::optional<std::string> add(std::span<const std::byte> records);
+  // Of the event with this index in the table.
+  std::uint64_t of(std::uint32_t event) const { return event < count_.size() ? count_[event] : 0; }
+  // Stores them in the table's rows.
+  void publish(const Session& session) const;
+
+ private:
+  // A part of a payload. Fixed parts that follow each other are one.
+  struct Part {
+    enum class Kind : std::uint8_t { fixed, text, sequence } kind;
+    std::uint32_t size;  // in bytes; of sequences, of an element
+  };
+  using Shape = std::vector<Part>;
+
+  static void extend(Shape& shape, abi::FieldType type, abi::FieldShape form, std::uint32_t count);
+  bool learn();
+  void add_class(std::uint32_t id, const format::EventClass& event);
+  const std::byte* skip(std::uint32_t id, const std::byte* at, const std::byte* end) const;
+
+  EventTable* events_;
+  Shape head_;                       // of all bodies: the thread's id and the contexts
+  std::size_t known_ = 0;            // of events_->events()
+  std::vector<std::uint32_t> size_;  // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
+  std::vector<std::uint64_t> count_;  // by id
+  std::vector<Shape> shape_;          // by id, of those that vary
+};
+
+}  // namespace ouro::record
