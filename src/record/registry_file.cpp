@@ -76,6 +76,7 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access, 
   out.pid_ = header.pid;
   out.start_time_ = header.start_time;
   out.pid_namespace_ = header.pid_namespace;
+  out.inode_ = status.st_ino;
   out.fd_ = std::move(fd);
   return out;
 }
@@ -85,7 +86,8 @@ RegistryFile::RegistryFile(RegistryFile&& other) noexcept
       fd_(std::move(other.fd_)),
       pid_(other.pid_),
       start_time_(other.start_time_),
-      pid_namespace_(other.pid_namespace_) {}
+      pid_namespace_(other.pid_namespace_),
+      inode_(other.inode_) {}
 
 RegistryFile::~RegistryFile() {
   if (base_ == nullptr) return;
@@ -93,13 +95,15 @@ RegistryFile::~RegistryFile() {
   ::munmap(base_, abi::kRegistrySize);
 }
 
-bool RegistryFile::is_of_living_process() const {
+bool RegistryFile::is_in_our_pid_namespace() const {
   static const std::uint64_t ours = [] {
     struct stat status;
     return ::stat("/proc/self/ns/pid", &status) == 0 ? std::uint64_t{status.st_ino} : 0;
   }();
-  return (pid_namespace_ != 0 && pid_namespace_ != ours) || base::is_alive(pid_, start_time_);
+  return pid_namespace_ == 0 || pid_namespace_ == ours;
 }
+
+bool RegistryFile::is_of_living_process() const { return !is_in_our_pid_namespace() || base::is_alive(pid_, start_time_); }
 
 std::string RegistryFile::process_name() const {
   char name[sizeof header().name];

@@ -31,8 +31,14 @@ class RegistryFile {
 
   int pid() const { return pid_; }  // in the program's PID namespace
   std::uint64_t start_time() const { return start_time_; }
+  std::uint64_t inode() const { return inode_; }
+  // What the program says of itself; ouro/abi/registry_layout.hpp.
+  std::uint32_t seccomp_filters() const { return header().seccomp_filters; }
+  int refused() const { return static_cast<int>(header().refused.load(std::memory_order_relaxed)); }
+  std::uint32_t rows_refused() const { return header().rows_refused.load(std::memory_order_relaxed); }
   // Of another PID namespace nobody here can tell: yes.
   bool is_of_living_process() const;
+  bool is_in_our_pid_namespace() const;
   std::string process_name() const;
 
   // Rows in use, read once and held to the table's size.
@@ -60,12 +66,13 @@ class RegistryFile {
   abi::Word32* filter() const { return reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset); }
   std::optional<std::uint32_t> claim(const SessionName& session);
   void count_use(std::uint32_t k);
+  void clear_bits(std::uint32_t k, std::uint32_t generation);
   bool is_selected(std::uint32_t row, std::span<const std::byte> rules) const;
 
   std::byte* base_ = nullptr;
   base::Fd fd_;
   int pid_ = 0;
-  std::uint64_t start_time_ = 0, pid_namespace_ = 0;
+  std::uint64_t start_time_ = 0, pid_namespace_ = 0, inode_ = 0;
 };
 
 // Paths of all files in the folder that are named like a registry, PID.N, ordered by pid.

@@ -215,6 +215,15 @@ void Borrowed::freshen(std::uint64_t contexts) noexcept {
     ask(*cache_, missing);
 }
 
+void release_caches() noexcept {
+  Table* const t = the_table.exchange(nullptr, std::memory_order_acq_rel);
+  if (t == nullptr) return;
+  for (std::uint32_t i = 0, n = t->used.load(relaxed); i < n && i < kCaches; ++i)
+    for (const void* page : t->cache[i].counter)
+      if (page != nullptr) base::close_counter(page);
+  munmap(static_cast<void*>(t), sizeof(Table));
+}
+
 std::uint64_t counter_of(ContextCache& cache, std::uint32_t counter) noexcept {
   if ((cache.tried >> counter & 1) == 0) [[unlikely]] {
     cache.tried |= std::uint32_t{1} << counter;

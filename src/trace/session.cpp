@@ -185,14 +185,12 @@ void retire(SessionView& view) noexcept {
   view.retired.store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
   mmap(view.base, view.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   const std::uint32_t bit = std::uint32_t{1} << view.slot;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p) {
-      auto& site = const_cast<detail::Site&>(**p);
-      std::uint64_t target = site.target.load(relaxed);
-      if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
-      const void* plan = site.plan.load(std::memory_order_seq_cst);
-      if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
-    }
+  visit_sites([&](detail::Site& site) {
+    std::uint64_t target = site.target.load(relaxed);
+    if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
+    const void* plan = site.plan.load(std::memory_order_seq_cst);
+    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
+  });
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};
   madvise(reinterpret_cast<void*>(known), end - known, MADV_DONTNEED);
@@ -209,6 +207,15 @@ std::uint64_t hash_of(const char* bytes, std::uint32_t size) noexcept {  // FNV-
 }
 
 }  // namespace
+
+void drop_views() noexcept {
+  const auto drop_from = [](std::atomic<SessionView*>& place) {
+    if (SessionView* view = place.exchange(nullptr, std::memory_order_acquire)) drop(*view);
+  };
+  for (auto& view : tracer.view) drop_from(view);
+  for (auto& view : tracer.zombie) drop_from(view);
+  drop_from(tracer.spare);
+}
 
 void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
   const std::uint64_t change = abi::enabled_change(generation, slot);
@@ -236,10 +243,26 @@ void leave_if_closed(std::uint32_t slot) noexcept {
     leave_slot(slot, view->generation);
 }
 
+namespace {
+
+// Of an attempt to map a session: may the next one succeed?
+bool may_pass(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR || error == EAGAIN; }
+
+// The session is none, or not for us: a filter or a root of our own keeps us out.
+void decline(std::uint32_t slot, std::uint32_t generation, int error) noexcept {
+  tracer.avoided[slot].store(generation, relaxed);
+  if (error != 0) tracer.header().refused.store(static_cast<std::uint32_t>(error), relaxed);
+  // A child that has its parent's registry may live where its parent does not.
+  if (tracer.pid == getpid()) leave_slot(slot, generation);
+}
+
+}  // namespace
+
 SessionView* view_of(std::uint32_t slot) noexcept {
   abi::SessionSlot& entry = tracer.header().slot[slot];
   if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return nullptr;
   const std::uint32_t generation = entry.generation.load(relaxed);
+  if (generation != 0 && tracer.avoided[slot].load(relaxed) == generation) return nullptr;
   SessionView* present = tracer.view[slot].load(std::memory_order_acquire);
   if (present != nullptr && (generation == present->generation || generation == 0)) return present;
   char file[sizeof entry.file];
@@ -247,13 +270,15 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   file[sizeof file - 1] = '\0';
   if (std::strchr(file, '/') != nullptr) return nullptr;
   bool gone = false;
+  errno = 0;
   SessionView* view = open_session(file, slot, gone);
+  const int error = view == nullptr && !gone ? errno : 0;
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
     view = nullptr;
   }
   if (view == nullptr) {
-    if (gone || generation == 0) leave_slot(slot, generation);
+    if (gone || generation == 0 || (error != 0 && !may_pass(error))) decline(slot, generation, error);
     return nullptr;
   }
   SessionView* const old = present;
@@ -342,6 +367,7 @@ void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   row->pid = pid;
   row->tid = static_cast<std::int32_t>(thread.tid);
   row->stamp = view.channel->now();
+  row->name[0] = '\0';  // where the system call is forbidden
   prctl(PR_GET_NAME, row->name);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
