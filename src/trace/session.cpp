@@ -340,18 +340,24 @@ Row* claim_row(Row* rows, std::uint32_t capacity, abi::Word& queue_head, abi::Wo
   return row;
 }
 
+// All that the kernel is asked for is known before the row is claimed: who is killed in between leaves a row that the recorder waits for.
 void add_process(SessionView& view, const detail::ThreadState& thread) noexcept {
+  const auto pid = static_cast<std::int32_t>(thread.pid);
+  const bool is_registered = tracer.pid == pid;
+  const std::int32_t parent = getppid();
+  const std::uint64_t start_time = is_registered ? tracer.header().start_time : base::start_time_of(pid);
+  const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
   abi::ProcessRow* const row = claim_row(reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
                                          header.processes_head, header.processes_tail, header.processes_lost);
   if (row == nullptr) return;
-  row->pid = static_cast<std::int32_t>(thread.pid);
-  row->parent_pid = getppid();
-  row->start_time = base::start_time_of(static_cast<int>(thread.pid));
-  row->stamp = view.channel->now();
+  row->pid = pid;
+  row->parent_pid = parent;
+  row->start_time = start_time;
+  row->stamp = stamp;
   std::memcpy(row->name, tracer.header().name, sizeof row->name);
   Text name(row->registry);
-  if (tracer.pid == static_cast<std::int32_t>(thread.pid)) name.add(tracer.file);
+  if (is_registered) name.add(tracer.file);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
 
@@ -360,15 +366,17 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
 void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   const auto pid = static_cast<std::int32_t>(thread.pid);
   if (view.announced_pid.exchange(pid, relaxed) != pid) add_process(view, thread);
+  char name[sizeof abi::ThreadRow::name] = {};  // stays empty where the system call is forbidden
+  prctl(PR_GET_NAME, name);
+  const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
   abi::ThreadRow* const row = claim_row(reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset), view.thread_capacity,
                                         header.threads_head, header.threads_tail, header.threads_lost);
   if (row == nullptr) return;
   row->pid = pid;
   row->tid = static_cast<std::int32_t>(thread.tid);
-  row->stamp = view.channel->now();
-  row->name[0] = '\0';  // where the system call is forbidden
-  prctl(PR_GET_NAME, row->name);
+  row->stamp = stamp;
+  std::memcpy(row->name, name, sizeof name);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
 
