@@ -137,6 +137,7 @@ void begin_execution() {
     f.id = i;
     f.cpu = f.thread->cpu;
     f.started = f.done = f.dead = f.handling = f.handled = f.migrated = false;
+    f.old_loads = 0;
     f.waits_for = -1;
     f.now.at.fill(0), f.acquired.at.fill(0), f.released.at.fill(0);
   }
@@ -274,6 +275,7 @@ void wait_for(int thread) noexcept {
 void pause() noexcept {
   if (m.running) point();
 }
+std::uint64_t old_loads() noexcept { return m.running ? self().old_loads : 0; }
 int this_thread() noexcept { return m.current; }
 }  // namespace ouro::checker
 

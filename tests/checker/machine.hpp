@@ -71,6 +71,7 @@ bool is_dead(int thread) noexcept;       // or has ended. True: whoever asked se
 void wait_for(int thread) noexcept;      // until it has ended or died
 void pause() noexcept;                   // anything may come between here
 int this_thread() noexcept;
+std::uint64_t old_loads() noexcept;      // how often it was given what is not the newest
 int this_cpu() noexcept;
 inline void (*arrived)(int cpu) = [](int) {};  // the thread that runs now is on this CPU
 bool in_handler() noexcept;

@@ -43,6 +43,7 @@ struct Fiber {
   const Thread* thread;
   int id, cpu;
   bool started, done, dead, handling, handled, migrated;
+  std::uint64_t old_loads;
   int waits_for;                 // thread, or -1
   View now, acquired, released;  // released: at the last release fence
 };

@@ -64,6 +64,7 @@ std::uint64_t take(int p, int which, bool acquire) {
   const Message& message = place[p].message[which];
   std::uint8_t& floor = f.now.at[static_cast<std::size_t>(p)];
   floor = std::max(floor, static_cast<std::uint8_t>(which));
+  f.old_loads += which != place[p].messages - 1 ? 1 : 0;
   f.acquired.join(message.view);
   if (acquire) f.now.join(message.view);
   return message.value;

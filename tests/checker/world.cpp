@@ -94,9 +94,25 @@ World::Body World::body_of(int writer, int number) const {
   return {{tag, ~tag, tag, ~tag}, tag + (shape_.compact ? 0 : kFirstId), writer == kLongWriter ? std::size_t{16} : 8};
 }
 
+// Does an entry that is not the asking thread's name a place? As it is, not as a thread may see it.
+bool World::others_under_way() {
+  const auto newest = [](const abi::Word& word) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, static_cast<const void*>(&word), sizeof value);
+    return value;
+  };
+  for (std::uint32_t i = 0; i < rings(); ++i)
+    for (const abi::Pending& entry : head(i).pending)
+      if (newest(entry.state) != 0 && newest(entry.state) != owner() && newest(entry.length) != 0) return true;
+  return false;
+}
+
 void World::answer(int writer, int number, bool lost) {
   Attempt& a = attempt_[writer][number];
   a.answered = true;
+  // Where the oldest is overwritten, a record is lost if somebody fills or commits one in what it would overwrite, as far as its writer can
+  // see, and for nothing else.
+  if (lost && a.alone && a.old_loads == old_loads() && !in_handler() && shape_.mode == abi::FullMode::overwrite && !others_under_way()) fail("lost, and nobody is in the way");
   a.lost = lost;
   if (lost) reached_ |= lost_answers;
   say("record %d of writer %d is %s", number, writer, lost ? "lost" : "written");
@@ -105,7 +121,7 @@ void World::answer(int writer, int number, bool lost) {
 void World::write(int writer) {
   if (shape_.sync == Writers::shared || !shape_.compact) return write_slowly(writer);
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   bool done = false;
   if (channel_->exclusive)
@@ -117,14 +133,14 @@ void World::write(int writer) {
 
 void World::write_slowly(int writer) {
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   answer(writer, number, write_slow(*channel_, body.id, body.words, body.size, owner()) == Written::lost);
 }
 
 void World::write_in_two(int writer) {
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   const Reservation r = reserve(*channel_, body.id, body.size, owner());
   if (r.body == nullptr) return answer(writer, number, true);

@@ -70,7 +70,8 @@ class World {
 
  private:
   struct Attempt {
-    bool begun, answered, lost;
+    bool begun, answered, lost, alone;
+    std::uint64_t old_loads;
     int delivered;
   };
   struct Reading {  // what one reader has seen of one ring
@@ -88,6 +89,7 @@ class World {
     std::size_t size;
   };
   Body body_of(int writer, int number) const;
+  bool others_under_way();
   void answer(int writer, int number, bool lost);
   void check(const Packet&, Reading&, bool counts);
   void take(Reader&, Reading&, int rounds, bool include_current, bool to_the_end);
