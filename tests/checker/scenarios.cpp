@@ -92,6 +92,16 @@ void add_small(const auto& add) {
     add(("shared" + how + ", next use").c_str(), left(shared, what, 0, 0, 32), {writes(0, 0, 2), reads(3, true)}, 0, {2, 1, 0}, {3, 2, 0});
     add(("two phases" + how + ", next use").c_str(), left(two, what, 0, 0, 32), {writes_in_two(0, 0, 2), reads(3, true)}, 0, {2, 1, 0}, {3, 2, 0});
   }
+  // The dead one's sub-buffer is in its next use but one, which holds more of two phases; he died on another CPU than his ring's.
+  add("two phases, death behind its count, two laps", left(two, Left::counted, 0, 0, 64),
+      {{.cpu = 0, .body = [] {
+          world.write(0);
+          for (int i = 0; i < 5; ++i) world.write_in_two(0);
+        }}, lagging(buries(1))}, 0, {0, 2, 0}, {1, 2, 0});
+  add("two phases, death behind its count, lapped", left(two, Left::counted, 0, 1, 32), {writes(0, 0, 1), buries(1)}, 0, {2, 0, 1}, {3, 1, 1});
+  Shape two_cpus = two;
+  two_cpus.cpus = 2;
+  add("two phases, death elsewhere", two_cpus, {dying(migrating(writes_in_two(0, 0, 1), 1)), behind(0, buries(1)), behind(1, writes(0, 1, 2))}, 0, {0, 1, 2}, {1, 1, 2});
   add("shared, two die, one lives", left(shared, Left::named, 0, 0, 64), {dying(writes(0, 0, 1)), behind(0, writes(1, 1, 1)), behind(0, reads(2, true))}, lost_dead, {1, 0, 1}, {2, 1, 1});
   add("two phases, entry of another", {.subbuf_size = 64, .may_lose = lost_busy}, {writes_in_two(0, 0, 1), writes_in_two(0, 1, 1), buries(1)}, current_packet, {1, 1, 0}, {2, 2, 0});
 }
@@ -104,7 +114,7 @@ std::vector<Scenario> make() {
       shape.mode = mode;
       if (mode == discard) shape.may_lose &= ~lost_busy;  // what is claimed was read
       if (!shape.fits) shape.may_lose |= may_lose(mode);
-      all.push_back({name + in, shape, std::move(threads), must_reach, quick, full});
+      all.push_back({name + in, shape, std::move(threads), must_reach, quick, full, false});
     };
     // The reader takes closed sub-buffers, in place or by exchange, while the writer switches and laps.
     add("switch", {}, {writes(0, 0, 4), reads(3, false)}, closed_packet | when_full(mode), {3, 1, 0}, {3, 3, 0});
@@ -158,7 +168,9 @@ std::vector<Scenario> make() {
         closed_packet | current_packet, {1, 1, 0}, {2, 2, 0});
     add("exclusive", {.sync = Writers::exclusive, .subbuf_size = 64, .compact = true}, {writes(0, 0, 7), reads(3, true)},
         closed_packet | current_packet, {2, 1, 0}, {3, 2, 0});
+    const std::size_t large = all.size();
     add_small(add);
+    for (std::size_t i = large; i < all.size(); ++i) all[i].is_small = true;
   }
   return all;
 }

@@ -100,7 +100,7 @@ bool may_reach(const Twin& twin, const Scenario& s) {
 
 std::vector<Twin> all_twins() {
   set_none();
-  for (const Scenario& s : scenarios()) run(experiment_of(s), {1, 1, 1}, 3000), run(experiment_of(s), {0, 0, 1}, 3000);
+  for (const Scenario& s : scenarios()) run(experiment_of(s), {2, 1, 2}, 1500, true), run(experiment_of(s), {0, 0, 2}, 1500, true);
   std::vector<Twin> twins;
   std::map<std::string, int> times;
   for (const Site& site : sites_seen()) {
@@ -169,7 +169,7 @@ void find_twins(int part, int parts, std::uint64_t limit, const std::string& aga
       const Bounds memory[] = {{0, 1, 0}, {1, 1, 0}, {1, 2, 0}, {2, 1, 0}, {1, 1, 1}, {2, 2, 0}, {2, 2, 1}}, logic[] = {{0, 1, 0}, {1, 0, 0}, {0, 0, 1}, {2, 0, 0}, {1, 1, 0}, {1, 0, 1}, {1, 0, 2}, {3, 0, 0}, {2, 1, 0}, {2, 1, 2}};
       for (const Bounds bounds : of_memory ? std::span<const Bounds>(memory) : logic)
         for (const Scenario& s : scenarios())
-          if (row.scenario.empty() && may_reach(twin, s)) is_caught_in(s, bounds, limit, row);
+          if (row.scenario.empty() && may_reach(twin, s) && (s.is_small || again.empty())) is_caught_in(s, bounds, limit, row);
       set_none();
       if (row.scenario.empty() && row.reason.empty()) row.reason = "not found";
     }
