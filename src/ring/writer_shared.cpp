@@ -63,7 +63,9 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
     if (seen.sequence() + channel.subbuf_count != next) return Switch::again;
     if (!seen.taken()) {
       if (channel.mode == abi::FullMode::discard) return Switch::full;
-      if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size)) return Switch::busy;
+      // Not whole, or of a later use: then somebody has claimed it since, and whichever of its words told so brings the claim.
+      if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size))
+        return slot.load(std::memory_order_relaxed) == seen.word ? Switch::busy : Switch::again;
     }
     const abi::Slot claimed = abi::Slot::make(next, false, seen.physical());
     if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
@@ -129,7 +131,7 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
       const std::uint32_t released = count_released(channel);
       const Switch answer = switch_shared(channel, ring, w);
       if (answer == Switch::again) continue;
-      pending->length.store(0, std::memory_order_relaxed);  // while we wait, it names no place
+      pending->length.store(0, std::memory_order_release);  // while we wait, it names no place
       if (answer == Switch::full && wait_for_room(channel, released, waiting_since)) {
         tries = 0;
         continue;
@@ -138,7 +140,9 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
       return lose(answer == Switch::full ? abi::Loss::full : abi::Loss::busy);
     }
     const std::uint64_t stamp = channel.now();
-    pending->length.store(0, std::memory_order_relaxed);
+    // Release, all three; pairs with bury:A. Whichever tells a reader that this entry names another place, he sees what its last owner,
+    // from whose hands we acquired it, wrote at his.
+    pending->length.store(0, std::memory_order_release);
     pending->where.store(w, std::memory_order_release);
     pending->stamp.store(stamp, std::memory_order_relaxed);
     pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A
