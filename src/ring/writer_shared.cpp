@@ -74,7 +74,9 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
   }
   abi::SubbufImage &opening = ring.image[seen.physical()], &closing = ring.image[offset_of(w) / channel.subbuf_size];
   const std::uint64_t lapped = lapped_up_to(closing, opening, next - channel.subbuf_count), stamp = channel.now();
-  if (ring.writer.write_word.load(std::memory_order_acquire) != w) return Switch::again;
+  // An exchange, not a load, which might give what W was: nobody has moved W on before this, so whoever does reads a later stamp than ours.
+  std::uint64_t expected = w;
+  if (!ring.writer.write_word.compare_exchange_strong(expected, w, std::memory_order_acq_rel, std::memory_order_relaxed)) return Switch::again;
   if (channel.mode == abi::FullMode::overwrite) {
     raise_to(opening.lapped_before, lapped);
     raise_to(ring.losses.lost[static_cast<std::size_t>(abi::Loss::lapped)], lapped);
@@ -87,7 +89,6 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
   // By maximum: W only grows within a use, so whatever a slower rival stores here is smaller, and ignored.
   raise_to(closing.close_word, w);
   closing.lost_before.store(counted_losses(ring), std::memory_order_relaxed);
-  std::uint64_t expected = w;
   if (ring.writer.write_word.compare_exchange_strong(expected, make_shared_w(next, seen.physical() * channel.subbuf_size),
                                                      std::memory_order_acq_rel, std::memory_order_relaxed))
     ring_bell(channel, next);

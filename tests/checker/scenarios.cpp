@@ -76,7 +76,7 @@ void add_small(const auto& add) {
   add("shared, opened by another", with(shared, [](Shape& s) { s.warm = 2, s.subbuf_size = 32; }), {reads(1, false), behind(0, writes(0, 0, 1)), writes(1, 1, 1)}, closed_packet, {1, 1, 0}, {2, 2, 0});
   const Shape shared_pairs = with(shared, [](Shape& s) { s.subbuf_size = 64, s.warm = 4; });
   add("laps at once", {.subbuf_size = 64, .warm = 4}, {writes(0, 0, 1), writes_in_two(0, 1, 1)}, 0, {1, 1, 0}, {2, 2, 0});
-  add("shared, lap at once", shared_pairs, {writes(0, 0, 1), writes(1, 1, 1)}, 0, {1, 1, 0}, {2, 2, 0});
+  add("shared, lap at once", shared_pairs, {writes(0, 0, 1), writes(1, 1, 1)}, 0, {1, 2, 0}, {2, 2, 0});
   add("shared, opened for another", with(shared, [](Shape& s) { s.warm = 2; }), {writes(0, 0, 1), writes(1, 1, 2), behind(1, lagging(writes(2, 2, 1))), behind(2, reads(3, true))}, 0, {1, 1, 0}, {2, 2, 0});
   add("shared, claimed by another", left(shared, Left::open, 0, 1, 32), {commits_open(0), writes(1, 1, 1), writes(2, 2, 1), lagging(reads(1, false))}, 0, {1, 1, 0}, {2, 2, 0});
   add("shared, laps behind one", with(shared, [](Shape& s) { s.warm = 2; }), {lagging(writes(0, 0, 1)), writes(1, 1, 2), behind(1, reads(2, true))}, 0, {1, 1, 0}, {2, 2, 0});
