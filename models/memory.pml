@@ -4,7 +4,7 @@ c_decl {
   enum { kLocs = LOCS, kThreads = THREADS, kPool = POOL };
   \#include "memory.h"
   \#define MEM mem_open(now.mem)
-  \#define KEEP now.mem = mem_close();
+  \#define MEM_DONE now.mem = mem_close();
 }
 c_state "unsigned mem" "Global"
 #define RLX 0
@@ -20,7 +20,7 @@ inline begin_memory() { c_code { now.mem = mem_begin(); } }
 inline sleeps(t) { a_t = t; c_code { now.mem = mem_sleep(now.mem, now.a_t); }; a_t = 0 }
 inline initially(l, v) {
   a_l = l; a_v = v;
-  c_code { mem_initially(MEM, now.a_l, now.a_v); KEEP };
+  c_code { mem_initially(MEM, now.a_l, now.a_v); MEM_DONE };
   forget()
 }
 // Any of the messages that may be read.
@@ -30,7 +30,7 @@ inline load(l, o) {
     c_code { now.a_n = mem_choices(MEM, now.a_t, now.a_l); };
     a_n = a_n - 1;
     select(a_k : 0 .. a_n);
-    c_code { now.r = mem_load(MEM, now.a_t, now.a_l, now.a_o, now.a_k); KEEP };
+    c_code { now.r = mem_load(MEM, now.a_t, now.a_l, now.a_o, now.a_k); MEM_DONE };
     forget()
   }
 }
@@ -52,13 +52,13 @@ inline newest(l) {
 }
 inline store(l, o, v) {
   a_t = me; a_l = l; a_o = o; a_v = v;
-  c_code { mem_store(MEM, now.a_t, now.a_l, now.a_o, now.a_v); KEEP };
+  c_code { mem_store(MEM, now.a_t, now.a_l, now.a_o, now.a_v); MEM_DONE };
   forget()
 }
 // r: the old value.
 inline fetch_add(l, o, v) {
   a_t = me; a_l = l; a_o = o; a_v = v;
-  c_code { now.r = mem_newest(MEM, now.a_l); mem_exchange(MEM, now.a_t, now.a_l, now.a_o, now.r + now.a_v); KEEP };
+  c_code { now.r = mem_newest(MEM, now.a_l); mem_exchange(MEM, now.a_t, now.a_l, now.a_o, now.r + now.a_v); MEM_DONE };
   forget()
 }
 // r: 1 if it held `old`. Else it changes nothing, and is a relaxed load of the newest value.
@@ -68,28 +68,28 @@ inline cas(l, o, old, v) {
     now.r = mem_newest(MEM, now.a_l) == now.a_w;
     if (now.r) mem_exchange(MEM, now.a_t, now.a_l, now.a_o, now.a_v);
     else mem_load(MEM, now.a_t, now.a_l, RLX, 0);
-    KEEP
+    MEM_DONE
   };
   forget()
 }
 inline fence(o) {
   a_t = me; a_o = o;
-  c_code { mem_fence(MEM, now.a_t, now.a_o); KEEP };
+  c_code { mem_fence(MEM, now.a_t, now.a_o); MEM_DONE };
   forget()
 }
 inline fence_sc() {
   a_t = me;
-  c_code { mem_fence_sc(MEM, now.a_t); KEEP };
+  c_code { mem_fence_sc(MEM, now.a_t); MEM_DONE };
   forget()
 }
 inline hand_over(from, to) {
   a_t = from; a_k = to;
-  c_code { mem_hand_over(MEM, now.a_t, now.a_k); KEEP };
+  c_code { mem_hand_over(MEM, now.a_t, now.a_k); MEM_DONE };
   forget()
 }
 inline mark(m) {
   a_t = me; a_l = m;
-  c_code { mem_mark(MEM, now.a_t, now.a_l); KEEP };
+  c_code { mem_mark(MEM, now.a_t, now.a_l); MEM_DONE };
   forget()
 }
 inline read_plain(l) {
@@ -99,6 +99,6 @@ inline read_plain(l) {
 }
 inline write_plain(l, v, m) {
   a_t = me; a_l = l; a_v = v; a_w = m;
-  c_code { mem_write_plain(MEM, now.a_t, now.a_l, now.a_v, now.a_w); KEEP };
+  c_code { mem_write_plain(MEM, now.a_t, now.a_l, now.a_v, now.a_w); MEM_DONE };
   forget()
 }
