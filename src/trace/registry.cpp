@@ -279,6 +279,7 @@ void take_over(const Offers& offers, std::uint32_t slot) noexcept {
 
 bool begin(const Need& need) noexcept {
   if (tracer.registry != nullptr) return true;
+  if (const char* attach = secure_getenv("OURO_ATTACH"); attach != nullptr && std::strcmp(attach, "0") == 0) return false;
   base::RuntimeDir directory;
   if (base::find_runtime_dir(directory, true) != 0) return false;
   Text(tracer.directory).add(directory.path);
