@@ -16,7 +16,7 @@ attach() {  # attach TRACE OPTION...
   local trace=$1
   shift
   rm -rf "$folder/$trace"
-  timeout 60 "$OURO_BIN" record -o "$folder/$trace" "$@" 2>"$folder/$trace.summary" &
+  "$OURO_BIN" record -o "$folder/$trace" "$@" 2>"$folder/$trace.summary" &
   recorder=$!
   cleanup+=("kill -9 $recorder 2>/dev/null")
   wait_for 20 grep -q ' are on' "$folder/$trace.summary"
@@ -79,7 +79,7 @@ wait $job || fail "the program: $(cat "$folder/err")"
 refused() {  # refused PATTERN OF DOCTOR
   local said status=0
   said=$("$OURO_BIN" record -o "$folder/none" -p "$program" --for 1s 2>&1) && fail "recorded: $said"
-  expect_match "the refusal" "$said" 'error: record: process [0-9]+ \(lives\) .*\(hint: '
+  expect_match "the refusal" "$said" 'error: record: process [0-9]+ \(lives\).*\(hint: '
   said=$("$OURO_BIN" doctor "$program") || status=$?
   expect_equal "doctor's status" "$status" 1
   expect_match "what doctor says" "$said" "$1"
@@ -105,6 +105,9 @@ attach sandboxed -p "$program" --seccomp-ok
 ends sandboxed-fork 0
 wait $recorder || fail "record: $(cat "$folder/sandboxed.summary")"
 expect_equal "events of children that may make no registry" "$(count sandboxed lives:event)" 210
+
+"$OURO_BIN" list >/dev/null 2>&1 || true
+expect_equal "files of those that may not remove theirs, once somebody looks" "$(cd "$OURO_RUNTIME_DIR" && ls)" ""
 
 OURO_ATTACH=0 start fork
 refused 'fail +registry: none is mapped'
