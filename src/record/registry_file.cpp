@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -136,6 +137,24 @@ bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registr
   const bool dead = registry ? !registry->is_of_living_process() : registry.error().code != ENOENT && !base::is_alive(pid_of(), 0);
   if (dead) ::unlink(path.c_str());
   return dead;
+}
+
+std::optional<std::uint32_t> seccomp_filters_of_process(int pid) {
+  std::optional<std::uint32_t> most;
+  DIR* dir = ::opendir(("/proc/" + std::to_string(pid) + "/task").c_str());
+  while (const dirent* entry = dir != nullptr ? ::readdir(dir) : nullptr) {
+    const int tid = std::atoi(entry->d_name);
+    const std::uint32_t n = tid > 0 ? base::seccomp_filters_of(tid) : base::kUnknownFilters;
+    if (n != base::kUnknownFilters) most = std::max(most.value_or(0), n);
+  }
+  if (dir != nullptr) ::closedir(dir);
+  return most;
+}
+
+bool has_new_seccomp_filters(const RegistryFile& registry) {
+  if (!registry.is_in_our_pid_namespace()) return false;
+  const std::optional<std::uint32_t> now = seccomp_filters_of_process(registry.pid());
+  return now && *now != 0 && *now != registry.seccomp_filters();
 }
 
 }  // namespace ouro::record

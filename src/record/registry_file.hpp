@@ -78,6 +78,11 @@ class RegistryFile {
 // Paths of all files in the folder that are named like a registry, PID.N, ordered by pid.
 std::vector<std::string> find_registries(const std::string& folder);
 
+// Has the program, as far as one can see from here, other filters than it began with?
+bool has_new_seccomp_filters(const RegistryFile& registry);
+// The most that any of a process's threads has; none if it cannot be told.
+std::optional<std::uint32_t> seccomp_filters_of_process(int pid);
+
 // "4711.0": is the file of this name a registry?
 bool is_registry_name(const char* name);
 

@@ -33,6 +33,15 @@ struct Target {
 // Error: no such process, not ours to trace, no events, or no way to its folder; the text says which, and what to do.
 Result<Target> find_target(int pid);
 
+// What the program has mapped of files that are named like registries.
+struct Mapped {
+  dev_t device;
+  ino_t inode;
+  std::string path;  // as it sees it
+  bool is_deleted;
+};
+std::vector<Mapped> mapped_registries(int pid);
+
 // Processes whose name matches the glob: those that have a registry mapped where we may look.
 std::vector<int> find_pids(const std::string& name);
 

@@ -272,7 +272,7 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   bool gone = false;
   errno = 0;
   SessionView* view = open_session(file, slot, gone);
-  const int error = view == nullptr && !gone ? errno : 0;
+  const int error = view != nullptr || gone ? 0 : errno != 0 ? errno : EPERM;  // EPERM: of another user
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
     view = nullptr;
