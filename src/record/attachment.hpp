@@ -2,11 +2,13 @@
 //
 //   a target    its registries, now; those of programs that it becomes by exec, as step() finds them
 //   everyone    first the file "everyone", then all registries that there are: a program makes its registry, then reads that file. Those that
-//               were half made when we looked are looked at again
+//               were half made or locked when we looked are looked at again
 //
 // What a target forks has its sessions. Nothing is done to a program but that words in its registry change.
 #pragma once
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <set>
 #include <string>
 #include <utility>
@@ -36,14 +38,14 @@ class Attachment {
 
  private:
   enum class Found { attached, not_yet, gone };
-  Result<Found> attach(const std::string& path);
+  Result<Found> attach(const std::string& path, const Target* target, std::chrono::milliseconds patience);
   void look_again();
   void sweep();
 
   const Session* session_;
   std::string folder_;
   std::vector<const Target*> targets_;
-  std::vector<std::string> half_made_;
+  std::deque<std::string> not_yet_;  // half made, or locked by another tool
   bool everyone_ = false;
   std::uint32_t processes_ = 0, events_ = 0, steps_ = 0;
 };

@@ -65,6 +65,7 @@ struct Tracer {
   std::int32_t pid;                 // whose registry it is
   char directory[200];
   char file[32];
+  bool is_locked;                   // its lock lasts as long as its mapping
   detail::Module module[kMaxModules];  // filter null: none
   std::uint32_t module_count;
   // Rows whose events hash to the same filter word, as lists; rows have their index plus 1, 0 ends a list.
@@ -87,6 +88,8 @@ struct Tracer {
 };
 extern constinit Tracer tracer;
 
+// Names of files that may be a session's: others are not even looked for.
+bool is_session_name(const char* file) noexcept;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.
 SessionView* view_of(std::uint32_t slot) noexcept;
