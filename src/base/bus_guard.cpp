@@ -45,7 +45,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
 
 }  // namespace
 
-void guard_mapping(void* memory, std::size_t size) {
+bool guard_mapping(void* memory, std::size_t size) {
   const std::lock_guard lock(changing);
   static const bool installed = [] {
     struct sigaction action {};
@@ -53,15 +53,15 @@ void guard_mapping(void* memory, std::size_t size) {
     action.sa_flags = SA_SIGINFO;
     return ::sigaction(SIGBUS, &action, &old_action) == 0;
   }();
-  static_cast<void>(installed);
   const std::size_t used = ranges_used.load(std::memory_order_relaxed);
   std::size_t i = 0;
   while (i < used && ranges[i].end.load(std::memory_order_relaxed) != 0) ++i;
-  if (i == kRanges) return;  // goes unguarded
+  if (i == kRanges || !installed) return false;
   ranges[i].cut.store(false, std::memory_order_relaxed);
   ranges[i].begin.store(reinterpret_cast<std::uintptr_t>(memory), std::memory_order_relaxed);
   ranges[i].end.store(reinterpret_cast<std::uintptr_t>(memory) + size, std::memory_order_release);
   if (i == used) ranges_used.store(used + 1, std::memory_order_release);
+  return true;
 }
 
 void unguard_mapping(void* memory) {

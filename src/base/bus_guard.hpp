@@ -7,8 +7,8 @@
 
 namespace ouro::base {
 
-// From now on, until unguard_mapping(), reading what is gone of [memory, memory + size) gives zeros.
-void guard_mapping(void* memory, std::size_t size);
+// From now on, until unguard_mapping(), reading what is gone of [memory, memory + size) gives zeros. False: too many are guarded already.
+[[nodiscard]] bool guard_mapping(void* memory, std::size_t size);
 void unguard_mapping(void* memory);
 // Was something gone when it was looked for?
 bool was_cut_short(const void* memory);

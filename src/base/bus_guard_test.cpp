@@ -29,7 +29,7 @@ struct Mapped {
 
 TEST(BusGuard, WhatWasCutOffReadsAsZerosAndWhatWasNotAsBefore) {
   Mapped m;
-  guard_mapping(m.memory, 8192);
+  ASSERT_TRUE(guard_mapping(m.memory, 8192));
   EXPECT_EQ(m.memory[5000], 'x');
   EXPECT_FALSE(was_cut_short(m.memory));
   ASSERT_EQ(::ftruncate(m.fd, 4096), 0);
@@ -42,7 +42,7 @@ TEST(BusGuard, WhatWasCutOffReadsAsZerosAndWhatWasNotAsBefore) {
 
 TEST(BusGuard, OtherMemoryIsNotItsBusiness) {
   Mapped guarded, other;
-  guard_mapping(guarded.memory, 8192);
+  ASSERT_TRUE(guard_mapping(guarded.memory, 8192));
   ASSERT_EQ(::ftruncate(other.fd, 0), 0);
   EXPECT_EXIT(
       {

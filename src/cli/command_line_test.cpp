@@ -147,8 +147,7 @@ TEST_F(CommandLine, ListWantsNumbersOfProcessesThatHaveEvents) {
     expect_usage(list_command, "list", {pid}, "PID is '" + std::string(pid) + "', want a number above 0");
   const test::Outcome outcome = test::run(list_command, "list", {"99999999"});
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_EQ(outcome.err, "ouro: error: list: process 99999999 has no events, want one that links ouro::trace and belongs "
-                         "to this user (hint: ouro list shows all)\n");
+  EXPECT_EQ(outcome.err, "ouro: error: list: process 99999999 is not there, want one that runs (hint: ouro list shows those with events)\n");
 }
 
 TEST_F(CommandLine, DoctorSaysOfARuntimeFolderThatIsNoneWhatIsWanted) {

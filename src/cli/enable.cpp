@@ -1,6 +1,12 @@
 // `ouro enable` and `ouro disable`: other events for a session that is being recorded.
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +19,7 @@
 #include "format/event_class.hpp"
 #include "record/registry_file.hpp"
 #include "record/session_rules.hpp"
+#include "record/target.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -26,6 +33,8 @@ before stays; of all that was said about an event, the last counts, also for its
 session that run are told at once, those that come later and libraries that are loaded later find it.
 
 Options:
+  -p, --pid PID       SESSION is one that this process is in, where that is not among this user's own: root's, of
+                      another user's program or one in a container
       --filter EXPR   only events for which it holds, such as 'total > 100 && user == "eve*"' (docs/filters.md)
       --level LEVEL   only those of this level or graver: emergency, alert, critical, error, warning, notice, info,
                       debug_system ... debug
@@ -39,6 +48,7 @@ Exit status: 0; 1 if it could not be done; 2 for a wrong command line.
 Examples:
   ouro enable live 'shop:sql*'
   ouro enable live shop:order --filter 'total > 100'
+  sudo ouro enable -p 4711 live 'shop:*'
 )";
 
 constexpr const char* kDisableHelp = R"(ouro disable switches events off in a session that is being recorded, from any terminal.
@@ -48,6 +58,7 @@ Usage: ouro disable [OPTIONS] SESSION EVENT...
 SESSION is a name that ouro list --sessions shows. EVENT is a name or a pattern of *, ? and [set].
 
 Options:
+  -p, --pid PID       SESSION is one that this process is in, as with ouro enable
       --level LEVEL   only those of this level or graver
       --file GLOB     only those that stand in such a source file
   -h, --help          this text
@@ -64,11 +75,33 @@ struct Registries {
   std::vector<std::vector<std::byte>> schemas;
 };
 
+// Where the session is.
+struct Place {
+  std::string folder;
+  uid_t owner = ::geteuid();
+  std::optional<record::Target> target;  // holds the folder open, if it is not this user's own
+};
+Result<Place> find_place(int pid) {
+  Place out;
+  if (pid == 0) {
+    const Result<base::RuntimeDir> own = runtime_dir(false);
+    if (!own) return own.error();
+    out.folder = own->path;
+    return out;
+  }
+  Result<record::Target> target = record::find_target(pid);
+  if (!target) return target.error();
+  out.target = std::move(*target);
+  out.folder = out.target->path();
+  out.owner = out.target->uid;
+  return out;
+}
+
 // Of the programs that are in the session.
-Registries registries_of(const std::string& folder, const record::SessionName& session) {
+Registries registries_of(const Place& place, const record::SessionName& session) {
   Registries out;
-  for (const std::string& path : record::find_registries(folder)) {
-    Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_write);
+  for (const std::string& path : record::find_registries(place.folder)) {
+    Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_write, place.owner);
     if (!registry || !registry->slot_of(session)) continue;
     for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.schemas.push_back(registry->schema(i));
     out.list.push_back(std::move(*registry));
@@ -88,18 +121,18 @@ bool selects(const record::Rule& rule, const std::vector<std::byte>& schema) {
          base::find_rule(list->data(), list->size(), facts, found);
 }
 
-int change(const std::string& command, const std::string& session_name, const std::vector<record::Rule>& rules) {
+int change(const std::string& command, int pid, const std::string& session_name, const std::vector<record::Rule>& rules) {
   const auto refuse = [&](const Error& error) {
     say("error: %s: %s", command.c_str(), error.text.c_str());
     return 1;
   };
-  const Result<base::RuntimeDir> runtime = runtime_dir(false);
-  if (!runtime) return refuse(runtime.error());
-  Result<record::SessionRules> session = record::SessionRules::open(runtime->path, session_name);
+  const Result<Place> place = find_place(pid);
+  if (!place) return refuse(place.error());
+  Result<record::SessionRules> session = record::SessionRules::open(place->folder, session_name, place->owner);
   if (!session) return refuse(session.error());
   Result<record::SessionRules::Change> locked = session->change();
   if (!locked) return refuse(locked.error());
-  Registries programs = registries_of(runtime->path, session->name());
+  Registries programs = registries_of(*place, session->name());
   if (Status checked = check_filters(rules, programs.schemas, say_line); !checked) return refuse(checked.error());
   std::vector<record::Rule> all = locked->rules();
   for (const record::Rule& rule : rules) {
@@ -111,10 +144,11 @@ int change(const std::string& command, const std::string& session_name, const st
   const Result<std::vector<std::byte>> list = locked->set(all);
   if (!list) return refuse(list.error());
   std::uint32_t events = 0;
-  bool complete = true;
+  bool complete = true, is_patient = true;
   for (record::RegistryFile& program : programs.list) {
-    const base::Fd lock = program.lock();
-    const Result<std::uint32_t> on = lock ? program.attach(session->name(), *list) : errorf(EBUSY, "process %d: its registry is locked", program.pid());
+    const base::Fd lock = program.lock(is_patient ? record::RegistryFile::kPatience : std::chrono::milliseconds(0));
+    is_patient &= static_cast<bool>(lock);
+    const Result<std::uint32_t> on = lock ? program.attach(session->name(), *list) : errorf(EBUSY, "process %d: its registry is locked, want it let go (hint: try again)", program.pid());
     if (!on) refuse(on.error());
     complete &= static_cast<bool>(on);
     events += on ? *on : 0;
@@ -124,7 +158,7 @@ int change(const std::string& command, const std::string& session_name, const st
 }
 
 struct Options {
-  std::string session;
+  std::string session, pid;
   std::vector<std::string> events;
   EventOptions how;
 };
@@ -132,6 +166,7 @@ struct Options {
 void define(CLI::App& app, Options& options) {
   app.add_option("session", options.session)->type_name("SESSION");
   app.add_option("events", options.events)->type_name("EVENT");
+  app.add_option("-p,--pid", options.pid)->type_name("PID");
   options.how.define(app, false);
 }
 
@@ -149,7 +184,11 @@ int run(int argc, char** argv, bool enables, const char* help) {
   }
   const Result<std::vector<record::Rule>> rules = options.how.rules(app, options.events);
   if (!rules) return usage_error(command, rules.error().text);
-  return change(command, options.session, *rules);
+  int pid = 0;
+  const char* const end = options.pid.data() + options.pid.size();
+  if (!options.pid.empty() && (std::from_chars(options.pid.data(), end, pid).ptr != end || pid <= 0))
+    return usage_error(command, "--pid is '" + options.pid + "', want a process's number");
+  return change(command, pid, options.session, *rules);
 }
 
 const char* define_unread(CLI::App& app, const char* help) {

@@ -36,7 +36,7 @@ running programs also in which sessions it is on, and how many of it are in each
 there are. Without arguments, all running programs of this user are shown. What dead programs left in the runtime
 folder is removed.
 
-  PID    a number: the program that runs as this process
+  PID    a number: the program that runs as this process; root may ask for other users', and for those in containers
   NAME   programs that run under this name, or under one that matches this pattern of *, ? and [set]
   FILE   a program or shared library, running or not: what it holds itself, not what it loads. Stripped ones have their
          events, too; only without section headers they are not found
@@ -167,8 +167,9 @@ class List {
   void add_pid(int pid) {
     for (const Listing& process : processes())
       if (process.pid == pid) return add_process(process);
-    fail("process " + std::to_string(pid) +
-         " has no events, want one that links ouro::trace and belongs to this user (hint: ouro list shows all)");
+    const Result<Listing> other = list_process(pid);
+    if (!other) return fail(other.error().text);
+    add_process(*other);
   }
 
   bool add_named(const std::string& name) {

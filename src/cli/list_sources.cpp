@@ -1,5 +1,7 @@
 #include "cli/list_sources.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,6 +14,7 @@
 #include "record/program_file.hpp"
 #include "record/registry_file.hpp"
 #include "record/session_file.hpp"
+#include "record/target.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -57,7 +60,7 @@ ListedEvent listed(const format::EventClass& event) {
 // The sessions of the runtime folder, each read when it is first asked for.
 class Sessions {
  public:
-  explicit Sessions(std::string folder) : folder_(std::move(folder)) {}
+  Sessions(std::string folder, uid_t owner) : folder_(std::move(folder)), owner_(owner) {}
 
   // None: nobody counts, or the session cannot be read.
   std::optional<std::uint64_t> count(const std::string& file, const std::vector<std::byte>& schema) {
@@ -71,7 +74,7 @@ class Sessions {
  private:
   using Counts = std::map<std::vector<std::byte>, std::uint64_t>;  // by schema
   std::optional<Counts> read(const std::string& file) const {
-    const Result<record::SessionFile> session = record::SessionFile::open(folder_, file);
+    const Result<record::SessionFile> session = record::SessionFile::open(folder_, file, owner_);
     if (!session || session->mode() == abi::FullMode::overwrite || session->is_left_behind()) return std::nullopt;
     Counts out;
     for (record::SessionFile::Event& event : session->events()) out[std::move(event.schema)] += event.count;
@@ -79,6 +82,7 @@ class Sessions {
   }
 
   std::string folder_;
+  uid_t owner_;
   std::map<std::string, std::optional<Counts>> counts_;
 };
 
@@ -91,21 +95,23 @@ std::string session_of(const record::RegistryFile& registry, std::uint32_t k) {
   return {file, ::strnlen(file, sizeof file)};
 }
 
-void add_registry(const std::string& path, Sessions& sessions, std::vector<Listing>& processes) {
+// `target`: whose it is to be; null: any process of this user's.
+void add_registry(const std::string& path, const record::Target* target, Sessions& sessions, std::vector<Listing>& processes) {
   const Result<record::RegistryFile> registry =
-      record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
+      record::RegistryFile::open(path, record::RegistryFile::Access::read_only, target != nullptr ? target->uid : ::geteuid());
   if (record::remove_if_dead(path, registry)) return;
   if (!registry) {
     if (registry.error().code != ENOENT && registry.error().code != EAGAIN)
       say("warning: %s", registry.error().text.c_str());
     return;
   }
-  auto process =
-      std::find_if(processes.begin(), processes.end(), [&](const Listing& p) { return p.pid == registry->pid(); });
+  if (target != nullptr && !target->owns(*registry)) return;
+  const int pid = target != nullptr ? target->pid : record::pid_here(*registry);
+  auto process = std::find_if(processes.begin(), processes.end(), [&](const Listing& p) { return p.pid == pid; });
   if (process == processes.end()) {
     process = processes.insert(processes.end(), Listing{});
     process->of = Listing::Of::process;
-    process->pid = registry->pid();
+    process->pid = pid;
     process->name = registry->process_name();
   }
   for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) {
@@ -186,10 +192,21 @@ ListedEvent listed(const read::EventClass& event, std::uint64_t count, bool is_o
 
 std::vector<Listing> list_processes(const std::string& folder) {
   std::vector<Listing> out;
-  Sessions sessions(folder);
-  for (const std::string& path : record::find_registries(folder)) add_registry(path, sessions, out);
+  Sessions sessions(folder, ::geteuid());
+  for (const std::string& path : record::find_registries(folder)) add_registry(path, nullptr, sessions, out);
   for (Listing& process : out) sort(process.events);
   return out;
+}
+
+Result<Listing> list_process(int pid) {
+  const Result<record::Target> target = record::find_target(pid);
+  if (!target) return target.error();
+  std::vector<Listing> out;
+  Sessions sessions(target->path(), target->uid);
+  for (const std::string& path : record::find_registries(target->path(), target->inner_pid)) add_registry(path, &*target, sessions, out);
+  if (out.empty()) return errorf(ESRCH, "process %d (%s) has ended, or has no registry any more", pid, target->name.c_str());
+  sort(out.front().events);
+  return std::move(out.front());
 }
 
 Result<Listing> list_file(const std::string& path, int& status) {

@@ -49,8 +49,11 @@ struct Listing {
   std::map<std::string, std::uint64_t> lost_by_cause;
 };
 
-// Programs of this user that run, by pid. Registries of dead ones are removed; what is wrong with others is said.
+// Programs of this user that run, by pid: ours of each, where its PID namespace is another. Registries of dead ones are removed; what is wrong with others is said.
 std::vector<Listing> list_processes(const std::string& folder);
+
+// One that need not be this user's, nor have its runtime folder: as ouro record -p finds it.
+Result<Listing> list_process(int pid);
 
 // `status`: made 1 by what is wrong with a part of it, which is said.
 Result<Listing> list_file(const std::string& path, int& status);

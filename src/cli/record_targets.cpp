@@ -78,7 +78,7 @@ Result<Targets> find_targets(const RecordOptions& options, const Result<base::Ru
   if (has_own && same_folder(first, status.st_dev, status.st_ino))
     out.folder = *own;
   else  // another's, or in another mount namespace
-    std::snprintf(out.folder.path, sizeof out.folder.path, "/proc/self/fd/%d", first.folder.get());
+    std::snprintf(out.folder.path, sizeof out.folder.path, "%s", first.path().c_str());
   out.owner = first.uid;
   out.group = first.gid;
   return out;
@@ -93,7 +93,7 @@ std::vector<std::vector<std::byte>> known_events(const RecordOptions& options, c
   for (const std::string& path : record::find_registries(targets.folder.path)) {
     const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, targets.owner);
     if (!registry || !(options.all || std::any_of(targets.list.begin(), targets.list.end(),
-                                                  [&](const record::Target& t) { return t.inner_pid == registry->pid(); })))
+                                                  [&](const record::Target& t) { return t.owns(*registry); })))
       continue;
     for (std::uint32_t i = 0, n = registry->row_count(); i < n; ++i) out.push_back(registry->schema(i));
   }

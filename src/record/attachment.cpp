@@ -12,12 +12,9 @@
 namespace ouro::record {
 namespace {
 
-constexpr std::uint32_t kSweepEvery = 50;  // steps
-
-bool is_of(const std::string& path, int pid) {
-  const std::string name = path.substr(path.rfind('/') + 1);
-  return name.substr(0, name.find('.')) == std::to_string(pid);
-}
+constexpr std::uint32_t kSweepEvery = 50;           // steps
+constexpr std::size_t kMostPerStep = 64;            // registries looked at: who records has other things to do
+constexpr std::chrono::milliseconds kNoPatience{0};  // for the same reason
 
 }  // namespace
 
@@ -32,7 +29,8 @@ std::optional<Error> Attachment::obstacle(const RegistryFile& registry) {
                 "ouro doctor %d lists)", pid, registry.process_name().c_str(), pid);
 }
 
-Result<Attachment::Found> Attachment::attach(const std::string& path) {
+// `target`: whose it is to be; null: anybody's.
+Result<Attachment::Found> Attachment::attach(const std::string& path, const Target* target, std::chrono::milliseconds patience) {
   Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write, session_->options().owner);
   if (remove_if_dead(path, registry)) return Found::gone;
   if (!registry) {
@@ -40,7 +38,9 @@ Result<Attachment::Found> Attachment::attach(const std::string& path) {
     if (registry.error().code == ENOENT) return Found::gone;
     return registry.error();
   }
-  const base::Fd lock = registry->lock();
+  if (target != nullptr && !target->owns(*registry)) return Found::gone;
+  const base::Fd lock = registry->lock(patience);
+  if (!lock && patience == kNoPatience) return Found::not_yet;
   if (!lock) return errorf(EBUSY, "registry '%s' is locked by another tool for two seconds, want it done (hint: try again)", path.c_str());
   if (registry->slot_of(session_->session_name())) {
     seen_.insert(registry->inode());
@@ -67,9 +67,8 @@ Status Attachment::add(const Target& target) {
   // Once more as long as there are others: a library that brings its own registry takes its sessions from those that it finds.
   for (std::size_t had = seen_.size() + 1; had != seen_.size() && !failed;) {
     had = seen_.size();
-    for (const std::string& path : find_registries(folder_)) {
-      if (!is_of(path, target.inner_pid)) continue;
-      Result<Found> found = attach(path);
+    for (const std::string& path : find_registries(folder_, target.inner_pid)) {
+      Result<Found> found = attach(path, &target, failed ? kNoPatience : RegistryFile::kPatience);
       if (!found) failed = found.error();
       else (*found == Found::left_out ? left_out : any) |= *found != Found::gone;
     }
@@ -88,17 +87,19 @@ Status Attachment::add_everyone() {
   everyone_ = true;
   if (Status opened = open_to_everyone(folder_, session_->session_name(), session_->options().owner); !opened) return opened;
   for (const std::string& path : find_registries(folder_)) {
-    const Result<Found> found = attach(path);
-    if (found && *found == Found::not_yet) half_made_.push_back(path);
+    const Result<Found> found = attach(path, nullptr, kNoPatience);
+    if (found && *found == Found::not_yet) not_yet_.push_back(path);
   }
   return Ok{};
 }
 
 void Attachment::look_again() {
-  std::erase_if(half_made_, [&](const std::string& path) {
-    const Result<Found> found = attach(path);
-    return !found || *found != Found::not_yet;
-  });
+  for (std::size_t i = std::min(not_yet_.size(), kMostPerStep); i > 0; --i) {
+    const std::string path = std::move(not_yet_.front());
+    not_yet_.pop_front();
+    const Result<Found> found = attach(path, nullptr, kNoPatience);
+    if (found && *found == Found::not_yet) not_yet_.push_back(path);
+  }
 }
 
 void Attachment::sweep() {
@@ -111,8 +112,11 @@ void Attachment::step() {
   look_again();
   if (everyone_ && steps_ % kSweepEvery == 0) sweep();
   if (targets_.empty() || everyone_) return;
-  for (const std::string& path : find_registries(folder_))
-    if (std::any_of(targets_.begin(), targets_.end(), [&](const Target* t) { return is_of(path, t->inner_pid); })) static_cast<void>(attach(path));
+  for (const Target* target : targets_) {
+    std::size_t looked_at = 0;
+    for (const std::string& path : find_registries(folder_, target->inner_pid))
+      if (++looked_at <= kMostPerStep) static_cast<void>(attach(path, target, kNoPatience));
+  }
 }
 
 bool Attachment::all_ended() const {

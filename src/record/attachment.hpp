@@ -2,11 +2,13 @@
 //
 //   a target    its registries, now; those of programs that it becomes by exec, as step() finds them
 //   everyone    first the file "everyone", then all registries that there are: a program makes its registry, then reads that file. Those that
-//               were half made when we looked are looked at again
+//               were half made or locked when we looked are looked at again
 //
 // What a target forks has its sessions. Nothing is done to a program but that words in its registry change.
 #pragma once
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,7 +44,7 @@ class Attachment {
 
  private:
   enum class Found { attached, not_yet, gone, left_out };
-  Result<Found> attach(const std::string& path);
+  Result<Found> attach(const std::string& path, const Target* target, std::chrono::milliseconds patience);
   std::optional<Error> obstacle(const RegistryFile& registry);
   void look_again();
   void sweep();
@@ -50,7 +52,7 @@ class Attachment {
   const Session* session_;
   std::string folder_;
   std::vector<const Target*> targets_;
-  std::vector<std::string> half_made_;
+  std::deque<std::string> not_yet_;  // half made, or locked by another tool
   std::set<std::uint64_t> seen_, left_out_of_;  // registries, by inode
   std::vector<std::string> left_out_;
   bool everyone_ = false, ignores_seccomp_ = false;

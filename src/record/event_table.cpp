@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/foreign.hpp"
+
 namespace ouro::record {
 
 bool EventTable::update() {
@@ -27,8 +29,8 @@ bool EventTable::update() {
 
 void EventTable::take(std::uint32_t index) {
   const abi::EventRow& row = session_->event(index);
-  const std::uint32_t size = row.schema_size;
-  const std::uint64_t offset = row.schema_offset, room = session_->options().schemas_size;
+  const std::uint32_t size = base::read_once(row.schema_size);
+  const std::uint64_t offset = base::read_once(row.schema_offset), room = session_->options().schemas_size;
   if (size > abi::kMaxSchemaSize || offset > room || size > room - offset) {
     spoiled_.push_back("event " + std::to_string(index) + ": its schema of " + std::to_string(size) + " bytes at " +
                        std::to_string(offset) + " lies outside the table's " + std::to_string(room));

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 #include <thread>
+
+#include "ring/owner.hpp"
 #include <utility>
 
 namespace ouro::record {
@@ -30,6 +32,10 @@ format::Uuid uuid_of(const Session& session) {
   format::Uuid out;
   std::memcpy(out.data(), session.uuid(), out.size());
   return out;
+}
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 microseconds longest_pause_of(const SessionOptions& options) {
@@ -67,7 +73,7 @@ microseconds Recorder::step() {
   double share = 0;
   if (!in_overwrite_mode()) share = drain_all(new_second);
   // At every step: a dead writer keeps its entry of the table, of which there are few, and the sub-buffer of its record.
-  for (RingDrain& ring : rings_) ring.bury_dead();
+  for (RingDrain& ring : rings_) bury_dead(ring);
   update_tables(false);
   const auto since_last = std::chrono::duration_cast<microseconds>(now - last_step_);
   last_step_ = now;
@@ -109,8 +115,7 @@ void Recorder::update_tables(bool is_end) {
     complete_ = false;
     options_.warn("warning: " + events_.spoiled()[spoiled_said_] + " (hint: records of it cannot be read)");
   }
-  state_.update(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count()));
+  state_.update(now_ns());
   if (is_end || now - last_counts_ >= kCountsEvery) {
     last_counts_ = now;
     counts_.publish(*session_);
@@ -149,6 +154,23 @@ void Recorder::write_metadata() {
   last_metadata_ = Clock::now();
 }
 
+// {thread id:32, process id:32}, as the owner has them: in another PID namespace these are somebody else's here, or nobody's.
+bool Recorder::is_dead(std::uint64_t owner) {
+  const auto pid = static_cast<std::int32_t>(owner);
+  // It said its name before it wrote anything.
+  if (!state_.foreign().has(pid)) state_.update_processes(now_ns());
+  return state_.foreign().has(pid) ? state_.foreign().are_gone(pid) : ring::kernel_says_dead(owner);
+}
+
+void Recorder::bury_dead(RingDrain& ring) {
+  static thread_local Recorder* asked = nullptr;
+  const auto others = ring::owner_is_dead;
+  asked = this;
+  if (others == ring::kernel_says_dead) ring::owner_is_dead = [](std::uint64_t owner) { return asked->is_dead(owner); };
+  ring.bury_dead();
+  ring::owner_is_dead = others;
+}
+
 // The first failure is said in full; the summary counts the rest.
 void Recorder::fail(const Error& error) {
   complete_ = false;
@@ -180,7 +202,7 @@ void Recorder::drain_rest(RingDrain& ring) {
     note(ring, round);
     if (!round.waiting && round.subbufs == 0 && !round.failed) return;
     if (!round.waiting) continue;
-    ring.bury_dead();
+    bury_dead(ring);
     if (++tries > kLastTries) break;
     if (tries > 1) std::this_thread::sleep_for(kLastTryPause);
   }
@@ -204,7 +226,7 @@ void Recorder::add_left_out(Summary& out) {
 
 Summary Recorder::finish() {
   for (RingDrain& ring : rings_) {
-    if (in_overwrite_mode()) ring.bury_dead();
+    if (in_overwrite_mode()) bury_dead(ring);
     drain_rest(ring);
   }
   Summary out;

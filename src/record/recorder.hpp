@@ -59,6 +59,8 @@ class Recorder {
   bool in_overwrite_mode() const { return session_->options().mode == abi::FullMode::overwrite; }
   double drain_all(bool include_current);
   void drain_rest(RingDrain& ring);
+  void bury_dead(RingDrain& ring);
+  bool is_dead(std::uint64_t owner);
   void add_left_out(Summary& out);
   void update_tables(bool is_end);
   void write_metadata();

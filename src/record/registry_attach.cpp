@@ -6,8 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
+#include "base/foreign.hpp"
 #include "base/rules.hpp"
 #include "filter/bind.hpp"
 #include "record/registry_file.hpp"
@@ -17,6 +19,14 @@ namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr int kTries = 1000;  // of an exchange: one that fails means that somebody else changed another session's bit
+
+constexpr std::int64_t kMostTime = 2'000'000'000;  // of this thread: rules and names that a program chose may be meant to take long
+
+std::int64_t cpu_time_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
 
 // Sets or clears a session's bit, and with it the session's name, which is in `change`.
 template <class Word, class Value>
@@ -38,11 +48,13 @@ bool is_sound(const std::vector<std::byte>& schema) {
 
 }  // namespace
 
-base::Fd RegistryFile::lock() const {
+base::Fd RegistryFile::lock(std::chrono::milliseconds patience) const {
   // A description of its own: locks of one and the same would not exclude each other.
   base::Fd own(::open(("/proc/self/fd/" + std::to_string(fd_.get())).c_str(), O_RDWR | O_CLOEXEC));
-  for (int i = 0; own && i < 200; ++i) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (own) {
     if (::flock(own.get(), LOCK_EX | LOCK_NB) == 0) return own;
+    if (std::chrono::steady_clock::now() >= end) break;
     ::usleep(10'000);
   }
   return {};
@@ -121,19 +133,23 @@ Result<std::uint32_t> RegistryFile::attach(const SessionName& session, std::span
   const std::uint64_t bit = std::uint64_t{1} << *k, change = abi::enabled_change(session.generation, *k);
   std::array<bool, abi::kFilterWords> wanted{};
   std::uint32_t events = 0;
+  const std::int64_t began = cpu_time_ns();
   for (std::uint32_t i = 0, n = row_count(); i < n; ++i) {
+    if (i % 64 == 0 && cpu_time_ns() - began > kMostTime)
+      return errorf(ETIME, "process %d (%s): its %u events against the session's rules take longer than %lld s (hint: ouro disable)", pid_,
+                    process_name().c_str(), n, static_cast<long long>(kMostTime / 1'000'000'000));
     const bool on = is_selected(i, rules);
     set_bit(rows()[i].enabled, bit, change, on);
     if (!on) continue;
     ++events;
-    wanted[rows()[i].filter_index % abi::kFilterWords] = true;
+    wanted[base::read_once(rows()[i].filter_index) % abi::kFilterWords] = true;
   }
   const auto filter_bit = static_cast<std::uint32_t>(bit);
   const std::uint32_t filter_change = abi::filter_change(slot(*k).use.load(relaxed), *k);
   for (std::uint32_t i = 0; i < abi::kFilterWords; ++i) set_bit(filter()[i], filter_bit, filter_change, wanted[i]);
   // An event that its program added meanwhile may share a word that we have just cleared.
   for (std::uint32_t i = 0, n = row_count(); i < n; ++i)
-    if ((rows()[i].enabled.load() & bit) != 0) set_bit(filter()[rows()[i].filter_index % abi::kFilterWords], filter_bit, filter_change, true);
+    if ((rows()[i].enabled.load() & bit) != 0) set_bit(filter()[base::read_once(rows()[i].filter_index) % abi::kFilterWords], filter_bit, filter_change, true);
   return events;
 }
 

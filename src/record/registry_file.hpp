@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,12 +32,13 @@ class RegistryFile {
 
   int pid() const { return pid_; }  // in the program's PID namespace
   std::uint64_t start_time() const { return start_time_; }
+  std::uint64_t pid_namespace() const { return pid_namespace_; }  // inode; 0: unknown
   std::uint64_t inode() const { return inode_; }
   // What the program says of itself; ouro/abi/registry_layout.hpp.
   std::uint32_t seccomp_filters() const { return header().seccomp_filters; }
   int refused() const { return static_cast<int>(header().refused.load(std::memory_order_relaxed)); }
   std::uint32_t rows_refused() const { return header().rows_refused.load(std::memory_order_relaxed); }
-  // Of another PID namespace nobody here can tell: yes.
+  // By its pid, and by the lock that the kernel holds for it. Of another PID namespace, without such a lock, nobody here can tell: yes.
   bool is_of_living_process() const;
   bool is_in_our_pid_namespace() const;
   std::string process_name() const;
@@ -51,8 +53,9 @@ class RegistryFile {
   std::optional<std::uint32_t> slot_of(const SessionName& session) const;
   abi::SessionSlot& slot(std::uint32_t k) const;
 
-  // read_write only; the three below, by who holds the lock. No descriptor: somebody did not let go of it for two seconds.
-  base::Fd lock() const;
+  // read_write only; the three below, by who holds the lock. No descriptor: somebody did not let go of it for that long.
+  base::Fd lock(std::chrono::milliseconds patience = kPatience) const;
+  static constexpr std::chrono::milliseconds kPatience{2000};
   // Offers the session in a free slot, or the one that it has, and switches on what its rules (abi::RuleList) select, and nothing
   // else of it. Returns how many events that is. Error: no slot is free.
   Result<std::uint32_t> attach(const SessionName& session, std::span<const std::byte> rules);
@@ -73,10 +76,18 @@ class RegistryFile {
   base::Fd fd_;
   int pid_ = 0;
   std::uint64_t start_time_ = 0, pid_namespace_ = 0, inode_ = 0;
+  bool is_locked_ = false;
 };
 
-// Paths of all files in the folder that are named like a registry, PID.N, ordered by pid.
-std::vector<std::string> find_registries(const std::string& folder);
+// Paths of the files in the folder that are named like a registry, PID.N, ordered by pid; of `pid`, if that is not 0. Of more than
+// kMostRegistries, which no user has, some are left out.
+inline constexpr std::size_t kMostRegistries = 16384;
+std::vector<std::string> find_registries(const std::string& folder, int pid = 0);
+
+// Has a program mapped the registry? For all PID namespaces, but as ouro/abi/registry_layout.hpp says not on all file systems.
+bool is_held(const std::string& path);
+// Ours; 0: unknown.
+std::uint64_t own_pid_namespace();
 
 // Has the program, as far as one can see from here, other filters than it began with?
 bool has_new_seccomp_filters(const RegistryFile& registry);
@@ -86,8 +97,8 @@ std::optional<std::uint32_t> seccomp_filters_of_process(int pid);
 // "4711.0": is the file of this name a registry?
 bool is_registry_name(const char* name);
 
-// `registry`: what opening `path` gave. True: its process is dead, and the file, which it could not remove, is gone now. One that its
-// program is still making has no contents yet, but a living program.
+// `registry`: what opening `path` gave. True: its process is dead, and the file, which it could not remove, is gone now, or as soon as
+// somebody lets go of it. One that its program is still making has no contents yet, but a living program.
 bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registry);
 
 }  // namespace ouro::record

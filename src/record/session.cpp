@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -48,6 +49,15 @@ base::Fd lock_left_behind(const std::string& path, int lock, uid_t owner) {
       ::flock(fd.get(), lock | LOCK_NB) != 0)
     return {};
   return fd;
+}
+
+// Of a file that we have just made: false if somebody else does not let go of it.
+bool lock_new(int fd) {
+  for (int i = 0; i < 200; ++i) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    ::usleep(10'000);
+  }
+  return false;
 }
 
 // What is left of a session in its file, once all know that it is over. Rings: none if the header makes no sense.
@@ -125,10 +135,10 @@ Status Session::make_file(const base::RuntimeDir& folder) {
       path_.clear();  // not ours: not to be unlinked
       return error;
     }
-    // Not LOCK_NB: whoever looks for sessions left behind holds it for a moment.
+    // Whoever looks for sessions left behind holds it for a moment.
     struct stat status;
-    if (::flock(fd_.get(), LOCK_EX) != 0 || ::fstat(fd_.get(), &status) != 0)
-      return error_from_errno("session '%s': cannot lock it", path_.c_str());
+    if (!lock_new(fd_.get()) || ::fstat(fd_.get(), &status) != 0)
+      return errorf(EBUSY, "session '%s': a program holds its lock for two seconds, want it let go", path_.c_str());
     if (status.st_nlink == 0) continue;
     if (options_.owner != ::geteuid() && ::fchown(fd_.get(), options_.owner, options_.group) != 0)
       return error_from_errno("session '%s': cannot be given to user %u", path_.c_str(), options_.owner);
@@ -168,7 +178,7 @@ Status Session::reserve_and_map() {
     return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
                             static_cast<unsigned long long>(total_size_));
   base_ = static_cast<std::byte*>(memory);
-  base::guard_mapping(base_, total_size_);
+  if (!base::guard_mapping(base_, total_size_)) return errorf(ENOMEM, "session '%s': too many are made at once", path_.c_str());
   return Ok{};
 }
 
@@ -301,11 +311,14 @@ std::uint32_t remove_left_behind(const std::string& folder, uid_t owner) {
 std::uint32_t leave_registries(const std::string& folder, const std::string& file, std::uint32_t generation, uid_t owner) {
   close_to_everyone(folder, {file, generation}, owner);
   std::uint32_t left = 0;
+  const auto end = std::chrono::steady_clock::now() + RegistryFile::kPatience;  // for all: locks may be held for ever
   for (const std::string& path : find_registries(folder)) {
     Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_write, owner);
     if (remove_if_dead(path, registry)) continue;
     if (!registry) continue;  // gone, or being made: its program finds the session closed
-    const base::Fd lock = registry->lock();
+    // Without the lock, too, it leaves: its bits and its slot are its own.
+    const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const base::Fd lock = registry->lock(left_ms);
     if (const std::optional<std::uint32_t> k = registry->slot_of({file, generation})) {
       registry->remove_session(*k, generation);
       ++left;

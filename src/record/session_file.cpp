@@ -47,7 +47,7 @@ std::vector<std::string> find_sessions(const std::string& folder) {
   return out;
 }
 
-Result<SessionFile> SessionFile::open(const std::string& folder, const std::string& file) {
+Result<SessionFile> SessionFile::open(const std::string& folder, const std::string& file, uid_t owner) {
   const auto refuse = [&](int code, const std::string& what) {
     return errorf(code, "session '%s'%s", file.c_str(), what.c_str());
   };
@@ -58,9 +58,8 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   out.fd_ = base::Fd(::open((folder + "/" + file).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status;
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
-  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())
-    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " +
-                             std::to_string(::geteuid()));
+  if (!S_ISREG(status.st_mode) || status.st_uid != owner)
+    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " + std::to_string(owner));
   out.size_ = static_cast<std::uint64_t>(status.st_size);
 
   abi::SessionHeader h;

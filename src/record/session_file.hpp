@@ -1,6 +1,9 @@
 // record/session_file.hpp -- a session as those see it who neither made it nor write to it: what its memory says, copied out of the
 // file and checked. Nothing is mapped, so whoever truncates the file meanwhile harms nobody; nothing is changed.
 #pragma once
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,7 +25,7 @@ std::vector<std::string> find_sessions(const std::string& folder);
 class SessionFile {
  public:
   // `file` in the runtime folder. Refuses what is no file of this user's, of another version, or whose parts do not fit into it.
-  static Result<SessionFile> open(const std::string& folder, const std::string& file);
+  static Result<SessionFile> open(const std::string& folder, const std::string& file, uid_t owner = ::geteuid());
 
   const std::string& name() const { return name_; }  // without "session-"
   abi::FullMode mode() const { return mode_; }

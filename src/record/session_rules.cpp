@@ -48,7 +48,7 @@ Result<SessionRules> SessionRules::open(const std::string& folder, const std::st
   void* memory = ::mmap(nullptr, out.mapped_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return error_from_errno("session '%s': cannot map it", name.c_str());
   out.base_ = static_cast<std::byte*>(memory);
-  base::guard_mapping(out.base_, out.mapped_);
+  if (!base::guard_mapping(out.base_, out.mapped_)) return errorf(ENOMEM, "session '%s': too many are looked at at once", name.c_str());
   if (!out.is_open()) return errorf(ESHUTDOWN, "session '%s' has ended, want one that is being recorded (hint: ouro list --sessions)", name.c_str());
   return out;
 }

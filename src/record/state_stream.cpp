@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/foreign.hpp"
 #include "base/proc.hpp"
 
 namespace ouro::record {
@@ -47,10 +48,15 @@ std::string command_line_of(std::int32_t pid) {
   return out;
 }
 
+void StateStream::update_processes(std::uint64_t now_ns) {
+  abi::SessionHeader& header = session_->header();
+  empty(new_processes_, session_->options().process_capacity, header.processes_head, header.processes_tail, now_ns, &StateStream::take_process);
+}
+
 void StateStream::update(std::uint64_t now_ns) {
   abi::SessionHeader& header = session_->header();
   // Processes first: who knows a thread by its process finds that.
-  empty(new_processes_, session_->options().process_capacity, header.processes_head, header.processes_tail, now_ns, &StateStream::take_process);
+  update_processes(now_ns);
   empty(new_threads_, session_->options().thread_capacity, header.threads_head, header.threads_tail, now_ns, &StateStream::take_thread);
 }
 
@@ -77,24 +83,25 @@ void StateStream::empty(Queue& queue, std::uint64_t capacity, abi::Word& shared_
 bool StateStream::take_thread(std::uint32_t index) {
   abi::ThreadRow& row = session_->thread(index);
   if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
-  Thread thread{row.pid, row.tid, text_of(row.name)};
-  const std::uint64_t stamp = row.stamp;
+  Thread thread{base::read_once(row.pid), base::read_once(row.tid), text_of(row.name)};
+  const std::uint64_t stamp = base::read_once(row.stamp);
   row.state.store(abi::row_free, std::memory_order_relaxed);
   std::vector<std::byte> bytes;
   format::append_thread(bytes, stamp, thread.pid, thread.tid, thread.name);
   add_event(stamp, std::move(bytes));
-  if (threads_.size() < kMaxThreads) threads_.push_back(std::move(thread));
+  if (threads_.size() < kMaxThreads && !foreign_.has(thread.pid)) threads_.push_back(std::move(thread));
   return true;
 }
 
 bool StateStream::take_process(std::uint32_t index) {
   abi::ProcessRow& row = session_->process(index);
   if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
-  const std::int32_t pid = row.pid, parent = row.parent_pid;
-  const std::uint64_t stamp = row.stamp, start = row.start_time;
+  const std::int32_t pid = base::read_once(row.pid), parent = base::read_once(row.parent_pid);
+  const std::uint64_t stamp = base::read_once(row.stamp), start = base::read_once(row.start_time);
   const std::string name = text_of(row.name);
+  foreign_.add(pid, base::read_once(row.pid_namespace), text_of(row.registry));
   row.state.store(abi::row_free, std::memory_order_relaxed);
-  const std::string cmdline = base::is_alive(pid, start) ? command_line_of(pid) : std::string();
+  const std::string cmdline = !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string();
   std::vector<std::byte> bytes;
   format::append_process(bytes, stamp, pid, parent, name, cmdline);
   add_event(stamp, std::move(bytes));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "clock/calibrate.hpp"
+#include "record/foreign_processes.hpp"
 #include "record/session.hpp"
 #include "record/trace_writer.hpp"
 
@@ -19,10 +20,13 @@ namespace ouro::record {
 class StateStream {
  public:
   StateStream(const Session& session, format::Uuid uuid)
-      : session_(&session), file_("ouro_state", uuid, 1, session.ring_count(), 0) {}
+      : session_(&session), foreign_(session), file_("ouro_state", uuid, 1, session.ring_count(), 0) {}
 
   // Reads new rows. `now_ns`: any steady clock.
   void update(std::uint64_t now_ns);
+  void update_processes(std::uint64_t now_ns);
+  // Processes of other PID namespaces, as far as rows were read.
+  const ForeignProcesses& foreign() const { return foreign_; }
   // Looks up names that may have changed; some of them, so that a round stays short.
   void refresh_names();
   void add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled);
@@ -56,6 +60,7 @@ class StateStream {
   std::uint64_t clamp(std::uint64_t stamp) const;
 
   const Session* session_;
+  ForeignProcesses foreign_;
   StreamFile file_;
   Queue new_threads_, new_processes_;
   std::vector<Thread> threads_;

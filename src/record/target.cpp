@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -96,9 +97,19 @@ base::Fd open_beneath(const std::string& root, const std::string& folder) {
   return base::Fd(static_cast<int>(::syscall(SYS_openat2, base.get(), folder.c_str(), &how, sizeof how)));
 }
 
+std::uint64_t pid_namespace_of(int pid) {
+  struct stat status;
+  return ::stat(proc(pid, "ns/pid").c_str(), &status) == 0 ? std::uint64_t{status.st_ino} : 0;
+}
+
 bool holds(const base::Fd& folder, const std::string& name, const Mapped& mapped) {
   struct stat status;
   return folder && ::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_ino == mapped.inode;
+}
+
+bool has_ended(const base::Fd& pidfd) {
+  pollfd on{pidfd.get(), POLLIN, 0};
+  return ::poll(&on, 1, 0) > 0;
 }
 
 Error not_traceable(int pid, const std::string& name, const std::vector<Mapped>& mapped, uid_t uid, const char* why) {
@@ -121,6 +132,7 @@ Result<Target> find_target(int pid) {
   out.uid = status.uid;
   out.gid = status.gid;
   out.inner_pid = status.inner_pid;
+  out.pid_namespace = pid_namespace_of(pid);
   if (status.uid != ::geteuid() && ::geteuid() != 0)
     return errorf(EPERM, "process %d (%s) is of user %u, want one of user %u (hint: as root)", pid, out.name.c_str(), status.uid, ::geteuid());
   const std::vector<Mapped> registries = mapped_registries(pid);
@@ -149,6 +161,28 @@ Result<Target> find_target(int pid) {
                   pid, out.name.c_str(), out.shown_folder.c_str(), folder.st_uid, folder.st_mode & 07777, status.uid);
   out.device = folder.st_dev;
   out.inode = folder.st_ino;
+  // All that was read of /proc/PID was of the process that the descriptor is of, if that is still there.
+  if (has_ended(out.pidfd)) return errorf(ESRCH, "process %d (%s) has just ended", pid, out.name.c_str());
+  return out;
+}
+
+bool Target::owns(const RegistryFile& registry) const {
+  const std::uint64_t its = registry.pid_namespace();
+  return registry.pid() == inner_pid && (its == pid_namespace || its == 0 || pid_namespace == 0);
+}
+
+int pid_here(const RegistryFile& registry) {
+  const std::uint64_t its = registry.pid_namespace();
+  if (its == own_pid_namespace() || its == 0) return registry.pid();
+  DIR* dir = ::opendir("/proc");
+  int out = registry.pid();
+  while (const dirent* entry = dir != nullptr ? ::readdir(dir) : nullptr) {
+    const int pid = std::atoi(entry->d_name);
+    if (pid <= 0 || pid_namespace_of(pid) != its || identity_of(pid).inner_pid != registry.pid()) continue;
+    out = pid;
+    break;
+  }
+  if (dir != nullptr) ::closedir(dir);
   return out;
 }
 
@@ -158,7 +192,9 @@ std::vector<int> find_pids(const std::string& name) {
   if (dir == nullptr) return out;
   while (const dirent* entry = ::readdir(dir)) {
     const int pid = std::atoi(entry->d_name);
-    if (pid > 0 && base::glob_match(name.c_str(), first_line(proc(pid, "comm")).c_str()) && !mapped_registries(pid).empty()) out.push_back(pid);
+    if (pid <= 0 || !base::glob_match(name.c_str(), first_line(proc(pid, "comm")).c_str())) continue;
+    const std::vector<Mapped> mapped = mapped_registries(pid);
+    if (std::any_of(mapped.begin(), mapped.end(), [](const Mapped& m) { return !m.is_deleted; })) out.push_back(pid);
   }
   ::closedir(dir);
   std::sort(out.begin(), out.end());

@@ -8,6 +8,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,12 @@
 
 namespace ouro::record {
 
+class RegistryFile;
+
 struct Target {
   int pid = 0;                          // in our PID namespace
-  int inner_pid = 0;                    // in its own
+  int inner_pid = 0;                    // in its own, which is
+  std::uint64_t pid_namespace = 0;      // this one (inode); 0: unknown
   uid_t uid = 0;                        // effective
   gid_t gid = 0;
   std::string name;                     // of the process
@@ -28,6 +32,11 @@ struct Target {
   dev_t device = 0;                     // the folder's
   ino_t inode = 0;
   std::string shown_folder;             // as it sees it
+
+  // As we reach it, for as long as this lives.
+  std::string path() const { return "/proc/self/fd/" + std::to_string(folder.get()); }
+  // Is the registry its? Processes of other PID namespaces that share the folder may have its pid.
+  bool owns(const RegistryFile& registry) const;
 };
 
 // Error: no such process, not ours to trace, no events, or no way to its folder; the text says which, and what to do.
@@ -41,6 +50,8 @@ struct Mapped {
   bool is_deleted;
 };
 std::vector<Mapped> mapped_registries(int pid);
+// The pid that a registry's process has in our PID namespace; its own where it cannot be seen from here.
+int pid_here(const RegistryFile& registry);
 
 // Processes whose name matches the glob: those that have a registry mapped where we may look.
 std::vector<int> find_pids(const std::string& name);

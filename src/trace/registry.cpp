@@ -1,6 +1,7 @@
 // The registry: a file PID.N in the runtime folder that says what this program can be asked to trace
 // (ouro/abi/registry_layout.hpp). Made at the first module's start, and again in each forked child.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -8,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +35,7 @@ namespace {
 
 constexpr std::uint32_t kRetired = 3;  // a row's state: its module was unloaded, or the program is ending
 constexpr std::uint64_t kPage = 4096;
+constexpr unsigned kMostNames = 1024;    // PID.N: of instances of the tracer in a process, and of processes of other PID namespaces
 
 constinit abi::Word never{0};            // enabled word of sites that have no row
 
@@ -44,35 +47,80 @@ bool have_memory(std::uint64_t begin, std::uint64_t end) noexcept {
   return madvise(from, page_up(end) - (begin & ~(kPage - 1)), MADV_POPULATE_WRITE) == 0;
 }
 
-// Is the file of this name of this very program image (another instance of the tracer in it), or left over?
-bool is_of_this_image(const char* path, const std::uint64_t image_id[2]) noexcept {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return false;
+bool lock(int fd, short kind) noexcept {
+  struct flock lock {};
+  lock.l_type = kind;
+  lock.l_whence = SEEK_SET;
+  lock.l_len = 1;
+  return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+// Do locks there last as long as a mapping? Not where what is mapped is another file underneath, as in overlayfs.
+bool keeps_locks(int fd) noexcept {
+  struct statfs status;
+  if (fstatfs(fd, &status) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(status.f_type);
+  return type == TMPFS_MAGIC || type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC;
+}
+
+std::uint64_t pid_namespace() noexcept {
+  struct stat status;
+  return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+// Makes room for a file of ours under this name. False: it is in use, by this very program image (another instance of the tracer in it) or
+// by somebody who lives in another PID namespace; or it cannot be removed.
+bool clear_name(const char* path, const std::uint64_t image_id[2]) noexcept {
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT || unlink(path) == 0;  // a link, a socket
   abi::RegistryHeader header;
-  const bool same = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
-                    header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.pid == getpid() &&
-                    header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
-  close(fd);
-  return same;
+  struct stat status {};
+  bool in_use = false, is_gone = false;
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+                          header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic;
+    if (is_whole && header.pid_namespace == pid_namespace()) {  // there, our number is ours
+      in_use = header.pid == getpid() && header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
+    } else {
+      in_use = (is_whole && header.is_locked == 0) || !lock(fd, F_WRLCK);
+      is_gone = fstat(fd, &status) != 0 || status.st_nlink == 0;  // before we had the lock
+    }
+  }
+  const bool cleared = !in_use && (is_gone || unlink(path) == 0);
+  close(fd);  // and the lock goes
+  return cleared;
+}
+
+// A new file, with its lock and its name in tracer.file. -1: none.
+int create_file(const std::uint64_t image_id[2]) noexcept {
+  char path[sizeof tracer.directory + sizeof tracer.file + 1];
+  int tries = 0;
+  for (unsigned n = 0; n < kMostNames && tries < 16; ++n) {
+    Text(tracer.file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+    Text(path).add(tracer.directory).add("/").add(tracer.file);
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+      struct stat status;
+      tracer.is_locked = lock(fd, F_RDLCK) && keeps_locks(fd);
+      if (fstat(fd, &status) == 0 && status.st_nlink != 0) return fd;
+      close(fd);  // somebody took it for one that was left over, before we had the lock
+    } else if (errno != EEXIST) {
+      return -1;
+    } else if (!clear_name(path, image_id)) {
+      continue;
+    }
+    ++tries;
+    --n;
+  }
+  return -1;
 }
 
 // Makes the file and maps it, at `at` if that is not null. Null: no registry.
 std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs) noexcept {
-  char path[sizeof tracer.directory + sizeof tracer.file + 1];
-  int fd = -1;
-  for (unsigned n = 0; fd < 0 && n < 64; ++n) {
-    Text(tracer.file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
-    Text(path).add(tracer.directory).add("/").add(tracer.file);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) break;
-    if (errno != EEXIST) return nullptr;
-    if (!is_of_this_image(path, image_id)) {
-      unlink(path);  // of the image before an exec, or of a dead process that had our pid
-      --n;
-      if (access(path, F_OK) == 0) return nullptr;
-    }
-  }
+  const int fd = create_file(image_id);
   if (fd < 0) return nullptr;
+  char path[sizeof tracer.directory + sizeof tracer.file + 1];
+  Text(path).add(tracer.directory).add("/").add(tracer.file);
   void* base = MAP_FAILED;
   if (ftruncate(fd, static_cast<off_t>(abi::kRegistrySize)) == 0 &&
       (fallocate(fd, 0, 0, static_cast<off_t>(page_up(abi::kRegistryRowsOffset + reserve_rows))) == 0 || errno == EOPNOTSUPP) &&
@@ -82,7 +130,8 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
     const int flags = MAP_SHARED | MAP_NORESERVE | (at != nullptr ? MAP_FIXED : 0);
     if (at != nullptr) {  // contents first: other threads of a forked child there are none, but its handlers
       const auto* old = static_cast<const std::byte*>(at);
-      if (pwrite(fd, old, abi::kRegistryRowsOffset + reserve_rows, 0) < 0 ||
+      constexpr std::size_t magic = sizeof(abi::Word);  // not yet: who is in the header is our parent
+      if (pwrite(fd, old + magic, abi::kRegistryRowsOffset + reserve_rows - magic, magic) < 0 ||
           (reserve_blobs != 0 && pwrite(fd, old + abi::kRegistryBlobsOffset, reserve_blobs,
                                         static_cast<off_t>(abi::kRegistryBlobsOffset)) < 0)) {
         unlink(path);
@@ -97,15 +146,15 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
     close(fd);
     return nullptr;
   }
-  // The descriptor is not kept: daemons close all they find, and a number used again would be somebody else's file.
+  // The descriptor is not kept: daemons close all they find, and a number used again would be somebody else's file. The lock stays.
   close(fd);
   return static_cast<std::byte*>(base);
 }
 
 // Its magic makes it a registry to others: all but the rows must be there.
 void fill_header(abi::RegistryHeader& header, const std::uint64_t image_id[2]) noexcept {
-  struct stat status;
-  header.pid_namespace = stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+  header.pid_namespace = pid_namespace();
+  header.is_locked = tracer.is_locked ? 1 : 0;
   header.version = abi::kRegistryVersion;
   header.pid = tracer.pid = getpid();
   header.start_time = base::start_time_of(header.pid);
@@ -197,7 +246,7 @@ void offer(std::uint32_t slot, const char* file, std::uint32_t generation) noexc
 // The session that `ouro record` runs this program in.
 std::uint32_t take_session_from_environment() noexcept {
   const char* name = secure_getenv("OURO_SESSION");
-  if (name == nullptr || *name == '\0' || std::strchr(name, '/') != nullptr || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
+  if (name == nullptr || !is_session_name(name) || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
   offer(0, name, 0);
   return 1;
 }
@@ -218,7 +267,7 @@ std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
     const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed);
     if (entry.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
     entry.file[sizeof entry.file - 1] = '\0';
-    if (*entry.file == '\0' || std::strchr(entry.file, '/') != nullptr) continue;
+    if (!is_session_name(entry.file)) continue;
     if (tracer.header().slot[0].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(entry.file, tracer.header().slot[0].file) == 0)
       continue;  // the environment's as well
     offer(slot++, entry.file, generation);
@@ -277,9 +326,14 @@ void take_over(const Offers& offers, std::uint32_t slot) noexcept {
     if (std::strchr(offers.file[i], '/') == nullptr && !has(offers.file[i], offers.generation[i])) offer(slot++, offers.file[i], offers.generation[i]);
 }
 
+// Programs that have privileges which their caller lacks, but not another user: the folder, and with it what they would write to, is the
+// caller's, who could make them write anywhere.
+bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && geteuid() != 0; }
+
 bool begin(const Need& need) noexcept {
   if (tracer.registry != nullptr) return true;
   if (const char* attach = secure_getenv("OURO_ATTACH"); attach != nullptr && std::strcmp(attach, "0") == 0) return false;
+  if (is_privileged()) return false;
   base::RuntimeDir directory;
   if (base::find_runtime_dir(directory, true) != 0) return false;
   Text(tracer.directory).add(directory.path);

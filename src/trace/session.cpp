@@ -60,6 +60,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
          abi::kRingDataOffset + (std::uint64_t{channel.subbuf_count} + 1) * channel.subbuf_size <= ring_stride &&
          ring_stride <= 2 * abi::kMaxRingData && rings_offset % 4096 == 0 && ring_stride % 4096 == 0 &&
          fits(rings_offset, 2 * std::uint64_t{channel.cpus} * ring_stride, file_size) && view.thread_capacity != 0 && view.process_capacity != 0 &&
+         view.events_offset % 64 == 0 && view.threads_offset % 64 == 0 && view.processes_offset % 64 == 0 && view.rules_offset % 8 == 0 &&
          fits(view.events_offset, std::uint64_t{view.event_capacity} * sizeof(abi::EventRow), file_size) &&
          fits(view.schemas_offset, view.schemas_size, file_size) &&
          fits(view.threads_offset, std::uint64_t{view.thread_capacity} * sizeof(abi::ThreadRow), file_size) &&
@@ -124,19 +125,22 @@ std::byte* take_view(std::size_t size) noexcept {
   return static_cast<std::byte*>(map_anonymous(size));
 }
 
-// Maps a session's file and fills a view; null if it is none of ours. `gone`: it never will be one again.
+// Maps a session's file and fills a view; null if it is none of ours. `gone`: it never will be one.
 SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  gone = fd < 0 && errno == ENOENT;
+  // Neither there, nor anything that will be a file.
+  gone = fd < 0 && (errno == ENOENT || errno == EISDIR || errno == ELOOP || errno == ENXIO);
   if (fd < 0) return nullptr;
-  struct stat status;
+  struct stat status {};
   std::byte* base = nullptr;
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_uid == geteuid() || status.st_uid == 0) &&
       status.st_size >= static_cast<off_t>(sizeof(abi::SessionHeader))) {
     void* p = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (p != MAP_FAILED) base = static_cast<std::byte*>(p);
+  } else {
+    gone = !S_ISREG(status.st_mode);
   }
   close(fd);
   if (base == nullptr) return nullptr;
@@ -217,6 +221,11 @@ void drop_views() noexcept {
   drop_from(tracer.spare);
 }
 
+bool is_session_name(const char* file) noexcept {
+  constexpr const char* kPrefix = "session-";
+  return std::strncmp(file, kPrefix, std::strlen(kPrefix)) == 0 && std::strchr(file, '/') == nullptr;
+}
+
 void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
   const std::uint64_t change = abi::enabled_change(generation, slot);
   std::uint64_t seen = row.enabled.load();
@@ -268,10 +277,9 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   char file[sizeof entry.file];
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
-  if (std::strchr(file, '/') != nullptr) return nullptr;
-  bool gone = false;
+  bool gone = true;
   errno = 0;
-  SessionView* view = open_session(file, slot, gone);
+  SessionView* view = is_session_name(file) ? open_session(file, slot, gone) : nullptr;
   const int error = view != nullptr || gone ? 0 : errno != 0 ? errno : EPERM;  // EPERM: of another user
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
@@ -356,6 +364,7 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
   row->start_time = start_time;
   row->stamp = stamp;
   std::memcpy(row->name, tracer.header().name, sizeof row->name);
+  row->pid_namespace = tracer.header().pid_namespace;
   Text name(row->registry);
   if (is_registered) name.add(tracer.file);
   row->state.store(abi::row_ready, std::memory_order_release);

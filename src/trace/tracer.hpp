@@ -72,6 +72,7 @@ struct Tracer {
   std::int32_t pid;                 // whose registry it is
   char directory[200];
   char file[32];
+  bool is_locked;                   // its lock lasts as long as its mapping
   LoadedModule module[kMaxModules];
   std::atomic<std::uint32_t> module_count;
   std::atomic<std::uint32_t> visitors;  // of modules' sites
@@ -113,6 +114,8 @@ void visit_sites(See see) noexcept {
   tracer.visitors.fetch_sub(1, std::memory_order_release);
 }
 
+// Names of files that may be a session's: others are not even looked for.
+bool is_session_name(const char* file) noexcept;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.
 SessionView* view_of(std::uint32_t slot) noexcept;

@@ -37,7 +37,7 @@ attach by_name -P "s[t].$$" --for 300ms
 attach while_another_runs -p "$program" -- sleep 0.3
 attach all --all --for 300ms
 attach newest -p "$program" --overwrite --buffer-size 16M --for 300ms
-for i in {1..12}; do attach "again$i" -p "$program" --for 50ms; done
+for i in {1..12}; do attach "again$i" -p "$program" --for 150ms; done
 # Of sessions that are over the last one is still mapped in each slot that was used, as zeros or holes.
 [[ $(sessions_mapped) -le 2 ]] || fail "$(sessions_mapped) sessions are still mapped"
 

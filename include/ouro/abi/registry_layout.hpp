@@ -18,6 +18,10 @@
 // bit. Bit k belongs to whoever holds session slot k, so two tools never change one bit, and each changes by
 // compare-exchange. As the session's rules change, `use` is counted up, and with it each word that has the bit. A word with one bit names the session: what an event or a thread found out under one value holds as
 // long as it sees that value.
+//
+// Who is alive? A pid says so in its own PID namespace only. So a program holds a lock (fcntl(2), F_OFD_SETLK, read) on the first byte from
+// before the file has contents, and keeps no descriptor: the kernel lets go of the lock as the last mapping goes, whatever the program died
+// of. Who gets a write lock there may remove the file, and nobody else; a program whose file is removed before it had the lock makes another.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -67,7 +71,7 @@ struct RegistryHeader {
   std::uint64_t image_id[2];  // AT_RANDOM: another program image in the same process has another one
   char name[16];
   Word32 row_count;           // rows in use or given up; a row with no schema is empty
-  std::uint32_t reserved;
+  std::uint32_t is_locked;    // 1: for as long as the program has it mapped; 0: a file system that lets go of locks before
   Word blobs_used;
   std::uint64_t pid_namespace;  // inode of /proc/self/ns/pid: whose numbers `pid` is one of; 0: unknown
   SessionSlot slot[kSessionSlots];

@@ -94,7 +94,8 @@ struct ProcessRow {
   std::uint64_t stamp;
   char name[16];
   char registry[48];         // its registry's file name in the runtime folder; empty: none
-  std::uint64_t reserved2[4];
+  std::uint64_t pid_namespace;  // as in RegistryHeader
+  std::uint64_t reserved2[3];
 };
 static_assert(sizeof(ProcessRow) == 128);
 
