@@ -4,6 +4,7 @@
 #   release   g++        everything built, every test run
 #   clang     clang-14   everything built, unit tests run
 #   dev       g++        unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan      g++        the ring's unit tests under ThreadSanitizer
 #
 # Warnings are errors in all of them.
 #
@@ -49,6 +50,9 @@ if ! $quick; then
   run_tests clang -L unit --no-tests=error
   build dev unit_tests
   run_tests dev -L unit --no-tests=error
+  build tsan test_ring
+  say "test: tsan"  # all in one process: a start of each costs more than it
+  timeout 600 build/tsan/tests/test_ring --gtest_brief=1 || failed+=(tsan)
 fi
 build release
 run_tests release --no-tests=error

@@ -60,7 +60,15 @@ RUNS = [
           "WRITES0=1 WRITES1=2 START1=1 START2=3 SIZE=2 TWOPHASE=1 OVERWRITE",
           "WRITES0=1 WRITES1=1 START2=2 U=5 TWOPHASE=3 MIGRATE ABORTS=1",
           "WRITES0=6 WRITES1=0 U=2 SEQMASK=3 OVERWRITE POOL=110",
-          "WRITES0=5 WRITES1=1 START1=1 START2=9 U=2 SEQMASK=3 OVERWRITE POOL=160"),
+          "WRITES0=5 WRITES1=1 START1=1 START2=9 U=2 SEQMASK=3 OVERWRITE POOL=160",
+          "WRITES0=2 WRITES1=1 START1=1 START2=1 CURRENT ABORTS=1 STAMPS",
+          "WRITES0=3 WRITES1=0 START2=1 OVERWRITE CURRENT STAMPS DEATHS=1",
+          "WRITES0=2 WRITES1=1 START2=2 U=2 OVERWRITE CURRENT DEATHS=1",
+          "WRITES0=3 WRITES1=0 START2=1 CURRENT KEEP DEATHS=1",
+          "WRITES0=1 WRITES1=1 U=4 TWOPHASE=1 CURRENT KILL DEATHS=1",
+          "WRITES0=3 WRITES1=0 START2=9 U=2 OVERWRITE SNAPSHOT",
+          "WRITES0=2 WRITES1=1 START1=2 START2=9 START3=2 U=2 OVERWRITE SNAPSHOT",
+          "WRITES0=2 WRITES1=0 START2=1 START3=2 CURRENT SNAPSHOT"),
     *runs("shared",
           "WRITES0=2 WRITES1=1 START2=1 U=2",
           "WRITES0=1 WRITES1=1 CURRENT",
@@ -69,7 +77,13 @@ RUNS = [
           "WRITES0=4 WRITES1=1 START1=2 SIZE1=2 U=4 LATE",
           "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1",
           "WRITES0=1 WRITES1=1 SIZE1=2 U=4 LATE KILL",
-          "WRITES0=3 WRITES1=1 START1=2 U=2 LATE OVERWRITE KILL VICTIMS=1"),
+          "WRITES0=3 WRITES1=1 START1=2 U=2 LATE OVERWRITE KILL VICTIMS=1",
+          "WRITES0=2 WRITES1=1 START2=2 U=2 DEATHS=1",
+          "WRITES0=4 WRITES1=0 START2=2 U=2 OVERWRITE DEATHS=1",
+          "WRITES0=3 WRITES1=0 START2=1 OVERWRITE CURRENT DEATHS=1",
+          "WRITES0=1 WRITES1=1 LATE KILL DEATHS=1",
+          "WRITES0=2 WRITES1=0 LATE KILL VICTIMS=1 DEATHS=2",
+          "WRITES0=3 WRITES1=0 START2=9 U=2 OVERWRITE SNAPSHOT"),
 ]
 FULL = [
     *runs("percpu",
@@ -79,7 +93,10 @@ FULL = [
           "WRITES0=2 WRITES1=2 U=2 OVERWRITE CURRENT ABORTS=2 KILL",
           "WRITES0=2 WRITES1=1 U=4 TWOPHASE=1 CURRENT ABORTS=1 KILL",
           "WRITES0=1 WRITES1=2 SIZE=2 TWOPHASE=1 OVERWRITE CURRENT KILL",
-          "WRITES0=1 WRITES1=2 SIZE=2 TWOPHASE=1 OVERWRITE MIGRATE"),
+          "WRITES0=1 WRITES1=2 SIZE=2 TWOPHASE=1 OVERWRITE MIGRATE",
+          "WRITES0=1 WRITES1=2 START1=1 START2=3 SIZE=2 TWOPHASE=1 OVERWRITE KILL DEATHS=1",
+          "WRITES0=1 WRITES1=1 U=5 TWOPHASE=3 ENTRIES=2 START2=2 CURRENT KILL VICTIMS=3",
+          "WRITES0=3 WRITES1=0 START2=2 START3=2 U=2 OVERWRITE SNAPSHOT"),
     *runs("shared",
           "WRITES0=2 WRITES1=2",
           "WRITES0=2 WRITES1=2 U=2 OVERWRITE",
@@ -87,7 +104,10 @@ FULL = [
           "WRITES0=2 WRITES1=1 SIZE=2 OVERWRITE CURRENT",
           "WRITES0=1 WRITES1=1 CURRENT KILL",
           "WRITES0=1 WRITES1=2 CURRENT KILL",
-          "WRITES0=2 WRITES1=1 SIZE1=2 U=4 CURRENT KILL"),
+          "WRITES0=2 WRITES1=1 SIZE1=2 U=4 CURRENT KILL",
+          "WRITES0=2 WRITES1=1 START2=2 U=2 OVERWRITE DEATHS=1",
+          "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 DEATHS=1",
+          "WRITES0=3 WRITES1=0 START2=2 START3=2 U=2 OVERWRITE SNAPSHOT"),
 ]
 TWINS = [
     twin("commit:B", "exchange_in_section", "release -> relaxed", "percpu", "WRITES0=3 WRITES1=0 U=2 CURRENT WEAK_COMMIT_B"),
@@ -116,7 +136,14 @@ TWINS = [
     twin("pending:B", "reserve_per_cpu", "the entry of an aborted attempt is not given back", "percpu", "WRITES0=1 WRITES1=0 U=4 TWOPHASE=1 ABORTS=1 WEAK_UNDO"),
     twin("pending:B", "reserve_per_cpu", "the entry is not compared with free", "percpu", "WRITES0=1 WRITES1=1 START2=3 U=5 TWOPHASE=3 ABORTS=1 KILL WEAK_ENTRY_FREE"),
     twin("bury:A", "claim_of", "stamps not compared", "percpu", "WRITES0=1 WRITES1=1 START2=3 SIZE=2 U=4 TWOPHASE=1 ABORTS=1 KILL WEAK_CLAIM_OF"),
-    twin("commit:A", "settle", "counts without looking at the books", "percpu", "WRITES0=1 WRITES1=1 U=4 TWOPHASE=1 KILL WEAK_SETTLE"),
+    twin("commit:A", "make_up", "counts without looking at the books", "percpu", "WRITES0=1 WRITES1=1 U=4 TWOPHASE=1 KILL WEAK_SETTLE"),
+    twin("switch:B", "books_of", "the slot is not looked at behind the commits", "percpu", "WRITES0=1 WRITES1=2 START1=1 START2=2 SIZE=2 TWOPHASE=1 OVERWRITE KILL VICTIMS=1 WEAK_BOOKS_SLOT"),
+    twin("reader", "adopt_dead", "marks what may have been counted", "percpu", "WRITES0=1 WRITES1=2 START1=1 START2=2 SIZE=2 TWOPHASE=1 OVERWRITE KILL VICTIMS=1 DEATHS=1 WEAK_MARKED"),
+    twin("stamp:A", "take_current", "acquire -> relaxed", "percpu", "WRITES0=3 WRITES1=0 U=5 CURRENT STAMPS WEAK_STAMP_A"),
+    twin("stamp:A", "take_current", "W not looked at again", "percpu", "WRITES0=3 WRITES1=0 U=5 CURRENT STAMPS WEAK_STAMP_W"),
+    twin("stamp:B", "exchange_in_section", "release -> relaxed", "percpu", "WRITES0=3 WRITES1=0 U=5 CURRENT STAMPS WEAK_STAMP_B"),
+    twin("snapshot:B", "copy_subbuf", "no fence before the second look", "percpu", "WRITES0=3 WRITES1=0 START2=9 U=2 OVERWRITE SNAPSHOT WEAK_COPY_FENCE"),
+    twin("deliver:B", "examine", "open and commits not compared", "percpu", "WRITES0=2 WRITES1=0 START2=9 U=4 TWOPHASE=1 SNAPSHOT WEAK_COPY_WHOLE"),
     twin("shared:commit", "commit_shared", "release -> relaxed", "shared", "WRITES0=1 WRITES1=1 CURRENT WEAK_COMMIT"),
     twin("deliver:B", "shared_use", "acquire -> relaxed", "shared", "WRITES0=1 WRITES1=1 CURRENT WEAK_USE"),
     twin("deliver:B", "is_whole", "committed and reserved not compared", "shared", "WRITES0=2 WRITES1=1 U=2 WEAK_WHOLE"),
@@ -145,16 +172,19 @@ TWINS = [
     twin("bury:A", "bury_open", "its commit: release -> relaxed", "shared", "WRITES0=1 WRITES1=2 START1=1 START2=2 U=2 VICTIMS=1 OVERWRITE KILL WEAK_BURY"),
     twin("commit:A", "make_up", "counts without looking at the books", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_SETTLE"),
     twin("commit:A", "make_up", "not whether somebody else is under way there", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_IN_USE"),
+    twin("reader", "start", "the oldest of the slots that are not taken", "shared", "WRITES0=4 WRITES1=0 START2=2 U=2 OVERWRITE DEATHS=1 WEAK_OLDEST"),
+    twin("reader", "count_in_hand", "what a dead reader had taken out is not counted", "shared", "WRITES0=3 WRITES1=0 START2=2 U=2 OVERWRITE DEATHS=1 WEAK_IN_HAND"),
+    twin("snapshot:B", "copy_subbuf", "no fence before the second look", "shared", "WRITES0=3 WRITES1=0 START2=9 U=2 OVERWRITE SNAPSHOT WEAK_COPY_FENCE"),
+    twin("deliver:B", "examine", "committed and reserved not compared", "shared", "WRITES0=2 WRITES1=0 START2=9 U=4 SNAPSHOT WEAK_COPY_WHOLE"),
     twin("commit:A", "make_up", "the books are looked at once", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_BOOKS_AGAIN"),
 ]
 
-LONG = "WEAK_(FENCE_OF_OTHERS|FENCE_OF_EACH|BOOKS_LATER|WHERE)"
+# Compiling takes longer than searching, but for these and what --full runs.
+LONG = r"LATE OVERWRITE KILL|U=4 TWOPHASE=1 CURRENT KILL DEATHS=1|U=2 DEATHS=1|WEAK_(FENCE_OF_OTHERS|FENCE_OF_EACH|WHERE)"
 
 
-def optimise(model, defines):
-    """Compiling a shape or a twin takes longer than its search, but for a few."""
-    is_short = model == "litmus" or "WEAK" in defines and not re.search(LONG, defines)
-    return "-O0" if is_short else "-O1"
+def optimise(model, defines, full):
+    return "-O1" if full or re.search(LONG, defines) else "-O0"
 
 
 # Twins that --full runs too: their search is long.

@@ -136,7 +136,7 @@ proctype P(byte me) {
 }
 
 init {
-  c_code { mem_init(&now.mem); };
+  begin_memory();
   atomic { run P(0); run P(1); run P(2); run P(3) };
   ended == 4;
   assert(!(WANT))  // the run reports it: the outcome is possible

@@ -15,8 +15,13 @@
  *
  * Messages that nobody can read any more are dropped: states that differ in them only are one state.
  *
+ * A state of the model holds the number of its memory. The memories stand once each in a table beside the search: few of a
+ * thousand states differ in them, and pan looks at each byte of a state more than once.
+ *
  * Before it is included: kLocs, kThreads, kPool (messages in all), as small as the model allows.
  */
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +32,8 @@ struct Mem {
   unsigned char n[kLocs]; /* messages of each location */
   unsigned char asleep[kThreads]; /* it will know what the one knows that hands over to it */
   View cur[kThreads], acq[kThreads], rel[kThreads], sc;
-  View view[kPool];       /* of the messages, location by location */
-  unsigned short value[kPool];
+  unsigned short value[kPool]; /* of the messages, location by location */
+  View view[kPool];
 };
 
 static void mem_fail(const char *what, int loc) {
@@ -36,10 +41,6 @@ static void mem_fail(const char *what, int loc) {
   static char text[80];
   snprintf(text, sizeof text, "memory: %s, location %d", what, loc);
   uerror(text);
-}
-static void mem_init(struct Mem *m) {
-  memset(m, 0, sizeof *m);
-  for (int i = 0; i < kLocs; ++i) m->n[i] = 1;
 }
 static int mem_first(const struct Mem *m, int loc) {
   int at = 0;
@@ -159,4 +160,78 @@ static void mem_write_plain(struct Mem *m, int t, int loc, int value, int mark) 
   if (!mem_knows(m, t, loc)) mem_fail("a write races with a write", loc);
   if (mark >= 0 && !mem_knows(m, t, mark)) mem_fail("a write races with a read", loc);
   mem_store(m, t, loc, RLX, value);
+}
+
+/* The table: each memory once, as many bytes of it as are in use; a hash table of their numbers. */
+static struct { unsigned char *bytes; unsigned hash; } *mem_all;
+static unsigned *mem_slots, mem_size, mem_count; /* of the slots, a power of two; a slot: a number, 0 free */
+static struct Mem mem_work;                      /* the memory `mem_opened`, unpacked */
+static unsigned mem_opened;
+
+static int mem_bytes(const struct Mem *m) { return offsetof(struct Mem, view) + mem_first(m, kLocs) * sizeof(View); }
+static void mem_grow(void) {
+  unsigned size = mem_size ? 2 * mem_size : 1 << 12;
+  free(mem_slots);
+  mem_slots = calloc(size, sizeof *mem_slots);
+  mem_all = realloc(mem_all, (size / 2 + 1) * sizeof *mem_all);
+  if (mem_slots == NULL || mem_all == NULL) {
+    puts("out of memory");
+    exit(1);
+  }
+  mem_size = size;
+  for (unsigned i = 1; i <= mem_count; ++i) {
+    unsigned at = mem_all[i].hash & (size - 1);
+    while (mem_slots[at] != 0) at = (at + 1) & (size - 1);
+    mem_slots[at] = i;
+  }
+}
+/* The number of the memory that is open, after it was changed. */
+static unsigned mem_close(void) {
+  int bytes = mem_bytes(&mem_work);
+  const unsigned char *from = (const unsigned char *)&mem_work;
+  unsigned long hash = 14695981039346656037ul;
+  if (mem_count >= mem_size / 2) mem_grow();
+  for (int i = 0; i + 8 <= bytes; i += 8) {
+    unsigned long word;
+    memcpy(&word, from + i, 8);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15ul;
+    hash ^= hash >> 29;
+  }
+  for (int i = bytes & ~7; i < bytes; ++i) hash = (hash ^ from[i]) * 1099511628211ul;
+  hash ^= hash >> 32;
+  unsigned at = hash & (mem_size - 1);
+  for (; mem_slots[at] != 0; at = (at + 1) & (mem_size - 1)) {
+    unsigned i = mem_slots[at];
+    if (mem_all[i].hash == (unsigned)hash && memcmp(mem_all[i].bytes, from, offsetof(struct Mem, value)) == 0 &&
+        memcmp(mem_all[i].bytes, from, bytes) == 0)
+      return mem_opened = i;
+  }
+  mem_slots[at] = ++mem_count;
+  mem_all[mem_count].hash = hash;
+  mem_all[mem_count].bytes = malloc(bytes);
+  if (mem_all[mem_count].bytes == NULL) {
+    puts("out of memory");
+    exit(1);
+  }
+  memcpy(mem_all[mem_count].bytes, from, bytes);
+  return mem_opened = mem_count;
+}
+static struct Mem *mem_open(unsigned number) {
+  if (number != mem_opened) {
+    const struct Mem *from = (const struct Mem *)mem_all[number].bytes;
+    int used = mem_first(&mem_work, kLocs), total = mem_first(from, kLocs), bytes = mem_bytes(from);
+    memcpy(&mem_work, from, bytes);
+    if (used > total) memset(mem_work.view + total, 0, (used - total) * sizeof(View));
+    mem_opened = number;
+  }
+  return &mem_work;
+}
+static unsigned mem_begin(void) {
+  memset(&mem_work, 0, sizeof mem_work);
+  for (int i = 0; i < kLocs; ++i) mem_work.n[i] = 1;
+  return mem_close();
+}
+static unsigned mem_sleep(unsigned number, int t) {
+  mem_open(number)->asleep[t] = 1;
+  return mem_close();
 }

@@ -4,6 +4,8 @@
 //
 // KILL: any writer, or both, may die between any two steps. Each has an entry of pending[] of its own. The reader, if it finds a sub-buffer
 // that is not whole, looks for dead owners: bury_open and settle. Headers are those of a ring without stamps: they say use and entry.
+// DEATHS: so often the reader may die behind any of its stores, and another one begins with what it left: the same process, which
+// has forgotten all.
 //
 // Ghosts: `first` says with which record, in the ring's order, a sub-buffer begins; a record is its number in that order. `at`: which
 // one has reserved this unit last.
@@ -32,8 +34,15 @@
 #ifndef START1  // writer 1 begins when so many records are there
 #define START1 0
 #endif
+#ifndef DEATHS
+#define DEATHS 0
+#endif
 #define N 2
+#ifdef SNAPSHOT
+#define THREADS 4
+#else
 #define THREADS 3
+#endif
 #ifdef OVERWRITE
 #define ENTRIES 21
 #else
@@ -120,6 +129,11 @@
 #else
 #define WHERE ACQ
 #endif
+#ifdef WEAK_COPY_WHOLE
+#define SNAPSHOT_WHOLE || true
+#else
+#define SNAPSHOT_WHOLE
+#endif
 #ifdef WEAK_BURY
 #define BURY RLX
 #else
@@ -141,10 +155,26 @@
 #define LAPPED_ANYWAY false
 #endif
 
-byte dead, rests, written, tried, lost_full, lost_busy, counted, delivered, overcounted, moved;
+byte dead, rests, written, tried, lost_full, lost_busy, counted, moved;
 byte first[10], at[3 * U];
-short got, gone, cut, passed, two_units, of_1;  // of record v: bit v. gone: its sub-buffer was claimed unread. of_1: by writer 1
+// Of record v: bit v. gone: its sub-buffer was claimed unread. of_1: by writer 1. maybe: a reader died with it in hand.
+short got, gone, cut, maybe, two_units, of_1;
 bool read_all;
+byte deaths = DEATHS;
+// ReaderLine, LossLine's dead writers, and what a reader writes into entries: nobody but readers, one after the other, look at these,
+// and that one is dead the next is told by the kernel.
+byte line_next, line_consumed, line_taken, line_over, in_hand, in_hand_use, buried;
+#ifdef KILL
+byte burier;  // entries that are kBurier's, a bit each
+byte grave_count[2], grave_sequence[2], grave_done[2], grave[2];  // Pending::reserved; ghost: which record
+#define BEGUN 0
+#define COUNTED 1
+#ifdef WEAK_MARKED
+#define MARKED 0
+#else
+#define MARKED 2
+#endif
+#endif
 
 inline get(l, o, to) { atomic { load(l, o); to = r; r = 0 } }
 inline compare_exchange(l, o, old, new) {
@@ -364,37 +394,113 @@ next:
   rests = rests | 1 << id
 }
 
-// Units `consumed` to `end`, which begin with record `v`. What was buried is left out.
-inline unit(how) {
-  if
-  :: how == 0 -> read_plain(DATA(p * U + i))
-#ifdef OVERWRITE
-  :: how == 1 -> r = copy[i]
+#ifdef KILL
+#define IS_MINE(v) ((mine & 1) && grave[0] == (v) || (mine & 2) && grave[1] == (v))
+#else
+#define IS_MINE(v) false
 #endif
+// Units `consumed` to `end`, which begin with record `v`. What was buried is left out.
+inline unit() {
+#ifdef OVERWRITE
+  if
+  :: is_copy -> r = copy[i]
+  :: else -> read_plain(DATA(p * U + i))
   fi;
+#else
+  read_plain(DATA(p * U + i));
+#endif
   i++
 }
-inline look_at(how) {
+inline look_at() {
   i = consumed; v = first[next] + taken;
   do
   :: i < end ->
     if
-    :: cut >> v & 1 -> i = i + 1 + (two_units >> v & 1); passed = passed | 1 << v
+    :: IS_MINE(v) -> i = i + 1 + (two_units >> v & 1)
     :: else ->
-      unit(how);
+      unit();
       assert(r == v);
       if
-      :: two_units >> v & 1 -> assert(i < end); unit(how); assert(r == v)
+      :: two_units >> v & 1 -> assert(i < end); unit(); assert(r == v)
       :: else
       fi;
-      assert(!(got >> v & 1)); got = got | 1 << v; delivered++
+      assert(!(got >> v & 1)); got = got | 1 << v; out = out | 1 << v
     fi;
-    v++; taken++
+    v++
   :: else -> break
   od;
-  assert(i == end && taken == records);  // what the ring's books say
-  consumed = end; i = 0; v = 0; r = 0
+  assert(i == end && v == first[next] + records);  // what the ring's books say
+  consumed = end; taken = records; i = 0; v = 0; r = 0
 }
+// A reader's last step, or not.
+inline may_die() {
+#if DEATHS > 0
+  if
+  :: deaths > 0 -> deaths--; goto died
+  :: skip
+  fi
+#else
+  skip
+#endif
+}
+// Of a shared ring, the writer that lapped counted all its records: those that we had delivered, and what we buried there, included.
+inline skip_lapped(to) {
+  over = over + taken;
+#ifdef KILL
+  i = 0;
+  do
+  :: i < 2 ->
+    newest(L_WHERE(i));
+    if
+    :: (mine >> i & 1) && grave_sequence[i] < (to) && (grave_sequence[i] > next || grave_sequence[i] == next && INSIDE(r) >= consumed) -> over++
+    :: else
+    fi;
+    i++
+  :: else -> break
+  od;
+  i = 0; r = 0;
+#endif
+  next = to; consumed = 0; taken = 0
+}
+inline free_entry(i) {
+  d_step { fence(REL) }  // ord(pending:free)
+  atomic { store(L_LENGTH(i), REL, 0); burier = burier & ~(1 << i); may_die() }
+}
+// give_back(), behind the slot. DEATH_IN_BOOKS: a reader may die between two stores of its books, too.
+inline give_back_books() {
+#ifdef DEATH_IN_BOOKS
+  atomic { line_consumed = consumed; line_taken = taken; may_die() }
+  atomic { line_over = over; may_die() }
+  line_next = next;
+#elif DEATHS > 0
+  d_step { line_consumed = consumed; line_taken = taken; line_over = over; line_next = next; out = 0 }
+#endif
+  atomic { out = 0; may_die() }
+#ifdef KILL
+  forget_dead()
+#endif
+}
+#ifdef KILL
+// Entries of records that no reader will meet.
+inline forget_dead() {
+  i = 0;
+  do
+  :: i < 2 ->
+    if
+    :: (mine >> i & 1) && grave_sequence[i] < next -> mine = mine & ~(1 << i); free_entry(i)
+    :: else
+    fi;
+    i++
+  :: else -> break
+  od;
+  i = 0
+}
+inline mark_and_count(i) {
+  d_step { newest(L_WHERE(i)); x = r; r = 0; write_plain(DATA(OFFSET(x)), BURIED, MARK(PHYS(x))); x = 0 }
+  atomic { buried = (buried > grave_count[i] -> buried : grave_count[i]); may_die() }
+  atomic { grave_done[i] = MARKED; may_die() }
+}
+#endif
 
 #ifdef KILL
 // books_of(where): w, c: end; p; tag, bytes, records. `x`: is it this use?
@@ -419,7 +525,7 @@ inline bury_open() {
     if
     :: !x || INSIDE(place[who]) + length[who] > INSIDE(c) -> x = 1
 #ifndef WEAK_TWICE
-    :: else -> x = (cut >> at[OFFSET(place[who])] & 1)
+    :: else -> x = (mine >> (1 - who) & 1) && grave_sequence[1 - who] == OF(place[who]) && place[1 - who] == place[who]
 #else
     :: else -> x = 0
 #endif
@@ -429,6 +535,7 @@ inline bury_open() {
   :: x -> skip
   :: else ->
     get(L_LENGTH(1 - who), ACQ, y);
+    y = (burier >> (1 - who) & 1 -> 0 : y);
     if
     :: y != 0 -> get(L_WHERE(1 - who), WHERE, z)
     :: else
@@ -459,21 +566,24 @@ inline bury_open() {
   fi;
   if
   :: x == 2 ->
-    d_step {
-      assert(!(cut >> at[OFFSET(place[who])] & 1));
-      cut = cut | 1 << at[OFFSET(place[who])];
-      write_plain(DATA(OFFSET(place[who])), BURIED, MARK(p))
+    atomic { grave_count[who] = buried + 1; grave_sequence[who] = OF(place[who]); grave_done[who] = BEGUN; x = 0; may_die() }
+    atomic {
+      grave[who] = at[OFFSET(place[who])];
+      assert(!(cut >> grave[who] & 1));
+      cut = cut | 1 << grave[who]; mine = mine | 1 << who; burier = burier | 1 << who; sus = sus & ~(1 << who);
+      may_die()
     }
-    d_step { fetch_add(L_COMMITS(p), BURY, 32 + length[who]); r = 0 }
-  :: else
-  fi;
-  if
-  :: x != 0 -> d_step { store(L_LENGTH(who), REL, 0); sus = sus & ~(1 << who) }
-  :: else
+    mark_and_count(who);
+    atomic { fetch_add(L_COMMITS(PHYS(place[who])), BURY, 32 + length[who]); r = 0; may_die() }
+    atomic { grave_done[who] = COUNTED; may_die() }
+  :: x == 1 -> sus = sus & ~(1 << who); free_entry(who)
+  :: x == 0 -> skip
   fi
 }
 // All of one use.
 #define SAME_USE(a, b) (OF(a) == OF(b))
+#define IS_HALF(i) (half >> (i) & 1)
+#define BOTH (half == 3 && SAME_USE(place[0], place[1]))
 inline settle() {
   books_of(place[who]);
   y = 0;
@@ -481,12 +591,12 @@ inline settle() {
   :: x ->
     // is_in_use: y
     if
-    :: (sus >> (1 - who) & 1) && (length[1 - who] & COMMITTING) -> skip
+    :: BOTH -> skip
     :: else ->
       get(L_LENGTH(1 - who), ACQ, y);
       if
-      :: y != 0 -> get(L_WHERE(1 - who), WHERE, z); atomic { y = SAME_USE(z, place[who]); z = 0 }
-      :: else
+      :: y != 0 && !((burier >> (1 - who) & 1) && grave_done[1 - who] == COUNTED) -> get(L_WHERE(1 - who), WHERE, z); atomic { y = SAME_USE(z, place[who]); z = 0 }
+      :: else -> y = 0
       fi
     fi;
 #ifdef WEAK_IN_USE
@@ -519,36 +629,41 @@ inline settle() {
         v = 1;
         if
         :: v2 == (length[who] & 7) -> skip
-        :: v2 != (length[who] & 7) && (sus >> (1 - who) & 1) && (length[1 - who] & COMMITTING) && SAME_USE(place[0], place[1]) && v2 == (length[0] & 7) + (length[1] & 7) -> v = 2
+        :: v2 != (length[who] & 7) && BOTH && v2 == (length[0] & 7) + (length[1] & 7) -> v = 2
         :: else
         fi;
-        fetch_add(L_COMMITS(p), BURY, (v << 5) + v2); r = 0; v = 0
+        fetch_add(L_COMMITS(PHYS(place[who])), BURY, (v << 5) + v2); r = 0; v = 0; v2 = 0;
+        may_die()
       }
     :: else
     fi;
-    atomic {
-      if
-      :: (sus >> (1 - who) & 1) && (length[1 - who] & COMMITTING) && SAME_USE(place[0], place[1]) ->
-        d_step { store(L_LENGTH(1 - who), REL, 0); sus = sus & ~(1 << (1 - who)) }
-      :: else
-      fi;
-      d_step { store(L_LENGTH(who), REL, 0); sus = sus & ~(1 << who) }
-    }
+    if
+    :: BOTH -> end_half(1 - who)
+    :: else
+    fi;
+    end_half(who)
   :: else
   fi;
   v2 = 0
 }
+inline end_half(i) {
+  if
+  :: burier >> (i) & 1 -> atomic { grave_done[i] = COUNTED; half = half & ~(1 << (i)); may_die() }
+  :: else -> atomic { half = half & ~(1 << (i)); sus = sus & ~(1 << (i)) }; free_entry(i)
+  fi
+}
 #endif
 
 proctype Reader(byte id) {
-  short w, c, x, y, z, next = N;
+  short w, c, x, y, z, next, out;
 #ifdef OVERWRITE
   short copy[U];
+  bool is_copy;
 #endif
-  byte tag, bytes, records, p, i, v, end, consumed, taken, spare = N;
+  byte tag, bytes, records, p, i, v, end, consumed, taken, over, spare;
   bool last;
 #ifdef KILL
-  byte sus, who, length[2];  // suspects, a bit each
+  byte mine, sus, half, who, length[2];  // entries, a bit each
   short place[2], v2;
   bool stuck;
 #endif
@@ -556,6 +671,76 @@ proctype Reader(byte id) {
   (rests | dead) == 3;
 #else
   written >= START2 || (rests | dead) == 3;
+#endif
+start:
+  get(L_SLOT(0), ACQ, c);
+  get(L_SLOT(1), ACQ, x);
+  atomic {
+    spare = 3 - PHYSICAL(c) - PHYSICAL(x);
+#ifdef WEAK_OLDEST
+    c = (TAKEN(c) -> 999 : SEQUENCE(c)); x = (TAKEN(x) -> 999 : SEQUENCE(x));
+#else
+    c = SEQUENCE(c) + (TAKEN(c) -> N : 0); x = SEQUENCE(x) + (TAKEN(x) -> N : 0);
+#endif
+    next = (c < x -> c : x);
+    if
+    :: line_next != 0 ->
+      over = line_over;
+      if
+      :: line_next == next -> consumed = line_consumed; taken = line_taken
+      :: else
+      fi
+    :: else
+    fi;
+    c = 0; x = 0
+  }
+#if defined(OVERWRITE) && DEATHS > 0
+  // count_in_hand
+  shared_use(spare);
+  atomic {
+    if
+#ifdef WEAK_IN_HAND
+    :: true -> skip
+#endif
+    :: tag >= line_next ->
+      records = records - (tag != line_next -> 0 : (records < line_taken -> records : line_taken));
+      if
+#ifndef WEAK_IN_HAND_USE
+      :: in_hand_use == tag -> skip
+#endif
+      :: else -> in_hand = in_hand + records; in_hand_use = tag
+      fi;
+#ifdef DEATH_IN_BOOKS
+      may_die();
+#endif
+      over = over + (tag != line_next -> line_taken : 0);
+      line_consumed = 0; line_taken = 0; line_over = over; line_next = next
+    :: else -> over = over + (line_next != next -> line_taken : 0)
+    fi;
+    tag = 0; bytes = 0; records = 0;
+    may_die()
+  }
+#endif
+#if defined(KILL) && DEATHS > 0
+  // adopt_dead
+  do
+  :: who < 2 ->
+    if
+    :: (burier >> who & 1) && grave_sequence[who] < next -> free_entry(who)
+#ifndef WEAK_ADOPT
+    :: (burier >> who & 1) && grave_sequence[who] >= next ->
+      mine = mine | 1 << who;
+      if
+      :: grave_done[who] == BEGUN -> mark_and_count(who)
+      :: else
+      fi
+#endif
+    :: else
+    fi;
+    who++
+  :: else -> break
+  od;
+  who = 0;
 #endif
 poll:
   atomic {
@@ -569,7 +754,7 @@ poll:
     get(L_W, ACQ, w);
     if
 #ifdef OVERWRITE
-    :: next + N <= OF(w) -> overcounted = overcounted + taken; next = OF(w) - N + 1; consumed = 0; taken = 0
+    :: next + N <= OF(w) -> d_step { skip_lapped(OF(w) - N + 1) }
 #else
     :: next + N <= OF(w) -> assert(false)
 #endif
@@ -586,10 +771,11 @@ poll:
   if
   :: SEQUENCE(c) != next ->
 #ifdef OVERWRITE
-    atomic { overcounted = overcounted + taken; next++; consumed = 0; taken = 0; goto poll }
+    d_step { skip_lapped(next + 1) }; goto poll
 #else
     assert(false)
 #endif
+  :: SEQUENCE(c) == next && TAKEN(c) -> atomic { assert(DEATHS > 0); next++; consumed = 0; taken = 0; goto poll }
   :: else
   fi;
   p = PHYSICAL(c);
@@ -603,20 +789,41 @@ poll:
   :: else
   fi;
 #ifdef OVERWRITE
-  d_step { cas(L_SLOT(next % N), ACQ_REL, c, MAKE_SLOT(next, 1, spare)); x = r; r = 0; moved = 3 }
+  atomic {
+    d_step {
+      cas(L_SLOT(next % N), ACQ_REL, c, MAKE_SLOT(next, 1, spare)); x = r; r = 0; moved = 3;
+#if DEATHS > 0
+      if
+      :: x ->
+        v = first[next] + taken;
+        do
+        :: v < first[next + 1] -> out = out | 1 << v; v++
+        :: else -> break
+        od;
+        v = 0
+      :: else
+      fi
+#endif
+    }
+    may_die()
+  }
   if
-  :: !x -> atomic { overcounted = overcounted + taken; next++; consumed = 0; taken = 0; goto poll }
+  :: !x -> d_step { skip_lapped(next + 1) }; goto poll
   :: else
   fi;
 #endif
   get(L_CLOSE(p), ACQ, w);
   shared_use(p);
-  d_step { end = INSIDE(w); look_at(0); mark(MARK(p)) }
+  atomic {
+    d_step { end = INSIDE(w); look_at(); mark(MARK(p)) }
+    may_die()
+  }
 #ifdef OVERWRITE
   d_step { spare = p; next++; consumed = 0; taken = 0 }
 #else
-  d_step { cas(L_SLOT(next % N), REL, c, MAKE_SLOT(next, 1, p)); assert(r); r = 0; moved = 3; next++; consumed = 0; taken = 0 }
+  atomic { cas(L_SLOT(next % N), REL, c, MAKE_SLOT(next, 1, p)); assert(r); r = 0; moved = 3; next++; consumed = 0; taken = 0; may_die() }
 #endif
+  give_back_books();
   goto poll;
 
 current:
@@ -667,13 +874,40 @@ current:
   get(L_SLOT(next % N), RLX, c);
   if
   :: SEQUENCE(c) != next || PHYSICAL(c) != p -> skip
-  :: else -> d_step { look_at(1) }
+  :: else -> d_step { is_copy = 1; look_at(); is_copy = 0 }
   fi;
-  atomic { i = 0; do :: i < U -> copy[i] = 0; i++ :: else -> break od; i = 0 }
+  atomic {
+    i = 0; do :: i < U -> copy[i] = 0; i++ :: else -> break od; i = 0;
+    may_die();
+    if
+    :: consumed != end -> goto poll
+    :: else
+    fi
+  }
 #else
-  d_step { look_at(0) }
+  atomic { d_step { look_at() } may_die() }
 #endif
+  give_back_books();
   goto poll;
+
+#if DEATHS > 0
+died:  // all that it knew, but for what its CPU has seen, is gone
+  skip;
+  d_step {
+    maybe = maybe | out; got = got & ~out; out = 0;
+    w = 0; c = 0; x = 0; y = 0; z = 0; next = 0; tag = 0; bytes = 0; records = 0; p = 0; i = 0; v = 0; end = 0; consumed = 0; taken = 0; over = 0;
+    spare = 0; r = 0;
+#ifdef OVERWRITE
+    is_copy = 0;
+    do :: i < U -> copy[i] = 0; i++ :: else -> break od;
+    i = 0;
+#endif
+#ifdef KILL
+    mine = 0; sus = 0; half = 0; who = 0; length[0] = 0; length[1] = 0; place[0] = 0; place[1] = 0; v2 = 0; stuck = 0
+#endif
+  }
+  goto start;
+#endif
 
 waiting:
 #ifndef KILL
@@ -696,7 +930,7 @@ waiting:
           hand_over(who, 2);  // its end is seen by way of the kernel
           newest(L_LENGTH(who)); length[who] = r; newest(L_WHERE(who)); place[who] = r; r = 0;
           if
-          :: length[who] == 0 -> sus = sus & ~(1 << who)
+          :: length[who] == 0 || burier >> who & 1 -> sus = sus & ~(1 << who)
           :: else
           fi
         :: else
@@ -718,16 +952,26 @@ waiting:
   :: else -> break
   od;
   who = 0;
+  d_step {
+    do
+    :: who < 2 ->
+      half = half | ((sus >> who & 1) && (length[who] & COMMITTING) || (mine >> who & 1) && grave_done[who] != COUNTED -> 1 << who : 0); who++
+    :: else -> break
+    od;
+    who = 0
+  }
   do
   :: who < 2 ->
     if
-    :: (sus >> who & 1) && (length[who] & COMMITTING) -> settle()
+    :: IS_HALF(who) -> settle()
     :: else
     fi;
     atomic { w = 0; c = 0; x = 0; y = 0; z = 0; tag = 0; bytes = 0; records = 0; p = 0; end = 0; v = 0; who++ }
   :: else -> break
   od;
-  atomic { sus = 0; who = 0; length[0] = 0; length[1] = 0; place[0] = 0; place[1] = 0; goto poll }
+  atomic { sus = 0; half = 0; who = 0; length[0] = 0; length[1] = 0; place[0] = 0; place[1] = 0 }
+  forget_dead();
+  goto poll;
 #endif
 
 nothing:
@@ -756,29 +1000,133 @@ nothing:
     :: else
     fi;
 #endif
-    // What was buried and then lapped before it was passed is counted twice.
-    x = written; y = 0; z = 0; v = 1;
+    // x: what was given back, as the books say; y: what surely was; z: what may have been as well.
+    x = written - counted - in_hand + over - buried; y = 0; z = 0; v = 1;
     do
     :: v <= written ->
-      assert((got | gone | cut) >> v & 1);
+      assert((got | gone | cut | maybe) >> v & 1);
+      assert(!((got & cut) >> v & 1) && (!(cut >> v & 1) || dead >> (of_1 >> v & 1) & 1));
+      y = y + (got >> v & 1);
+#if defined(KNOWN_BURIED_TWICE) && DEATHS > 0
+      // What was buried and then lapped while nobody knew of it, or was in a dead one's hand, is counted by both causes.
+      z = z + ((maybe & ~got & ~cut) >> v & 1);
       if
-      :: cut >> v & 1 -> z++; assert(!(got >> v & 1) && dead >> (of_1 >> v & 1) & 1); x = x + ((gone & ~passed) >> v & 1)
+      :: deaths < DEATHS && ((cut & (gone | maybe)) >> v & 1) -> x++; z++
       :: else
       fi;
+#else
+      z = z + ((maybe & ~got & ~cut) >> v & 1);
+#endif
       v++
     :: else -> break
     od;
-    assert(delivered + counted - overcounted + z == x);
-    assert(z <= (dead & 1) + (dead >> 1));
+#ifdef OVERWRITE
+    z = 0;  // in overwrite, all that was in hand counts as lost
+#endif
+    assert(y <= x && x <= y + z);
+    assert(buried <= (dead & 1) + (dead >> 1));
     y = written + lost_full + lost_busy;
     assert(y == tried || dead && y + 1 == tried || dead == 3 && y + 2 == tried);
     read_all = 1
   }
 }
 
+#ifdef SNAPSHOT
+// Takes nothing: looks once at each sub-buffer.
+#ifndef START3  // it begins when so many records are there
+#define START3 0
+#endif
+bool snapshot_done;
+proctype Snapshot(byte id) {
+  short w, c, x, y, z, copy[U];
+  byte s, t, p, i, v, end, tag, bytes, records;
+  bool is_current, whole;
+  written >= START3 || (rests | dead) == 3;
+  atomic { get(L_W, ACQ, w); s = OF(w); w = 0; t = s - N + 1 }
+  do
+  :: t > s -> break
+  :: t <= s ->  // copy_subbuf
+    get(L_SLOT(t % N), ACQ, c);
+    assert(SEQUENCE(c) >= t);
+    if
+    :: SEQUENCE(c) != t || TAKEN(c) -> skip
+    :: else ->
+      p = PHYSICAL(c);
+      get(L_W, ACQ, w);
+      is_current = t == s && OF(w) == t && PHYS(w) == p;
+      // examine
+      if
+      :: is_current -> skip
+      :: else -> get(L_CLOSE(p), ACQ, w)
+      fi;
+      shared_use(p);
+      atomic { whole = PHYS(w) == p && (tag == t && bytes == INSIDE(w) SNAPSHOT_WHOLE); tag = 0; bytes = 0; records = 0 }
+      if
+      :: whole ->
+        shared_use(p);
+        if
+        :: is_current -> atomic { get(L_W, ACQ, x); whole = x == w; x = 0 }
+        :: else
+        fi
+      :: else
+      fi;
+      if
+      :: whole ->
+        end = INSIDE(w);
+        do
+        :: i < end -> atomic { get(DATA(p * U + i), RLX, y); copy[i] = y; y = 0; i++ }
+        :: else -> break
+        od
+      :: else
+      fi;
+#ifndef WEAK_COPY_FENCE
+      d_step { fence(ACQ) }  // ord(snapshot:B)
+#endif
+      atomic {
+        get(L_SLOT(t % N), ACQ, y);
+#ifdef WEAK_COPY_WORD
+        whole = whole && SEQUENCE(y) == SEQUENCE(c);
+#else
+        whole = whole && y == c;
+#endif
+        y = 0; i = 0; v = first[t]
+      }
+      d_step {
+        if
+        :: whole ->
+          do
+          :: i < end ->
+            if
+            :: copy[i] == BURIED -> assert(cut >> v & 1); i = i + 1 + (two_units >> v & 1)
+            :: else ->
+              assert(copy[i] == v); i++;
+              if
+              :: two_units >> v & 1 -> assert(i < end && copy[i] == v); i++
+              :: else
+              fi
+            fi;
+            v++
+          :: else -> break
+          od;
+          assert(i == end && v == first[t] + records)
+        :: else
+        fi;
+        i = 0; do :: i < U -> copy[i] = 0; i++ :: else -> break od
+      }
+    fi;
+    atomic { w = 0; c = 0; x = 0; p = 0; i = 0; v = 0; end = 0; tag = 0; bytes = 0; records = 0; is_current = 0; whole = 0; t++ }
+  od;
+  atomic { t = 0; s = 0; snapshot_done = 1 }
+}
+#endif
+
 // Nobody waits for anybody.
 proctype Watch() {
+#ifdef SNAPSHOT
+  timeout -> assert((rests | dead) == 3 && read_all && snapshot_done || written < START1)
+#else
   timeout -> assert((rests | dead) == 3 && read_all || written < START1)
+#endif
 }
 
 #ifdef KILL
@@ -796,9 +1144,9 @@ proctype Killer() {
 
 init {
   atomic {
-    c_code { mem_init(&now.mem); };
+    begin_memory();
 #ifdef LATE
-    c_code { now.mem.asleep[2] = 1; };
+    sleeps(2);
 #endif
     d_step {
       initially(L_W, MAKE_W(N, 0));
@@ -809,6 +1157,9 @@ init {
       first[N] = 1
     }
     run Writer(0, WRITES0); run Writer(1, WRITES1); run Reader(2); run Watch();
+#ifdef SNAPSHOT
+    run Snapshot(3);
+#endif
 #ifdef KILL
     run Killer()
 #endif

@@ -16,14 +16,15 @@ struct Stat {
   std::uint64_t start_time = 0;
 };
 
-void make_path(char (&path)[32], int pid) noexcept {
+// pid 0: the calling thread.
+void make_path(char (&path)[40], int pid, const char* what) noexcept {
   char digits[12];
   char* p = digits + sizeof digits - 1;
   *p = '\0';
   for (unsigned n = static_cast<unsigned>(pid); n != 0; n /= 10) *--p = static_cast<char>('0' + n % 10);
   std::strcpy(path, "/proc/");
-  std::strcat(path, p);
-  std::strcat(path, "/stat");
+  std::strcat(path, pid != 0 ? p : "thread-self");
+  std::strcat(path, what);
 }
 
 // "4711 (a name) with ) in it) S 1 2 ...": the name ends at the last ')'. State is field 3, the start field 22.
@@ -42,27 +43,50 @@ Stat parse(const char* text) noexcept {
   return out;
 }
 
-Stat read_stat(int pid) noexcept {
-  if (pid <= 0) return {};
+// False: there is none, or nothing in it. What does not fit is cut off.
+template <std::size_t N>
+bool read_file(int pid, const char* what, char (&text)[N]) noexcept {
   const int saved = errno;
-  char path[32];
-  make_path(path, pid);
-  char text[1024];  // about 50 numbers, and a name of at most 64
+  char path[40];
+  make_path(path, pid, what);
   ssize_t n = -1;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd >= 0) {
-    n = read(fd, text, sizeof text - 1);
+    n = read(fd, text, N - 1);
     close(fd);
   }
   errno = saved;
-  if (n <= 0) return {};
-  text[n] = '\0';
-  return parse(text);
+  text[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+Stat read_stat(int pid) noexcept {
+  char text[1024];  // about 50 numbers, and a name of at most 64
+  return pid > 0 && read_file(pid, "/stat", text) ? parse(text) : Stat{};
+}
+
+// "Key:\t2": 2. False: no such line.
+bool find_number(const char* text, const char* key, std::uint32_t& number) noexcept {
+  const char* p = std::strstr(text, key);
+  if (p == nullptr) return false;
+  p += std::strlen(key);
+  while (*p == ' ' || *p == '\t') ++p;
+  if (*p < '0' || *p > '9') return false;
+  for (number = 0; *p >= '0' && *p <= '9'; ++p) number = number * 10 + static_cast<std::uint32_t>(*p - '0');
+  return true;
 }
 
 }  // namespace
 
 std::uint64_t start_time_of(int pid) noexcept { return read_stat(pid).start_time; }
+
+std::uint32_t seccomp_filters_of(int pid) noexcept {
+  char text[4096];  // what is asked for stands behind a list of groups, which may be long: then it is not told
+  std::uint32_t mode = 0, filters = 0;
+  if (!read_file(pid, "/status", text) || !find_number(text, "\nSeccomp:", mode)) return kUnknownFilters;
+  if (find_number(text, "\nSeccomp_filters:", filters) && filters != 0) return filters;
+  return mode != 0 ? 1 : 0;
+}
 
 bool is_alive(int pid, std::uint64_t start_time) noexcept {
   const Stat stat = read_stat(pid);

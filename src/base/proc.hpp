@@ -13,4 +13,9 @@ std::uint64_t start_time_of(int pid) noexcept;
 // Of an unknown start time (0) only the pid counts.
 bool is_alive(int pid, std::uint64_t start_time) noexcept;
 
+// How many seccomp filters the thread of this number has; 0: the calling thread. Before Linux 5.9, which does not count them, 1 says that
+// there are some. kUnknownFilters: /proc does not tell.
+inline constexpr std::uint32_t kUnknownFilters = ~std::uint32_t{0};
+std::uint32_t seccomp_filters_of(int pid) noexcept;
+
 }  // namespace ouro::base

@@ -40,7 +40,8 @@ class Offers {
   Offers(std::string current, const Words& words) : current_(std::move(current)), words_(words) {}
 
   void add(const std::string& text, const std::string& what) {
-    if (text.compare(0, current_.size(), current_) == 0 && seen_.insert(text).second) out_.push_back({prefix_ + text, what});
+    if (text.compare(0, current_.size(), current_) == 0 && seen_.insert(text).second)
+      out_.push_back({prefix_ + text, what});
   }
   // The rest of the word is what is completed: a value behind "--option=".
   void keep(std::size_t length) {
@@ -57,7 +58,8 @@ class Offers {
   void add_sessions();
   const std::vector<Listing>& processes() {
     base::RuntimeDir folder{};
-    if (!processes_) processes_ = base::find_runtime_dir(folder, false) == 0 ? list_processes(folder.path) : std::vector<Listing>{};
+    if (!processes_)
+      processes_ = base::find_runtime_dir(folder, false) == 0 ? list_processes(folder.path) : std::vector<Listing>{};
     return *processes_;
   }
 
@@ -70,7 +72,8 @@ class Offers {
 
 // "EVENT", "tsc|monotonic", "TEXT:{ring}".
 void Offers::add_values(const std::string& type) {
-  if (const std::size_t open = type.find('{'), close = type.find('}'); open != std::string::npos && close != std::string::npos && open < close)
+  if (const std::size_t open = type.find('{'), close = type.find('}');
+      open != std::string::npos && close != std::string::npos && open < close)
     for (const std::string& choice : split(type.substr(open + 1, close - open - 1), ',')) add(choice, {});
   bool folders = false, files = false;
   for (const std::string& kind : split(type, '|')) {
@@ -119,7 +122,9 @@ void Offers::add_sessions() {
   if (base::find_runtime_dir(folder, false) != 0) return;
   for (const std::string& file : record::find_sessions(folder.path)) {
     const Result<record::SessionFile> session = record::SessionFile::open(folder.path, file);
-    if (session) add(session->name(), session->is_left_behind() ? "left behind" : "of process " + std::to_string(session->creator_pid()));
+    if (session)
+      add(session->name(),
+          session->is_left_behind() ? "left behind" : "of process " + std::to_string(session->creator_pid()));
   }
 }
 
@@ -127,7 +132,9 @@ void Offers::add_sessions() {
 
 const CLI::Option* option_named(const CLI::App& app, const std::string& word) {
   for (const CLI::Option* option : app.get_options()) {
-    if (word.starts_with("--") ? option->check_lname(word.substr(2)) : word.size() == 2 && option->check_sname(word.substr(1))) return option;
+    if (word.starts_with("--") ? option->check_lname(word.substr(2))
+                               : word.size() == 2 && option->check_sname(word.substr(1)))
+      return option;
   }
   return nullptr;
 }
@@ -249,7 +256,8 @@ std::vector<Candidate> candidates(std::span<const Command> commands, const char*
     if (current.starts_with('-')) offers.add("--help", {}), offers.add("--version", {});
     return offers.take();
   }
-  const auto command = std::find_if(commands.begin(), commands.end(), [&](const Command& c) { return words.front() == c.name; });
+  const auto command =
+      std::find_if(commands.begin(), commands.end(), [&](const Command& c) { return words.front() == c.name; });
   if (command == commands.end() || command->define == nullptr) return {};
   CLI::App app;
   const char* of_command = command->define(app);
@@ -257,11 +265,13 @@ std::vector<Candidate> candidates(std::span<const Command> commands, const char*
   app.add_flag("-h,--help");
   const Words before(words.begin() + 1, words.end() - 1);
   const Place place = place_of(app, before);
-  if (!place.in_program) parse_what_is_there(app, place.value_of != nullptr ? Words(before.begin(), before.end() - 1) : before);
+  if (!place.in_program)
+    parse_what_is_there(app, place.value_of != nullptr ? Words(before.begin(), before.end() - 1) : before);
 
   if (place.value_of != nullptr) {
     offers.add_values(place.value_of->get_type_name());
-  } else if (const std::size_t equals = current.find('='); !place.only_arguments && current.starts_with("--") && equals != std::string::npos) {
+  } else if (const std::size_t equals = current.find('=');
+             !place.only_arguments && current.starts_with("--") && equals != std::string::npos) {
     const CLI::Option* option = option_named(app, current.substr(0, equals));
     offers.keep(equals + 1);
     if (takes_value(option)) offers.add_values(option->get_type_name());
@@ -283,7 +293,8 @@ int complete_command(std::span<const Command> commands, const char* help, int ar
     return 2;
   for (const Candidate& candidate : candidates(commands, help, line.words)) {
     const bool asks_shell = candidate.text.starts_with(':');
-    const std::string text = asks_shell ? candidate.text : candidate.text.substr(std::min(line.kept, candidate.text.size()));
+    const std::string text =
+        asks_shell ? candidate.text : candidate.text.substr(std::min(line.kept, candidate.text.size()));
     std::printf("%s%s%s\n", text.c_str(), candidate.what.empty() ? "" : "\t", candidate.what.c_str());
   }
   return 0;

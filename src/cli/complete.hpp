@@ -28,7 +28,8 @@ struct Candidate {
 };
 
 // `words` as of __complete.
-std::vector<Candidate> candidates(std::span<const Command> commands, const char* help, const std::vector<std::string>& words);
+std::vector<Candidate> candidates(std::span<const Command> commands, const char* help,
+                                  const std::vector<std::string>& words);
 
 // A line as a shell reads it: quotes and backslashes taken off, the first word left out, the last one perhaps empty.
 struct SplitLine {

@@ -17,9 +17,10 @@ Commands:
   stats    a trace's figures
 )";
 
-constexpr Command kCommands[] = {{"record", record_command, define_record}, {"list", list_command, define_list},
-                                 {"print", print_command, define_print},    {"stats", stats_command, define_stats},
-                                 {"bench", bench_command, define_bench},    {"completion", completion_command, define_completion}};
+constexpr Command kCommands[] = {
+    {"record", record_command, define_record}, {"list", list_command, define_list},
+    {"print", print_command, define_print},    {"stats", stats_command, define_stats},
+    {"bench", bench_command, define_bench},    {"completion", completion_command, define_completion}};
 
 class Complete : public testing::Test {
  protected:
@@ -48,7 +49,8 @@ TEST_F(Complete, OptionsAreThoseOfTheCommand) {
   EXPECT_EQ(of({"record", "--ov"}), "--overwrite ");
   EXPECT_EQ(of({"record", "--overwrite", "--bu"}), "--buffer-size ");
   EXPECT_EQ(candidates(kCommands, kHelp, {"record", "--out"}),
-            (std::vector<Candidate>{{"--output", "the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)"}}));
+            (std::vector<Candidate>{
+                {"--output", "the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)"}}));
 }
 
 TEST_F(Complete, ValuesAreOfTheOptionsType) {

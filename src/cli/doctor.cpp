@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,6 +26,7 @@
 #include "base/runtime_dir.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/finding.hpp"
 #include "cli/say.hpp"
 #include "clock/calibrate.hpp"
 #include "record/session.hpp"
@@ -39,9 +41,9 @@
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro doctor says what this machine has, and lacks, for recording.
+constexpr const char* kHelp = R"(ouro doctor says what this machine has, and lacks, for recording; of a process, whether it can be recorded, and why not.
 
-Usage: ouro doctor [OPTIONS]
+Usage: ouro doctor [OPTIONS] [PID...]
 
 One line a check: ok, warn (works, but slower or less) or fail (does not work), the value seen, the value wanted, and
 what to do about it.
@@ -52,19 +54,15 @@ Options:
 
 Exit status: 0; 1 if a check failed.
 
+A program can say that it is not to be recorded from outside: one that is started with OURO_ATTACH=0 looks for no folder and makes no registry.
+
 Examples:
   ouro doctor
+  ouro doctor 4711
   ouro doctor --json | jq '.[] | select(.status != "ok")'
 )";
 
-enum class Status { ok, warn, fail };
 const char* to_string(Status status) { return status == Status::ok ? "ok" : status == Status::warn ? "warn" : "fail"; }
-
-struct Finding {
-  std::string check;
-  Status status;
-  std::string seen, wanted, hint;
-};
 
 // What the default buffers of a recording take if all CPUs are busy.
 std::uint64_t default_need() {
@@ -230,9 +228,13 @@ void print_json(const std::vector<Finding>& findings) {
 
 struct Options {
   bool json = false;
+  std::vector<std::string> pids;
 };
 
-void define(CLI::App& app, Options& options) { app.add_flag("--json", options.json); }
+void define(CLI::App& app, Options& options) {
+  app.add_flag("--json", options.json);
+  app.add_option("pids", options.pids)->type_name("PID");
+}
 
 }  // namespace
 
@@ -247,7 +249,17 @@ int doctor_command(int argc, char** argv) {
   Options options;
   define(app, options);
   if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
-  const std::vector<Finding> findings = examine();
+  std::vector<Finding> findings;
+  for (const std::string& text : options.pids) {
+    int pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc() || end != text.data() + text.size() || pid <= 0) return usage_error("doctor", "PID is '" + text + "', want a number above 0");
+    for (Finding& finding : examine_process(pid)) {
+      if (options.pids.size() > 1) finding.check = text + ": " + finding.check;
+      findings.push_back(std::move(finding));
+    }
+  }
+  if (options.pids.empty()) findings = examine();
   if (options.json)
     print_json(findings);
   else

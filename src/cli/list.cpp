@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,14 +19,17 @@
 #include "cli/list_show.hpp"
 #include "cli/list_sources.hpp"
 #include "cli/say.hpp"
+#include "format/event_class.hpp"
+#include "record/contexts.hpp"
 
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro list shows the events of running programs, of programs that do not run, and of traces.
+constexpr const char* kHelp = R"(ouro list shows the events of programs, running or not, and of traces.
 
 Usage: ouro list [OPTIONS] [PID|NAME|FILE|TRACE]...
        ouro list --sessions [--json] [SESSION...]
+       ouro list --contexts [--json]
 
 For each event: its name, kind (event, span, counter), level, place in the source, and its fields with their types; of
 running programs also in which sessions it is on, and how many of it are in each one's trace so far; of traces how many
@@ -46,12 +50,13 @@ about a second old at most, and the session's: of all its processes together. A 
 Options:
       --sessions   the sessions in the runtime folder, or those whose name is, or matches, SESSION: mode, who made it
                    and whether it was left behind, processes, kinds of event, events recorded and lost so far, memory
+      --contexts   what ouro record --context can record with each event, and what of it this machine has
       --json       the same as JSON: [{"pid", "name", "events": [...]} or {"file", "events"} or {"trace", "complete",
                    "event_count", "lost": {"total", "by_cause"}, "events"}]; an event is {"name", "kind", "level",
                    "fields": [{"name", "type", "labels": [{"value", "text"}]}], "file", "line"}, of programs with
                    "enabled" and "sessions": [{"name", "count"}], of traces with "count". Of sessions: [{"name", "mode",
                    "open", "left_behind", "creator_pid", "processes", "events", "recorded", "lost", "buffer_size",
-                   "memory"}], sizes in bytes
+                   "memory"}], sizes in bytes. Of contexts: [{"name", "type", "description", "missing"}]
   -h, --help       this text
 
 Exit status: 0; 1 if something that was asked for is not there, has no events, or is damaged; 2 if the command line makes
@@ -67,19 +72,37 @@ Examples:
 )";
 
 struct Options {
-  bool json = false, sessions = false;
+  bool json = false, sessions = false, contexts = false;
   std::vector<std::string> arguments;
 };
 
 void define(CLI::App& app, Options& options) {
   app.add_flag("--json", options.json);
   app.add_flag("--sessions", options.sessions);
+  app.add_flag("--contexts", options.contexts);
   app.add_option("arguments", options.arguments)->type_name_fn([&options] {
     return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE";
   });
 }
 
-bool is_number(const std::string& text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos; }
+int show_contexts(bool json) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const abi::ContextInfo& info : abi::kContexts) {
+    const std::string type = format::type_name({info.name, info.type, info.shape, info.hex, 0, {}});
+    const std::optional<std::string> missing = record::unavailable(info);
+    if (json)
+      out.push_back({{"name", info.name}, {"type", type}, {"description", info.description},
+                     {"missing", missing ? nlohmann::ordered_json(*missing) : nlohmann::ordered_json(nullptr)}});
+    else
+      std::printf("%-22s %-8s %s%s\n", info.name, type.c_str(), info.description, missing ? (" (not here: " + *missing + ")").c_str() : "");
+  }
+  if (json) std::puts(out.dump(2).c_str());
+  return 0;
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
 
 // Nothing if it is no process's number.
 std::optional<int> parse_pid(const std::string& text) {
@@ -116,7 +139,8 @@ class List {
  public:
   void add_all() {
     out_ = processes();
-    if (out_.empty() && status_ == 0) nothing_ = "no running program of this user has events (looked in " + std::string(folder_.path) + ")";
+    if (out_.empty() && status_ == 0)
+      nothing_ = "no running program of this user has events (looked in " + std::string(folder_.path) + ")";
   }
   void add(const std::string& argument) {
     if (is_number(argument)) return add_pid(*parse_pid(argument));
@@ -156,15 +180,17 @@ class List {
       found = true;
     }
     if (const Path path = path_of(name); found && (path == Path::file || path == Path::trace))
-      say("list: '%s' is a running program, which is shown, and a %s here (hint: ./%s)", name.c_str(), path == Path::file ? "file" : "trace",
-          name.c_str());
+      say("list: '%s' is a running program, which is shown, and a %s here (hint: ./%s)", name.c_str(),
+          path == Path::file ? "file" : "trace", name.c_str());
     return found;
   }
 
   void add_path(const std::string& path) {
     const Path kind = path_of(path);
     if (kind == Path::none && path.find('/') == std::string::npos)
-      return fail("'" + path + "' is no running program of this user's with events, and no file or trace here (hint: ouro list shows all)");
+      return fail(
+          "'" + path +
+          "' is no running program of this user's with events, and no file or trace here (hint: ouro list shows all)");
     const bool is_folder = kind == Path::trace || kind == Path::folder;
     Result<Listing> listing = is_folder ? list_trace(path, status_) : list_file(path, status_);
     if (!listing) return fail(listing.error().text);
@@ -221,7 +247,9 @@ int list_command(int argc, char** argv) {
     if (!options.sessions && is_number(argument) && !parse_pid(argument))
       return usage_error("list", "PID is '" + argument + "', want a number above 0");
   }
-  const int status = options.sessions ? run_sessions(options) : run(options);
+  if (options.contexts && (options.sessions || !options.arguments.empty()))
+    return usage_error("list", "--contexts with other things to list, want it alone");
+  const int status = options.contexts ? show_contexts(options.json) : options.sessions ? run_sessions(options) : run(options);
   if (std::fflush(stdout) != 0) {
     say("error: list: standard output cannot be written");
     return 1;

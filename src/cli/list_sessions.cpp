@@ -54,11 +54,14 @@ Row row_of(const std::string& folder, const record::SessionFile& session) {
 }
 
 void print_text(const std::vector<Row>& rows) {
-  Table table({"Session", "mode", "state", "creator", "processes", "events", "recorded", "lost", "buffer/CPU", "memory"}, "lllr");
+  Table table(
+      {"Session", "mode", "state", "creator", "processes", "events", "recorded", "lost", "buffer/CPU", "memory"},
+      "lllr");
   for (const Row& row : rows)
-    table.add({printable(row.name), row.overwrite ? "overwrite" : "discard", row.state(), std::to_string(row.creator_pid),
-               std::to_string(row.processes), std::to_string(row.events), row.overwrite ? "-" : std::to_string(row.recorded),
-               std::to_string(row.lost), binary_size(row.buffer_size), human_bytes(row.memory)});
+    table.add({printable(row.name), row.overwrite ? "overwrite" : "discard", row.state(),
+               std::to_string(row.creator_pid), std::to_string(row.processes), std::to_string(row.events),
+               row.overwrite ? "-" : std::to_string(row.recorded), std::to_string(row.lost),
+               binary_size(row.buffer_size), human_bytes(row.memory)});
   if (!table.empty()) table.print();
 }
 
@@ -88,7 +91,8 @@ int show_sessions(const std::string& folder, const std::vector<std::string>& nam
   for (const std::string& file : record::find_sessions(folder)) {
     bool wanted = names.empty();
     for (std::size_t i = 0; i < names.size(); ++i)
-      if (base::glob_match(names[i].c_str(), file.c_str() + std::string_view(record::kSessionPrefix).size())) wanted = found[i] = true;
+      if (base::glob_match(names[i].c_str(), file.c_str() + std::string_view(record::kSessionPrefix).size()))
+        wanted = found[i] = true;
     if (!wanted) continue;
     const Result<record::SessionFile> session = record::SessionFile::open(folder, file);
     if (session) {
@@ -100,8 +104,9 @@ int show_sessions(const std::string& folder, const std::vector<std::string>& nam
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (found[i]) continue;
-    say("error: list: session '%s' is not there, want one of the runtime folder %s (hint: ouro list --sessions shows all)", names[i].c_str(),
-        folder.c_str());
+    say("error: list: session '%s' is not there, want one of the runtime folder %s (hint: ouro list --sessions shows "
+        "all)",
+        names[i].c_str(), folder.c_str());
     status = 1;
   }
   if (json)

@@ -11,7 +11,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string head_of(const Listing& listing) {
-  const std::string events = std::to_string(listing.events.size()) + (listing.events.size() == 1 ? " event" : " events");
+  const std::string events =
+      std::to_string(listing.events.size()) + (listing.events.size() == 1 ? " event" : " events");
   switch (listing.of) {
     case Listing::Of::process: return std::to_string(listing.pid) + " " + listing.name + ": " + events;
     case Listing::Of::file: return listing.name + ": " + events;
@@ -34,7 +35,8 @@ std::string count_of(const std::optional<std::uint64_t>& count) { return count ?
 
 Table table_of(const Listing::Of of) {
   switch (of) {
-    case Listing::Of::process: return Table({"Event", "kind", "level", "on in", "count", "place", "fields"}, "llllrl", "  ");
+    case Listing::Of::process:
+      return Table({"Event", "kind", "level", "on in", "count", "place", "fields"}, "llllrl", "  ");
     case Listing::Of::trace: return Table({"Event", "kind", "level", "count", "place", "fields"}, "lllrl", "  ");
     case Listing::Of::file: break;
   }
@@ -84,7 +86,8 @@ Json json_of(const Listing::Of of, const ListedEvent& event) {
   if (of == Listing::Of::process) {
     out["enabled"] = !event.sessions.empty();
     out["sessions"] = Json::array();
-    for (const ListedEvent::OnIn& on : event.sessions) out["sessions"].push_back({{"name", on.session}, {"count", count(on.count)}});
+    for (const ListedEvent::OnIn& on : event.sessions)
+      out["sessions"].push_back({{"name", on.session}, {"count", count(on.count)}});
   }
   return out;
 }

@@ -24,7 +24,8 @@ constexpr auto relaxed = std::memory_order_relaxed;
 // A span is one thing to whoever reads the list; where it comes from, it is two events.
 std::string name_of(std::string name, abi::EventKind kind) {
   constexpr std::string_view suffix = "_begin";
-  if (kind == abi::EventKind::span_begin && name.size() > suffix.size() && name.ends_with(suffix)) name.erase(name.size() - suffix.size());
+  if (kind == abi::EventKind::span_begin && name.size() > suffix.size() && name.ends_with(suffix))
+    name.erase(name.size() - suffix.size());
   return name;
 }
 
@@ -44,7 +45,9 @@ ListedEvent listed(const format::EventClass& event) {
   for (const format::Field& field : event.fields) {
     ListedField one{field.name, format::type_name(field), {}};
     for (const format::Label& label : field.labels) {
-      const std::string number = field.type == abi::FieldType::u64 ? std::to_string(static_cast<std::uint64_t>(label.value)) : std::to_string(label.value);
+      const std::string number = field.type == abi::FieldType::u64
+                                     ? std::to_string(static_cast<std::uint64_t>(label.value))
+                                     : std::to_string(label.value);
       one.labels.push_back({number, number, label.text});
     }
     out.fields.push_back(std::move(one));
@@ -98,7 +101,8 @@ void add_registry(const std::string& path, const record::Target* target, Session
       record::RegistryFile::open(path, record::RegistryFile::Access::read_only, target != nullptr ? target->uid : ::geteuid());
   if (record::remove_if_dead(path, registry)) return;
   if (!registry) {
-    if (registry.error().code != ENOENT && registry.error().code != EAGAIN) say("warning: %s", registry.error().text.c_str());
+    if (registry.error().code != ENOENT && registry.error().code != EAGAIN)
+      say("warning: %s", registry.error().text.c_str());
     return;
   }
   if (target != nullptr && !target->owns(*registry)) return;
@@ -121,7 +125,8 @@ void add_registry(const std::string& path, const record::Target* target, Session
       const std::string file = session_of(*registry, k);
       if (file.empty()) continue;
       const bool is_named = file.rfind(record::kSessionPrefix, 0) == 0;
-      event.sessions.push_back({is_named ? file.substr(std::strlen(record::kSessionPrefix)) : file, sessions.count(file, schema)});
+      event.sessions.push_back(
+          {is_named ? file.substr(std::strlen(record::kSessionPrefix)) : file, sessions.count(file, schema)});
     }
     process->events.push_back(std::move(event));
   }
@@ -130,8 +135,8 @@ void add_registry(const std::string& path, const record::Target* target, Session
 // ---- traces
 
 bool is_bool(const read::Type& type) {
-  return type.kind == read::Kind::enumeration && type.bits == 8 && type.labels.size() == 2 && type.labels[0].text == "false" &&
-         type.labels[1].text == "true";
+  return type.kind == read::Kind::enumeration && type.bits == 8 && type.labels.size() == 2 &&
+         type.labels[0].text == "false" && type.labels[1].text == "true";
 }
 
 std::string type_name(const read::Type& type, bool is_ours) {
@@ -167,14 +172,17 @@ ListedEvent listed(const read::EventClass& event, std::uint64_t count, bool is_o
       return field.type->is_signed ? std::to_string(static_cast<std::int64_t>(value)) : std::to_string(value);
     };
     if (field.type->kind == read::Kind::enumeration && !is_bool(*field.type))
-      for (const read::Label& label : field.type->labels) one.labels.push_back({number(label.low), number(label.high), label.text});
+      for (const read::Label& label : field.type->labels)
+        one.labels.push_back({number(label.low), number(label.high), label.text});
     out.fields.push_back(std::move(one));
   };
   for (const read::Field& field : event.context) add(field);
   for (std::size_t i = 0; i < event.fields.size(); ++i) {
     const read::Field& field = event.fields[i];
     // Before a sequence stands its length, which is nothing of its own.
-    if (i + 1 < event.fields.size() && event.fields[i + 1].type->is_sequence && field.name == "_" + event.fields[i + 1].name + "_length") continue;
+    if (i + 1 < event.fields.size() && event.fields[i + 1].type->is_sequence &&
+        field.name == "_" + event.fields[i + 1].name + "_length")
+      continue;
     add(field);
   }
   return out;
@@ -233,7 +241,8 @@ Result<Listing> list_trace(const std::string& path, int& status) {
   out.name = path;
   const bool is_ours = trace->environment("tracer_name") == "ouro";
   for (const read::EventClass& event : trace->classes())
-    if (!event.is_state && event.kind != abi::EventKind::span_end) out.events.push_back(listed(event, counts[event.index], is_ours));
+    if (!event.is_state && event.kind != abi::EventKind::span_end)
+      out.events.push_back(listed(event, counts[event.index], is_ours));
   sort(out.events);
   out.lost = losses.total(*trace);
   out.lost_by_cause = losses.by_cause();

@@ -25,7 +25,7 @@ Commands:
   disable     switch events off in it
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
-  doctor      what this machine has, and lacks, for recording
+  doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
   bench       what an event costs here, beside reading the clock
   completion  a script that lets bash, zsh or fish complete ouro's command lines
 

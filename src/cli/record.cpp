@@ -120,6 +120,10 @@ Result<record::TraceFolder> make_folder(const RecordOptions& options) {
   }
 }
 
+void say_left_out(record::Attachment& attachment) {
+  for (const std::string& why : attachment.take_left_out()) say("warning: not recorded: %s", why.c_str());
+}
+
 // From the beginning to the moment at which recording is to end.
 class Supervision {
  public:
@@ -137,6 +141,7 @@ class Supervision {
       if (program_ != nullptr) program_->reap();
       if (Clock::now() >= next_look_) {
         attachment_.step();
+        say_left_out(attachment_);
         next_look_ = Clock::now() + kLookEvery;
       }
       say_who_remains();
@@ -270,6 +275,7 @@ int run(const RecordOptions& options) {
     folder->discard();
     return refuse(error, status);
   };
+  if (options.seccomp_ok) attachment.ignore_seccomp();
   if (options.all)
     if (Status added = attachment.add_everyone(); !added) return give_up(added.error(), 1);
   for (const record::Target& target : targets->list)
@@ -282,6 +288,7 @@ int run(const RecordOptions& options) {
     if (!started) return give_up(started.error(), started.error().code == ENOENT ? 127 : 126);
     program = std::move(*started);
   }
+  say_left_out(attachment);
   if (options.attaches())
     say("session %s: %u events of %u processes are on%s", session->file().c_str() + std::strlen("session-"), attachment.events(), attachment.processes(),
         options.program.empty() && !options.duration ? " (Ctrl-C ends it)" : "");

@@ -35,9 +35,12 @@ them, recording ends with Ctrl-C, with the last of them, after --for, or with PR
 Options:
   -o, --output DIR        the trace's folder, new or empty (default: ./ouro-trace-YYYYmmdd-HHMMSS)
   -p, --pid PID           a running process, and what it forks from now on; may be repeated. Root may name other users'
-                          processes and those in containers
+                          processes and those in containers. What it becomes by exec stays in the session, what it
+                          starts by vfork or posix_spawn is not in it
   -P, --process NAME      the running processes of this name, a pattern of *, ? and [set]; may be repeated
       --all               all of this user's programs, those that start later included
+      --seccomp-ok        with -p, -P and --all: also programs that took a seccomp filter since they started. One that
+                          kills who calls what it forbids would kill them; ouro doctor PID lists what is called
       --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
       --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
 )";
@@ -80,6 +83,7 @@ void define(CLI::App& app, RecordOptions& options) {
   app.add_option("-p,--pid", options.pid_texts)->expected(1)->take_all()->type_name("PID");
   app.add_option("-P,--process", options.names)->expected(1)->take_all()->type_name("NAME");
   app.add_flag("--all", options.all);
+  app.add_flag("--seccomp-ok", options.seccomp_ok);
   app.add_option("--for", options.duration_text)->type_name("TIME");
   app.add_option("--name", options.name)->type_name("TEXT");
   options.events.define(app, true);

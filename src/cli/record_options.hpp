@@ -16,7 +16,7 @@ struct RecordOptions {
   std::vector<record::Rule> rules;
   std::vector<int> pids;
   std::vector<std::string> names;
-  bool all = false;
+  bool all = false, seccomp_ok = false;
   std::optional<std::chrono::milliseconds> duration;
   bool overwrite = false;
   std::string buffer_size_text, subbuf_count_text, duration_text;

@@ -18,7 +18,8 @@ inline std::string printable(std::string text) {
 // Columns as wide as their contents. `sides`: 'l' or 'r' for each; the last holds for all that follow.
 class Table {
  public:
-  Table(std::vector<std::string> head, std::string sides, std::string indent = "") : sides_(std::move(sides)), indent_(std::move(indent)) {
+  Table(std::vector<std::string> head, std::string sides, std::string indent = "")
+      : sides_(std::move(sides)), indent_(std::move(indent)) {
     add(std::move(head));
   }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "record/everyone.hpp"
 #include "record/registry_file.hpp"
@@ -16,6 +17,17 @@ constexpr std::size_t kMostPerStep = 64;            // registries looked at: who
 constexpr std::chrono::milliseconds kNoPatience{0};  // for the same reason
 
 }  // namespace
+
+// What keeps the session out of a program that does not have it.
+std::optional<Error> Attachment::obstacle(const RegistryFile& registry) {
+  const int pid = registry.pid();
+  if (!seen_.insert(registry.inode()).second)  // it had the session, and gave it back
+    return errorf(EPERM, "process %d (%s) cannot map the session: %s (hint: ouro doctor %d)", pid, registry.process_name().c_str(),
+                  registry.refused() != 0 ? std::strerror(registry.refused()) : "it finds no such file", pid);
+  if (ignores_seccomp_ || !has_new_seccomp_filters(registry)) return std::nullopt;
+  return errorf(EPERM, "process %d (%s) took a seccomp filter since it started, which may kill it as it maps a session (hint: --seccomp-ok if it allows what "
+                "ouro doctor %d lists)", pid, registry.process_name().c_str(), pid);
+}
 
 // `target`: whose it is to be; null: anybody's.
 Result<Attachment::Found> Attachment::attach(const std::string& path, const Target* target, std::chrono::milliseconds patience) {
@@ -30,7 +42,16 @@ Result<Attachment::Found> Attachment::attach(const std::string& path, const Targ
   const base::Fd lock = registry->lock(patience);
   if (!lock && patience == kNoPatience) return Found::not_yet;
   if (!lock) return errorf(EBUSY, "registry '%s' is locked by another tool for two seconds, want it done (hint: try again)", path.c_str());
-  if (registry->slot_of(session_->session_name())) return Found::attached;
+  if (registry->slot_of(session_->session_name())) {
+    seen_.insert(registry->inode());
+    return Found::attached;
+  }
+  if (left_out_of_.contains(registry->inode())) return Found::left_out;
+  if (const std::optional<Error> why = obstacle(*registry)) {
+    left_out_of_.insert(registry->inode());
+    left_out_.push_back(why->text);
+    return Found::left_out;
+  }
   const Result<std::uint32_t> events = registry->attach(session_->session_name(), session_->rules());
   if (!events) return events.error();
   ++processes_;
@@ -42,10 +63,20 @@ Status Attachment::add(const Target& target) {
   targets_.push_back(&target);
   std::optional<Error> failed;
   bool any = false;
-  for (const std::string& path : find_registries(folder_, target.inner_pid)) {
-    Result<Found> found = attach(path, &target, failed ? kNoPatience : RegistryFile::kPatience);
-    if (!found) failed = found.error();
-    else any |= *found != Found::gone;
+  bool left_out = false;
+  // Once more as long as there are others: a library that brings its own registry takes its sessions from those that it finds.
+  for (std::size_t had = seen_.size() + 1; had != seen_.size() && !failed;) {
+    had = seen_.size();
+    for (const std::string& path : find_registries(folder_, target.inner_pid)) {
+      Result<Found> found = attach(path, &target, failed ? kNoPatience : RegistryFile::kPatience);
+      if (!found) failed = found.error();
+      else (*found == Found::left_out ? left_out : any) |= *found != Found::gone;
+    }
+  }
+  if (left_out && !left_out_.empty()) {
+    const std::string why = left_out_.back();
+    left_out_.clear();
+    return errorf(EPERM, "%s", why.c_str());
   }
   if (any) return Ok{};
   if (failed) return *failed;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 
 #include <ouro/result.hpp>
 
+#include "record/registry_file.hpp"
 #include "record/session.hpp"
 #include "record/target.hpp"
 
@@ -26,6 +28,8 @@ class Attachment {
   // Both must outlive it.
   Attachment(const Session& session, std::string folder) : session_(&session), folder_(std::move(folder)) {}
 
+  // Also into programs that took a seccomp filter since they started: one that kills who calls what it forbids would kill them.
+  void ignore_seccomp() { ignores_seccomp_ = true; }
   Status add(const Target& target);
   Status add_everyone();
   // Every tenth of a second or so.
@@ -35,10 +39,13 @@ class Attachment {
 
   std::uint32_t processes() const { return processes_; }
   std::uint32_t events() const { return events_; }  // that were switched on
+  // Programs that are not in the session though they were meant, and why; each is told once.
+  std::vector<std::string> take_left_out() { return std::exchange(left_out_, {}); }
 
  private:
-  enum class Found { attached, not_yet, gone };
+  enum class Found { attached, not_yet, gone, left_out };
   Result<Found> attach(const std::string& path, const Target* target, std::chrono::milliseconds patience);
+  std::optional<Error> obstacle(const RegistryFile& registry);
   void look_again();
   void sweep();
 
@@ -46,7 +53,9 @@ class Attachment {
   std::string folder_;
   std::vector<const Target*> targets_;
   std::deque<std::string> not_yet_;  // half made, or locked by another tool
-  bool everyone_ = false;
+  std::set<std::uint64_t> seen_, left_out_of_;  // registries, by inode
+  std::vector<std::string> left_out_;
+  bool everyone_ = false, ignores_seccomp_ = false;
   std::uint32_t processes_ = 0, events_ = 0, steps_ = 0;
 };
 

@@ -91,7 +91,8 @@ std::optional<std::string> EventCounts::add(std::span<const std::byte> records) 
   for (const std::byte* at = records.data(); at != end;) {
     const std::byte* const begin = at;
     const auto trouble = [&](const std::string& what) {
-      return "byte " + std::to_string(begin - records.data()) + " of a packet of " + std::to_string(records.size()) + ": " + what;
+      return "byte " + std::to_string(begin - records.data()) + " of a packet of " + std::to_string(records.size()) +
+             ": " + what;
     };
     constexpr std::ptrdiff_t kCompact = 4, kExtended = 16;
     if (end - at < kCompact) return trouble("no room for a record's header");

@@ -44,11 +44,11 @@ class EventCounts {
   const std::byte* skip(std::uint32_t id, const std::byte* at, const std::byte* end) const;
 
   EventTable* events_;
-  Shape head_;                         // of all bodies: the thread's id and the contexts
-  std::size_t known_ = 0;              // of events_->events()
-  std::vector<std::uint32_t> size_;    // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
-  std::vector<std::uint64_t> count_;   // by id
-  std::vector<Shape> shape_;           // by id, of those that vary
+  Shape head_;                       // of all bodies: the thread's id and the contexts
+  std::size_t known_ = 0;            // of events_->events()
+  std::vector<std::uint32_t> size_;  // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
+  std::vector<std::uint64_t> count_;  // by id
+  std::vector<Shape> shape_;          // by id, of those that vary
 };
 
 }  // namespace ouro::record

@@ -16,21 +16,30 @@ using test::small_session;
 using test::TestFolder;
 
 Field field(abi::FieldType type, abi::FieldShape shape = abi::FieldShape::scalar, std::uint32_t count = 0) {
-  return {"f" + std::to_string(static_cast<int>(type)) + std::to_string(static_cast<int>(shape)), type, shape, false, count, {}};
+  return {"f" + std::to_string(static_cast<int>(type)) + std::to_string(static_cast<int>(shape)),
+          type,
+          shape,
+          false,
+          count,
+          {}};
 }
 
 // Events 0: {}, 1: {u64}, 2: {u8, string, u32}, 3: {f64[3], u16[], string}.
 class EventCountsTest : public testing::Test {
  protected:
   EventCountsTest()
-      : session_(std::move(*Session::create(folder_.runtime(), options()))), program_(session_), events_(session_), counts_(events_) {
+      : session_(std::move(*Session::create(folder_.runtime(), options()))),
+        program_(session_),
+        events_(session_),
+        counts_(events_) {
     using abi::FieldShape;
     using abi::FieldType;
     program_.add_event(0, "test:empty", {});
     program_.add_event(1, "test:number", {field(FieldType::u64)});
     program_.add_event(2, "test:text", {field(FieldType::u8), field(FieldType::string), field(FieldType::u32)});
-    program_.add_event(3, "test:all", {field(FieldType::f64, FieldShape::array, 3), field(FieldType::u16, FieldShape::sequence),
-                                       field(FieldType::string)});
+    program_.add_event(3, "test:all",
+                       {field(FieldType::f64, FieldShape::array, 3), field(FieldType::u16, FieldShape::sequence),
+                        field(FieldType::string)});
   }
   static SessionOptions options() {
     SessionOptions out = small_session();
@@ -39,7 +48,9 @@ class EventCountsTest : public testing::Test {
   }
   static Bytes empty() { return Bytes().compact(0, 1, 42); }
   static Bytes number() { return Bytes().compact(1, 1, 42).put(std::uint64_t{7}); }
-  static Bytes text(const std::string& text) { return Bytes().compact(2, 1, 42).put(std::uint8_t{1}).text(text).put(std::uint32_t{2}); }
+  static Bytes text(const std::string& text) {
+    return Bytes().compact(2, 1, 42).put(std::uint8_t{1}).text(text).put(std::uint32_t{2});
+  }
   static Bytes all(std::uint32_t length) {
     Bytes out = Bytes().extended(3, 99, 42).put(1.0).put(2.0).put(3.0).put(length);
     for (std::uint32_t i = 0; i < length; ++i) out.put(static_cast<std::uint16_t>(0xffff));
@@ -59,7 +70,15 @@ class EventCountsTest : public testing::Test {
 };
 
 TEST_F(EventCountsTest, EachRecordCountsForItsEvent) {
-  EXPECT_EQ(counts_.add(Bytes().add(number()).add(text("")).add(empty()).add(all(0)).add(text("abc")).add(all(5)).add(number()).get()),
+  EXPECT_EQ(counts_.add(Bytes()
+                            .add(number())
+                            .add(text(""))
+                            .add(empty())
+                            .add(all(0))
+                            .add(text("abc"))
+                            .add(all(5))
+                            .add(number())
+                            .get()),
             std::nullopt);
   EXPECT_EQ(counted(), "1 2 2 2");
   EXPECT_EQ(counts_.add({}), std::nullopt);
@@ -85,13 +104,19 @@ TEST_F(EventCountsTest, IdsBeyondTheCompactOnesHaveExtendedHeaders) {
 
 TEST_F(EventCountsTest, WhatMakesNoSenseIsNamedAndEndsThePacketOnly) {
   const auto trouble = [&](const Bytes& bytes) { return counts_.add(bytes.get()).value_or("none"); };
-  EXPECT_EQ(trouble(Bytes().add(number()).compact(77, 1, 42)), "byte 16 of a packet of 24: event 77 is not in the session's table");
-  EXPECT_EQ(trouble(Bytes().extended(4'000'000'000, 1, 42)), "byte 0 of a packet of 20: event 4000000000 is not in the session's table");
-  EXPECT_EQ(trouble(Bytes().compact(1, 1, 42).put(std::uint32_t{7})), "byte 0 of a packet of 12: event 1 does not end before the packet does");
-  EXPECT_EQ(trouble(Bytes().compact(2, 1, 42).put(std::uint8_t{1}).put('a')), "byte 0 of a packet of 10: event 2 does not end before the packet does");
-  EXPECT_EQ(trouble(Bytes().compact(3, 1, 42).put(1.0).put(2.0).put(3.0).put(0xffffffffu)), "byte 0 of a packet of 36: event 3 does not end before the packet does");
+  EXPECT_EQ(trouble(Bytes().add(number()).compact(77, 1, 42)),
+            "byte 16 of a packet of 24: event 77 is not in the session's table");
+  EXPECT_EQ(trouble(Bytes().extended(4'000'000'000, 1, 42)),
+            "byte 0 of a packet of 20: event 4000000000 is not in the session's table");
+  EXPECT_EQ(trouble(Bytes().compact(1, 1, 42).put(std::uint32_t{7})),
+            "byte 0 of a packet of 12: event 1 does not end before the packet does");
+  EXPECT_EQ(trouble(Bytes().compact(2, 1, 42).put(std::uint8_t{1}).put('a')),
+            "byte 0 of a packet of 10: event 2 does not end before the packet does");
+  EXPECT_EQ(trouble(Bytes().compact(3, 1, 42).put(1.0).put(2.0).put(3.0).put(0xffffffffu)),
+            "byte 0 of a packet of 36: event 3 does not end before the packet does");
   EXPECT_EQ(trouble(Bytes().put(std::uint16_t{1})), "byte 0 of a packet of 2: no room for a record's header");
-  EXPECT_EQ(trouble(Bytes().put(std::uint32_t{1023}).put(std::uint32_t{1})), "byte 0 of a packet of 8: no room for a record's extended header");
+  EXPECT_EQ(trouble(Bytes().put(std::uint32_t{1023}).put(std::uint32_t{1})),
+            "byte 0 of a packet of 8: no room for a record's extended header");
   EXPECT_EQ(counted(), "0 1 0 0");
   EXPECT_EQ(trouble(number()), "none");
 }

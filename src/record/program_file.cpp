@@ -104,9 +104,11 @@ Status Program::check_kind() {
   char magic[SELFMAG + 1] = {};
   if (!bytes_at(0, magic, SELFMAG) || std::memcmp(magic, ELFMAG, SELFMAG) != 0)
     return error(" is no ELF file, want a program or shared library (hint: of a script, its interpreter)");
-  if (::gelf_getehdr(elf_.get(), &header_) == nullptr) return error(": its ELF header cannot be read: %s", ::elf_errmsg(-1));
+  if (::gelf_getehdr(elf_.get(), &header_) == nullptr)
+    return error(": its ELF header cannot be read: %s", ::elf_errmsg(-1));
   if (header_.e_ident[EI_CLASS] != ELFCLASS64 || header_.e_ident[EI_DATA] != ELFDATA2LSB)
-    return error(" is %s-bit, %s endian, want 64-bit, little endian", header_.e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
+    return error(" is %s-bit, %s endian, want 64-bit, little endian",
+                 header_.e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
                  header_.e_ident[EI_DATA] == ELFDATA2LSB ? "little" : "big");
   if (header_.e_type != ET_EXEC && header_.e_type != ET_DYN)
     return error(" is of ELF type %u, want a program (2) or a shared library (3)%s", unsigned{header_.e_type},
@@ -132,26 +134,31 @@ Status Program::find_sections() {
   if (::elf_getshdrnum(elf_.get(), &count) != 0 || (count != 0 && ::elf_getshdrstrndx(elf_.get(), &names) != 0))
     return error(": its section headers cannot be read: %s", ::elf_errmsg(-1));
   if (count == 0)
-    return error(" has no section headers, want them to find its events by (hint: a file that strip --strip-section-headers or the "
-                 "like was not used on; while it runs, 'ouro list PID' needs none)");
+    return error(
+        " has no section headers, want them to find its events by (hint: a file that strip --strip-section-headers or "
+        "the "
+        "like was not used on; while it runs, 'ouro list PID' needs none)");
   bool found = false;
   for (Elf_Scn* section = nullptr; (section = ::elf_nextscn(elf_.get(), section)) != nullptr;) {
     GElf_Shdr header;
-    if (::gelf_getshdr(section, &header) == nullptr) return error(": its section headers cannot be read: %s", ::elf_errmsg(-1));
+    if (::gelf_getshdr(section, &header) == nullptr)
+      return error(": its section headers cannot be read: %s", ::elf_errmsg(-1));
     if (header.sh_type == SHT_RELA && (header.sh_flags & SHF_ALLOC) != 0 && header.sh_offset <= size_)
       relocations_.push_back({0, header.sh_offset, std::min(header.sh_size, size_ - header.sh_offset)});
     const char* name = ::elf_strptr(elf_.get(), names, header.sh_name);
     if (name == nullptr || std::strcmp(name, kSection) != 0) continue;
-    if (header.sh_type == SHT_NOBITS)
-      return error(" holds debug information only, want the file that it belongs to");
+    if (header.sh_type == SHT_NOBITS) return error(" holds debug information only, want the file that it belongs to");
     sites_ = {header.sh_addr, header.sh_offset, header.sh_size};
     found = true;
   }
   if (!found || sites_.size == 0)
-    return error(" has no events, want a program or library that states some (ouro/trace.hpp) (hint: they may be in a library that it loads)");
+    return error(
+        " has no events, want a program or library that states some (ouro/trace.hpp) "
+        "(hint: they may be in a library that it loads)");
   if (sites_.size % sizeof(std::uint64_t) != 0 || sites_.size / sizeof(std::uint64_t) > kMaxPointers)
     return error(": its section %s has %llu bytes, want a multiple of 8 up to %llu", kSection,
-                 static_cast<unsigned long long>(sites_.size), static_cast<unsigned long long>(kMaxPointers * sizeof(std::uint64_t)));
+                 static_cast<unsigned long long>(sites_.size),
+                 static_cast<unsigned long long>(kMaxPointers * sizeof(std::uint64_t)));
   return Ok{};
 }
 
@@ -202,9 +209,10 @@ bool Program::relocate(std::vector<Pointer>& pointers) const {
       at += count * sizeof(Elf64_Rela);
       for (std::uint64_t i = 0; i < count; ++i) {
         const Elf64_Rela& entry = block[i];
-        if (ELF64_R_TYPE(entry.r_info) != *relative || entry.r_offset < pointers.front().at || entry.r_offset > pointers.back().at) continue;
+        if (ELF64_R_TYPE(entry.r_info) != *relative) continue;
         const auto place = std::lower_bound(pointers.begin(), pointers.end(), Pointer{entry.r_offset, 0});
-        if (place != pointers.end() && place->at == entry.r_offset) place->value = static_cast<std::uint64_t>(entry.r_addend);
+        if (place != pointers.end() && place->at == entry.r_offset)
+          place->value = static_cast<std::uint64_t>(entry.r_addend);
       }
     }
   }
@@ -215,8 +223,8 @@ bool Program::relocate(std::vector<Pointer>& pointers) const {
 std::string Program::take_site(std::uint64_t site, const SiteHead& head, ProgramFile& out) {
   const std::string where = "event at " + base::textf("0x%llx", static_cast<unsigned long long>(site));
   if (head.schema_size < sizeof(abi::SchemaHeader) || head.schema_size > abi::kMaxSchemaSize)
-    return where + ": its schema has " + std::to_string(head.schema_size) + " bytes, want " + std::to_string(sizeof(abi::SchemaHeader)) +
-           " to " + std::to_string(abi::kMaxSchemaSize);
+    return where + ": its schema has " + std::to_string(head.schema_size) + " bytes, want " +
+           std::to_string(sizeof(abi::SchemaHeader)) + " to " + std::to_string(abi::kMaxSchemaSize);
   std::vector<std::byte> schema(head.schema_size);
   if (!memory_at(head.schema, schema.data(), schema.size())) return where + ": its schema is not in the file";
   if (abi::filter_index(reinterpret_cast<const char*>(schema.data()), schema.size()) != head.filter_index)
@@ -264,7 +272,8 @@ Result<ProgramFile> Program::read() {
     head.schema = schema.value;
     if (std::string trouble = take_site(schema.at, head, out); !trouble.empty()) spoil(std::move(trouble));
   }
-  if (out.events.empty()) return error(": none of its %zu events can be read; the first: %s", sites.size(), out.spoiled.empty() ? "" : out.spoiled.front().c_str());
+  if (out.events.empty())
+    return error(": none of its %zu events can be read; the first: %s", sites.size(), out.spoiled.front().c_str());
   return out;
 }
 

@@ -30,8 +30,8 @@ using test::TestFolder;
 // Loaded at kBase. `relocated`: pointers are zero in the file, and relocations have them.
 class TestProgram {
  public:
-  static constexpr std::uint64_t kBase = 0x10000, kSites = 0x200, kHeads = 0x300, kSchemas = 0x400, kRelocations = 0x500, kNames = 0x600,
-                                 kSections = 0x640;
+  static constexpr std::uint64_t kBase = 0x10000, kSites = 0x200, kHeads = 0x300, kSchemas = 0x400,
+                                 kRelocations = 0x500, kNames = 0x600, kSections = 0x640;
 
   explicit TestProgram(bool relocated) : relocated_(relocated) {
     bytes.resize(kSections + 4 * sizeof(Elf64_Shdr));
@@ -116,7 +116,8 @@ class TestProgram {
 class ProgramFileTest : public testing::Test {
  protected:
   Result<ProgramFile> read(const std::vector<char>& bytes) {
-    std::ofstream(folder_.in("program"), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(folder_.in("program"), std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return read_program_file(folder_.in("program"));
   }
   std::string names(const TestProgram& program) {
@@ -152,7 +153,8 @@ TEST_F(ProgramFileTest, AnEventHasItsFieldsAndPlace) {
 
 TEST_F(ProgramFileTest, WhatIsNoProgramSaysWhatItIs) {
   EXPECT_EQ(read_program_file("/nonexistent").error().text, "file '/nonexistent': No such file or directory");
-  EXPECT_EQ(read_program_file("/dev/null").error().text, "file '/dev/null' is no regular file, want a program or shared library");
+  EXPECT_EQ(read_program_file("/dev/null").error().text,
+            "file '/dev/null' is no regular file, want a program or shared library");
   TestProgram program(true);
   auto header = program.get<Elf64_Ehdr>(0);
   const auto changed = [&](auto change) {
@@ -163,9 +165,12 @@ TEST_F(ProgramFileTest, WhatIsNoProgramSaysWhatItIs) {
   };
   EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_ident[0] = '#'; }),
             " is no ELF file, want a program or shared library (hint: of a script, its interpreter)");
-  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; }), " is 32-bit, little endian, want 64-bit, little endian");
-  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_type = ET_CORE; }), " is of ELF type 4, want a program (2) or a shared library (3)");
-  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_shoff = h.e_shnum = h.e_shstrndx = 0; }).substr(0, 24), " has no section headers,");
+  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; }),
+            " is 32-bit, little endian, want 64-bit, little endian");
+  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_type = ET_CORE; }),
+            " is of ELF type 4, want a program (2) or a shared library (3)");
+  EXPECT_EQ(changed([](Elf64_Ehdr& h) { h.e_shoff = h.e_shnum = h.e_shstrndx = 0; }).substr(0, 24),
+            " has no section headers,");
 }
 
 TEST_F(ProgramFileTest, WithoutTheSectionThereAreNoEvents) {
@@ -179,7 +184,8 @@ TEST_F(ProgramFileTest, WithoutTheSectionThereAreNoEvents) {
 }
 
 TEST_F(ProgramFileTest, AddressesThatAreNotInTheFileAreNamed) {
-  for (const std::uint64_t address : {std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{7}, TestProgram::kBase + TestProgram::kRelocations - 8}) {
+  for (const std::uint64_t address :
+       {std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{7}, TestProgram::kBase + TestProgram::kRelocations - 8}) {
     TestProgram program(false);
     program.change_section(1, [&](Elf64_Shdr& h) { h.sh_addr = address; });
     EXPECT_NE(trouble(program).find("is not in the file"), std::string::npos) << address;
@@ -219,10 +225,12 @@ TEST_F(ProgramFileTest, FlippedAnywhereItIsStillOnlyAFile) {
     TestProgram program(i % 2 != 0);
     for (int flips = 0; flips < 1 + i % 4; ++flips) {
       // Headers decide most.
-      const std::size_t parts[][2] = {{0, 120}, {TestProgram::kSections, program.bytes.size()}, {0, program.bytes.size()}};
+      const std::size_t parts[][2] = {
+          {0, 120}, {TestProgram::kSections, program.bytes.size()}, {0, program.bytes.size()}};
       const auto& part = parts[random() % 3];
       const std::size_t at = part[0] + random() % (part[1] - part[0]);
-      program.bytes[at] = static_cast<char>(random() % 3 == 0 ? random() : static_cast<unsigned char>(program.bytes[at]) ^ 1u << random() % 8);
+      program.bytes[at] = static_cast<char>(
+          random() % 3 == 0 ? random() : static_cast<unsigned char>(program.bytes[at]) ^ 1u << random() % 8);
     }
     (void)read(program.bytes);
   }

@@ -257,6 +257,28 @@ TEST(StateStream, AThreadThatWasKilledAtItsRowIsSkippedAfterASecond) {
   EXPECT_EQ(state.skipped(), 1u);
 }
 
+// A second for each would hold up all others for as long as somebody kills programs.
+TEST(StateStream, RowsThatWereClaimedTogetherAreWaitedForTogether) {
+  TestFolder folder;
+  const Result<Session> session = Session::create(folder.runtime(), small_session());
+  FakeProgram program(*session);
+  StateStream state(*session, {});
+  //    1        2        |  3        4
+  //  [ claimed  claimed  |  claimed  ready ]     | the head as the wait for 1 begins
+  for (const std::int32_t tid : {1, 2}) program.add_thread(tid, "", 1, abi::row_claimed);
+  state.update(5'000'000'000);
+  program.add_thread(3, "", 1, abi::row_claimed);
+  program.add_thread(4, "", 1);
+  state.update(6'000'000'000);
+  EXPECT_EQ(program.header().threads_tail.load(), 2u);
+  EXPECT_EQ(state.skipped(), 2u);
+  state.update(6'900'000'000);
+  EXPECT_EQ(program.header().threads_tail.load(), 2u);
+  state.update(7'000'000'000);
+  EXPECT_EQ(program.header().threads_tail.load(), 4u);
+  EXPECT_EQ(state.skipped(), 3u);
+}
+
 TEST_F(RecorderTest, AWriteErrorIsSaidOnceCountedAndTheTraceStaysReadable) {
   begin();
   std::filesystem::create_directory(folder_.in("trace/stream_shared0"));  // no stream can be made there

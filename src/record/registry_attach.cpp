@@ -79,6 +79,7 @@ std::optional<std::uint32_t> RegistryFile::claim(const SessionName& session) {
     abi::SessionSlot& s = slot(k);
     if (s.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(abi::SlotState::offered)) continue;
     s.state.store(static_cast<std::uint32_t>(abi::SlotState::claimed), relaxed);
+    clear_bits(k, s.generation.load(relaxed));  // of a child that was forked while they were changed; of a tool that died over it
     std::memset(s.file, 0, sizeof s.file);
     std::memcpy(s.file, session.file.c_str(), session.file.size());
     s.generation.store(session.generation, relaxed);
@@ -152,7 +153,7 @@ Result<std::uint32_t> RegistryFile::attach(const SessionName& session, std::span
   return events;
 }
 
-void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
+void RegistryFile::clear_bits(std::uint32_t k, std::uint32_t generation) {
   const std::uint64_t bit = std::uint64_t{1} << k;
   for (std::uint32_t i = 0, n = row_count(); i < n; ++i) {
     std::uint64_t seen = rows()[i].enabled.load(relaxed);
@@ -167,6 +168,10 @@ void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
       // Without any bit there must be no rest of names either.
       if (filter()[i].compare_exchange_weak(seen, (seen & 0xffff) == bit ? 0 : seen ^ change, relaxed)) break;
   }
+}
+
+void RegistryFile::remove_session(std::uint32_t k, std::uint32_t generation) {
+  clear_bits(k, generation);
   // Release: whoever claims the slot next finds its bits cleared.
   slot(k).state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -98,6 +99,7 @@ Result<RegistryFile> RegistryFile::open(const std::string& path, Access access, 
   out.start_time_ = base::read_once(header.start_time);
   out.pid_namespace_ = base::read_once(header.pid_namespace);
   out.is_locked_ = base::read_once(header.is_locked) == 1;
+  out.inode_ = status.st_ino;
   out.fd_ = std::move(fd);
   return out;
 }
@@ -108,6 +110,7 @@ RegistryFile::RegistryFile(RegistryFile&& other) noexcept
       pid_(other.pid_),
       start_time_(other.start_time_),
       pid_namespace_(other.pid_namespace_),
+      inode_(other.inode_),
       is_locked_(other.is_locked_) {}
 
 RegistryFile::~RegistryFile() {
@@ -116,10 +119,12 @@ RegistryFile::~RegistryFile() {
   ::munmap(base_, abi::kRegistrySize);
 }
 
+bool RegistryFile::is_in_our_pid_namespace() const { return pid_namespace_ == 0 || pid_namespace_ == own_pid_namespace(); }
+
+// In our namespace the lock does not count: between an exec and the start of what follows nothing is mapped, and its sessions stand here.
 bool RegistryFile::is_of_living_process() const {
-  if (is_locked_ && !is_held_fd(fd_.get())) return false;
-  if (pid_namespace_ == own_pid_namespace() || (pid_namespace_ == 0 && !is_locked_)) return base::is_alive(pid_, start_time_);
-  return true;
+  if (is_locked_ && pid_namespace_ != own_pid_namespace()) return is_held_fd(fd_.get());
+  return !is_in_our_pid_namespace() || base::is_alive(pid_, start_time_);
 }
 
 std::string RegistryFile::process_name() const {
@@ -172,6 +177,24 @@ bool remove_if_dead(const std::string& path, const Result<RegistryFile>& registr
   const bool is_file = fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   if (!is_file || (set_lock(fd.get(), F_WRLCK) && ::fstat(fd.get(), &status) == 0 && status.st_nlink != 0)) ::unlink(path.c_str());
   return true;
+}
+
+std::optional<std::uint32_t> seccomp_filters_of_process(int pid) {
+  std::optional<std::uint32_t> most;
+  DIR* dir = ::opendir(("/proc/" + std::to_string(pid) + "/task").c_str());
+  while (const dirent* entry = dir != nullptr ? ::readdir(dir) : nullptr) {
+    const int tid = std::atoi(entry->d_name);
+    const std::uint32_t n = tid > 0 ? base::seccomp_filters_of(tid) : base::kUnknownFilters;
+    if (n != base::kUnknownFilters) most = std::max(most.value_or(0), n);
+  }
+  if (dir != nullptr) ::closedir(dir);
+  return most;
+}
+
+bool has_new_seccomp_filters(const RegistryFile& registry) {
+  if (!registry.is_in_our_pid_namespace()) return false;
+  const std::optional<std::uint32_t> now = seccomp_filters_of_process(registry.pid());
+  return now && *now != 0 && *now != registry.seccomp_filters();
 }
 
 }  // namespace ouro::record

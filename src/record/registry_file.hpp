@@ -33,8 +33,14 @@ class RegistryFile {
   int pid() const { return pid_; }  // in the program's PID namespace
   std::uint64_t start_time() const { return start_time_; }
   std::uint64_t pid_namespace() const { return pid_namespace_; }  // inode; 0: unknown
-  // By its pid, and by the lock that the kernel holds for it. Of another PID namespace, without such a lock, nobody here can tell: yes.
+  std::uint64_t inode() const { return inode_; }
+  // What the program says of itself; ouro/abi/registry_layout.hpp.
+  std::uint32_t seccomp_filters() const { return header().seccomp_filters; }
+  int refused() const { return static_cast<int>(header().refused.load(std::memory_order_relaxed)); }
+  std::uint32_t rows_refused() const { return header().rows_refused.load(std::memory_order_relaxed); }
+  // By its pid; of another PID namespace by the lock that the kernel holds for it. Without such a lock nobody here can tell: yes.
   bool is_of_living_process() const;
+  bool is_in_our_pid_namespace() const;
   std::string process_name() const;
 
   // Rows in use, read once and held to the table's size.
@@ -63,12 +69,13 @@ class RegistryFile {
   abi::Word32* filter() const { return reinterpret_cast<abi::Word32*>(base_ + abi::kRegistryFilterOffset); }
   std::optional<std::uint32_t> claim(const SessionName& session);
   void count_use(std::uint32_t k);
+  void clear_bits(std::uint32_t k, std::uint32_t generation);
   bool is_selected(std::uint32_t row, std::span<const std::byte> rules) const;
 
   std::byte* base_ = nullptr;
   base::Fd fd_;
   int pid_ = 0;
-  std::uint64_t start_time_ = 0, pid_namespace_ = 0;
+  std::uint64_t start_time_ = 0, pid_namespace_ = 0, inode_ = 0;
   bool is_locked_ = false;
 };
 
@@ -81,6 +88,11 @@ std::vector<std::string> find_registries(const std::string& folder, int pid = 0)
 bool is_held(const std::string& path);
 // Ours; 0: unknown.
 std::uint64_t own_pid_namespace();
+
+// Has the program, as far as one can see from here, other filters than it began with?
+bool has_new_seccomp_filters(const RegistryFile& registry);
+// The most that any of a process's threads has; none if it cannot be told.
+std::optional<std::uint32_t> seccomp_filters_of_process(int pid);
 
 // "4711.0": is the file of this name a registry?
 bool is_registry_name(const char* name);

@@ -50,7 +50,8 @@ RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts
     const bool current = packet.current;
     if (is_plausible(packet)) {
       out.failed = write(folder, packet);
-      if (std::string trouble = out.failed ? "" : count(counts, packet); !trouble.empty()) out.nonsense = std::move(trouble);
+      if (std::string trouble = out.failed ? "" : count(counts, packet); !trouble.empty())
+        out.nonsense = std::move(trouble);
     }
     reader_.release();
     if (!poison_.empty() || out.failed || current) break;

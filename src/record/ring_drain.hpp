@@ -1,8 +1,8 @@
 // record/ring_drain.hpp -- one ring of a session on its way into its stream file.
 //
-// Every record that the ring delivered is written or counted as unwritten; what the ring says of itself is checked
-// as far as others' streams and readers depend on it: stamps that go back or lie in the future and contradictory
-// words end the ring's part, and nothing else's.
+// Every record that the ring delivered is written, and counted for its event, or counted as unwritten; what the ring
+// says of itself is checked as far as others' streams and readers depend on it: stamps that go back or lie in the
+// future and contradictory words end the ring's part, and nothing else's.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -27,7 +27,8 @@ class RingDrain {
     std::uint32_t subbufs = 0;    // closed ones taken
     bool waiting = false;         // for a record in two phases
     std::optional<Error> failed;  // a packet could not be written; the next round goes on
-    std::string nonsense;         // where bytes of a packet make no sense: the ring's first. Its packets are sound, so it goes on
+    std::string
+        nonsense;  // where bytes of a packet make no sense: the ring's first. Its packets are sound, so it goes on
   };
   // Takes what is there, at most one lap of it, and counts what it wrote. include_current: also of the sub-buffer being written.
   Round drain(const TraceFolder& folder, EventCounts& counts, bool include_current);

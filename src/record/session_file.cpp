@@ -48,7 +48,9 @@ std::vector<std::string> find_sessions(const std::string& folder) {
 }
 
 Result<SessionFile> SessionFile::open(const std::string& folder, const std::string& file, uid_t owner) {
-  const auto refuse = [&](int code, const std::string& what) { return errorf(code, "session '%s'%s", file.c_str(), what.c_str()); };
+  const auto refuse = [&](int code, const std::string& what) {
+    return errorf(code, "session '%s'%s", file.c_str(), what.c_str());
+  };
   if (file.rfind(kSessionPrefix, 0) != 0 || file.find('/') != std::string::npos)
     return refuse(EINVAL, ": want a name that begins with session- and has no '/'");
   SessionFile out;
@@ -57,15 +59,17 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   struct stat status;
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
-    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " + std::to_string(owner));
+    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " +
+                             std::to_string(owner));
   out.size_ = static_cast<std::uint64_t>(status.st_size);
 
   abi::SessionHeader h;
-  if (read_at(out.fd_.get(), static_cast<void*>(&h), sizeof h, 0) != sizeof h || h.magic.load(relaxed) != abi::kSessionMagic)
+  if (read_at(out.fd_.get(), static_cast<void*>(&h), sizeof h, 0) != sizeof h ||
+      h.magic.load(relaxed) != abi::kSessionMagic)
     return refuse(EAGAIN, " has no header, want one (is it being made?)");
   if (h.version != abi::kSessionVersion)
-    return refuse(EINVAL, ": version is " + std::to_string(h.version) + ", want " + std::to_string(abi::kSessionVersion) +
-                              " (hint: another Ouro made it)");
+    return refuse(EINVAL, ": version is " + std::to_string(h.version) + ", want " +
+                              std::to_string(abi::kSessionVersion) + " (hint: another Ouro made it)");
   const auto mode = static_cast<abi::FullMode>(h.mode);
   const bool sane = (mode == abi::FullMode::discard || mode == abi::FullMode::overwrite) && h.cpus < 8192 &&
                     h.event_capacity <= kMaxRows && h.schemas_size <= kMaxSchemas &&
@@ -117,11 +121,12 @@ std::vector<T> SessionFile::rows(std::uint64_t offset, std::uint32_t count) cons
 std::vector<SessionFile::Event> SessionFile::events() const {
   std::vector<Event> out;
   for (const abi::EventRow& row : rows<abi::EventRow>(events_offset_, event_capacity_)) {
-    if (row.state.load(relaxed) != abi::row_ready || row.schema_size > abi::kMaxSchemaSize || row.schema_offset > schemas_size_ ||
-        row.schema_size > schemas_size_ - row.schema_offset)
+    if (row.state.load(relaxed) != abi::row_ready || row.schema_size > abi::kMaxSchemaSize ||
+        row.schema_offset > schemas_size_ || row.schema_size > schemas_size_ - row.schema_offset)
       continue;
     Event event{std::vector<std::byte>(row.schema_size), row.count.load(relaxed)};
-    if (read_at(fd_.get(), event.schema.data(), row.schema_size, schemas_offset_ + row.schema_offset) == row.schema_size)
+    if (read_at(fd_.get(), event.schema.data(), row.schema_size, schemas_offset_ + row.schema_offset) ==
+        row.schema_size)
       out.push_back(std::move(event));
   }
   return out;
@@ -131,9 +136,8 @@ std::uint64_t SessionFile::lost() const {
   std::uint64_t out = 0;
   for (std::uint64_t i = 0; i < 2 * std::uint64_t{cpus_}; ++i) {
     abi::LossLine losses;
-    if (read_at(fd_.get(), static_cast<void*>(&losses), sizeof losses, rings_offset_ + i * ring_stride_ + offsetof(abi::RingHead, losses)) !=
-        sizeof losses)
-      continue;
+    const std::uint64_t at = rings_offset_ + i * ring_stride_ + offsetof(abi::RingHead, losses);
+    if (read_at(fd_.get(), static_cast<void*>(&losses), sizeof losses, at) != sizeof losses) continue;
     for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause)
       if (cause != static_cast<std::size_t>(abi::Loss::lapped)) out += losses.lost[cause].load(relaxed);
     out += losses.full_in_section.load(relaxed);

@@ -40,7 +40,8 @@ class SessionFile {
 
   struct Event {
     std::vector<std::byte> schema;
-    std::uint64_t count = 0;  // of records in the trace so far; of overwrite sessions 0, for nobody looks at them before the end
+    std::uint64_t count =
+        0;  // of records in the trace so far; of overwrite sessions 0, for nobody looks at them before the end
   };
   // Those whose rows are ready and whose schemas lie within the table.
   std::vector<Event> events() const;

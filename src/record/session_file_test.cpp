@@ -65,7 +65,8 @@ TEST_F(SessionFileTest, OtherFilesAreRefused) {
   std::ofstream(folder_.in("session-short")) << "session1";
   EXPECT_EQ(open("session-short").error().code, EAGAIN);
   program_.header().version = 77;
-  EXPECT_EQ(open().error().text, "session 'session-test': version is 77, want " + std::to_string(abi::kSessionVersion) + " (hint: another Ouro made it)");
+  EXPECT_EQ(open().error().text, "session 'session-test': version is 77, want " + std::to_string(abi::kSessionVersion) +
+                                     " (hint: another Ouro made it)");
 }
 
 // Whatever its header and rows say: an answer, and no more memory than the largest table.

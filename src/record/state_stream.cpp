@@ -66,12 +66,15 @@ void StateStream::empty(Queue& queue, std::uint64_t capacity, abi::Word& shared_
   const std::uint64_t head = shared_head.load(std::memory_order_acquire);
   for (std::uint64_t room = std::min(head > queue.tail ? head - queue.tail : 0, capacity); room > 0; --room) {
     if (!(this->*take)(static_cast<std::uint32_t>(queue.tail % capacity))) {
-      if (queue.waiting_since_ns == 0) queue.waiting_since_ns = now_ns;
+      if (queue.waiting_since_ns == 0) {
+        queue.waiting_since_ns = now_ns;
+        queue.waiting_below = head;
+      }
       if (now_ns - queue.waiting_since_ns < kPatience_ns) break;
       ++skipped_;
     }
-    queue.waiting_since_ns = 0;
-    ++queue.tail;
+    // Rows that had been claimed when we began to wait have had as long.
+    if (++queue.tail >= queue.waiting_below) queue.waiting_since_ns = 0;
     // Release: the row was read and freed before a program may claim it again.
     shared_tail.store(queue.tail, std::memory_order_release);
   }

@@ -52,7 +52,8 @@ class StateStream {
   bool take_process(std::uint32_t index);
   struct Queue {  // of rows that programs add
     std::uint64_t tail = 0;  // ours; the shared one only tells the programs
-    std::uint64_t waiting_since_ns = 0;
+    std::uint64_t waiting_since_ns = 0;  // for a claimed row
+    std::uint64_t waiting_below = 0;     // the queue's head then
   };
   void empty(Queue& queue, std::uint64_t capacity, abi::Word& head, abi::Word& tail, std::uint64_t now_ns, bool (StateStream::*take)(std::uint32_t));
   void add_event(std::uint64_t stamp, std::vector<std::byte> bytes);

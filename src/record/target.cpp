@@ -61,13 +61,8 @@ Identity identity_of(int pid) {
   return out;
 }
 
-// What the program has mapped of files that are named like registries.
-struct Mapped {
-  dev_t device;
-  ino_t inode;
-  std::string path;
-  bool is_deleted;
-};
+}  // namespace
+
 std::vector<Mapped> mapped_registries(int pid) {
   std::vector<Mapped> out;
   std::ifstream in(proc(pid, "maps"));
@@ -89,6 +84,8 @@ std::vector<Mapped> mapped_registries(int pid) {
   }
   return out;
 }
+
+namespace {
 
 // The folder as seen from `root`; none if a link leads out of there.
 base::Fd open_beneath(const std::string& root, const std::string& folder) {
@@ -117,7 +114,8 @@ bool has_ended(const base::Fd& pidfd) {
 
 Error not_traceable(int pid, const std::string& name, const std::vector<Mapped>& mapped, uid_t uid, const char* why) {
   if (::access(proc(pid, "maps").c_str(), R_OK) != 0 || (mapped.empty() && !std::ifstream(proc(pid, "maps")).good()))
-    return errorf(EPERM, "process %d (%s) is of user %u, want one of user %u (hint: as root)", pid, name.c_str(), uid, ::geteuid());
+    return uid == ::geteuid() ? errorf(EPERM, "process %d (%s) may not be looked into: it has changed its user or has other privileges (hint: as root)", pid, name.c_str())
+                              : errorf(EPERM, "process %d (%s) is of user %u, want one of user %u (hint: as root)", pid, name.c_str(), uid, ::geteuid());
   return errorf(ESRCH, "process %d (%s) %s", pid, name.c_str(), why);
 }
 
@@ -145,11 +143,13 @@ Result<Target> find_target(int pid) {
                                             : "has lost its registry, which somebody removed: it cannot be traced any more (hint: start it anew)");
   out.shown_folder = found->path.substr(0, found->path.rfind('/'));
   const std::string name = found->path.substr(found->path.rfind('/') + 1);
-  // A program that changed its root since has its paths shown as ours.
-  for (const std::string& root : {proc(pid, "root"), std::string("/")}) {
-    out.folder = open_beneath(root, out.shown_folder);
-    if (holds(out.folder, name, *found)) break;
+  out.folder = open_beneath(proc(pid, "root"), out.shown_folder);
+  if (!holds(out.folder, name, *found)) {
     out.folder.reset();
+    // A program that changed its root since has its paths shown as ours.
+    if (holds(open_beneath("/", out.shown_folder), name, *found))
+      return errorf(ENOENT, "process %d (%s) has changed its root since it started, and its runtime folder '%s' is not in there (hint: recorded from its start on "
+                    "it can be: ouro record -- PROGRAM)", pid, out.name.c_str(), out.shown_folder.c_str());
   }
   struct stat folder;
   if (!out.folder || ::fstat(out.folder.get(), &folder) != 0)

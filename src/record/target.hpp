@@ -45,6 +45,15 @@ Result<Target> find_target(int pid);
 // The pid that a registry's process has in our PID namespace; its own where it cannot be seen from here.
 int pid_here(const RegistryFile& registry);
 
+// What the program has mapped of files that are named like registries.
+struct Mapped {
+  dev_t device;
+  ino_t inode;
+  std::string path;  // as it sees it
+  bool is_deleted;
+};
+std::vector<Mapped> mapped_registries(int pid);
+
 // Processes whose name matches the glob: those that have a registry mapped where we may look.
 std::vector<int> find_pids(const std::string& name);
 

@@ -178,7 +178,7 @@ TEST_F(Damaged, HeadsAreRefusedWithWhatWasSeenAndWhatIsWanted) {
   abi::ChannelFacts& f = head_->facts;
   refuses<std::uint64_t>(f.magic, 0, "magic is 0, want 0x316c656e6e616863 (is its creator still starting");
   refuses<std::uint64_t>(f.magic, 0x464c457f, "is it a channel?");
-  refuses<std::uint32_t>(f.version, 7, "version is 7, want 2");
+  refuses<std::uint32_t>(f.version, 7, "version is 7, want 3");
   refuses<std::uint32_t>(f.sync, 4, "synchronisation is 4, want 1");
   refuses<std::uint32_t>(f.mode, 0, "mode is 0, want 1");
   refuses<std::uint32_t>(f.clock, 9, "clock is 9, want 1");

@@ -6,8 +6,8 @@
 //   while committing        kCommitting                            the record is whole; its count is made up: settle
 //
 // A reader may die too, at any store. What it decided about a record stands in the entry, which is kBurier's until no reader can meet
-// the record any more: its sub-buffer was given back, or lapped. reserved: {count of dead writers with this one, sequence, 1: its
-// commit is made up}. A reader that comes after it does what may be missing.
+// the record any more: its sub-buffer was given back, or lapped. reserved: {count of dead writers with this one, sequence, how far the
+// burial came: kBegun, kMarked, kCounted}. A reader that comes after it does what may be missing.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -88,6 +88,8 @@ bool Reader::State::books_of(std::uint64_t where, Books& books) {
   books.opened = open_of(is_current ? w : close);
   books.end = in_subbuf(is_current ? w : close);
   books.committed = image.commits.load(acquire);
+  // Whoever opens it for its next use begins with no commits. If we saw that, we see his claim (switch:B), whatever else is still the old use's.
+  if (look().slot_of(books.sequence).sequence() != books.sequence) return false;
   return low_sequence_of(where) == (books.sequence & 0xff) && books.sequence >= next_sequence;
 }
 
@@ -176,21 +178,23 @@ bool Reader::State::bury_open(const Suspect& x, const std::vector<Suspect>& all)
   }
   x.entry->reserved[0].store(counted_losses(*head, abi::Loss::dead_writer) + 1, relaxed);
   x.entry->reserved[1].store(books.sequence, relaxed);
-  x.entry->reserved[2].store(0, relaxed);
+  x.entry->reserved[2].store(kBegun, relaxed);
   std::uint64_t owner = x.owner;
   if (!x.entry->state.compare_exchange_strong(owner, kBurier, std::memory_order_acq_rel, relaxed)) return false;
   dead.push_back({books.sequence, offset_of(x.where), x.length, x.entry});
   mark_and_count(dead.back());
   head->image[physical_of(x.where)].commits.fetch_add(shared() ? std::uint64_t{1} << 32 | x.length : 1, std::memory_order_release);
-  x.entry->reserved[2].store(1, std::memory_order_release);
+  x.entry->reserved[2].store(kCounted, std::memory_order_release);
   return true;
 }
 
-// Once or several times: the outcome is the same. Nobody but a ring's reader counts dead writers.
+// Once or several times: the outcome is the same, until the record's commit is counted: then writers may lap it at any moment, and what
+// stands at its place is theirs. Nobody but a ring's reader counts dead writers.
 void Reader::State::mark_and_count(const Range& r) {
   mark_dead(data_of(*head) + r.offset, static_cast<std::uint32_t>(r.length));
   abi::Word& count = head->losses.lost[static_cast<std::size_t>(abi::Loss::dead_writer)];
   count.store(std::max(count.load(relaxed), r.entry->reserved[0].load(relaxed)), relaxed);
+  r.entry->reserved[2].store(kMarked, relaxed);
 }
 
 // What a reader before us had buried.
@@ -208,14 +212,15 @@ void Reader::State::adopt_dead() {
       continue;
     }
     dead.push_back(r);
-    if (entry.reserved[2].load(relaxed) == 0) mark_and_count(r);
+    if (entry.reserved[2].load(relaxed) == kBegun) mark_and_count(r);
   }
   std::sort(dead.begin(), dead.end(), [](const Range& a, const Range& b) { return a.sequence < b.sequence; });
 }
 
-// Frees the entries of records that no reader will meet; and of the oldest ones, should they become so many that writers find none.
+// Frees the entries of records that no reader will meet, and that the ring's books are beyond; and of the oldest ones, should they become so
+// many that writers find none.
 void Reader::State::forget_dead() {
-  const std::uint64_t oldest = kept.empty() ? next_sequence : std::min(next_sequence, kept.front().sequence);
+  const std::uint64_t oldest = booked;
   std::size_t entries = 0;
   for (Range& r : dead) {
     entries += r.entry != nullptr;
@@ -223,7 +228,7 @@ void Reader::State::forget_dead() {
   }
   std::erase_if(dead, [&](const Range& r) { return r.sequence < oldest; });
   for (Range& r : dead)
-    if (entries > abi::kMaxPending / 2 && r.entry != nullptr && r.entry->reserved[2].load(relaxed) != 0)
+    if (entries > abi::kMaxPending / 2 && r.entry != nullptr && r.entry->reserved[2].load(relaxed) == kCounted)
       free_pending(*std::exchange(r.entry, nullptr)), --entries;
 }
 
@@ -237,7 +242,7 @@ bool Reader::State::is_in_use(std::uint64_t where, const std::vector<Half>& exce
   for (const abi::Pending& entry : head->pending) {
     const std::uint64_t owner = entry.state.load(acquire);
     if (owner == 0 || entry.length.load(acquire) == 0) continue;
-    if (owner == kBurier && entry.reserved[2].load(relaxed) != 0) continue;
+    if (owner == kBurier && entry.reserved[2].load(relaxed) == kCounted) continue;
     if (same_use(entry.where.load(acquire), where) && std::none_of(except.begin(), except.end(), [&](const Half& h) { return h.entry == &entry; })) return true;
   }
   return false;
@@ -252,6 +257,11 @@ bool Reader::State::make_up(const std::vector<Half>& halves) {
   if (is_in_use(where, halves)) return false;
   // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
   if (!books_of(where, again) || again.opened != books.opened || again.committed != books.committed) return false;
+  // Content, fence, claim, as snapshot:B: books that a writer is about to overwrite for the next use, or has begun to, are of neither. Whoever
+  // claimed the sub-buffer, or took it out, had found it whole. Where something is missing, nobody claims it until it is made up here.
+  abi::fence(acquire);  // ord(bury:B) pairs with switch:B
+  const abi::Slot slot{slot_of(books.sequence).load(relaxed)};
+  if (slot.sequence() != books.sequence || slot.physical() != physical_of(where)) return true;
   const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);
   abi::Word& commits = head->image[physical_of(where)].commits;
   if (missing == 0) return true;
@@ -273,7 +283,7 @@ void Reader::State::settle(const std::vector<Suspect>& suspects) {
     else free_pending(*x.entry);
   }
   for (const Range& r : dead)
-    if (r.entry != nullptr && r.entry->reserved[2].load(relaxed) == 0) halves.push_back({r.entry, r.entry->where.load(relaxed), r.length});
+    if (r.entry != nullptr && r.entry->reserved[2].load(relaxed) != kCounted) halves.push_back({r.entry, r.entry->where.load(relaxed), r.length});
   while (!halves.empty()) {
     const std::uint64_t first = halves.front().where;
     const auto others = std::stable_partition(halves.begin(), halves.end(), [&](const Half& h) { return same_use(h.where, first); });
@@ -281,7 +291,7 @@ void Reader::State::settle(const std::vector<Suspect>& suspects) {
     halves.erase(halves.begin(), others);
     if (!make_up(here)) continue;
     for (const Half& h : here) {
-      if (h.entry->state.load(acquire) == kBurier) h.entry->reserved[2].store(1, std::memory_order_release);
+      if (h.entry->state.load(acquire) == kBurier) h.entry->reserved[2].store(kCounted, std::memory_order_release);
       else free_pending(*h.entry);
     }
   }

@@ -110,7 +110,7 @@ inline std::uint64_t counted_losses(const abi::RingHead& head, abi::Loss cause) 
   const std::uint64_t counted = head.losses.lost[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
   switch (cause) {
     case abi::Loss::full: return counted + head.losses.full_in_section.load(std::memory_order_relaxed);
-    case abi::Loss::lapped: return counted + (head.reader.lapped_in_hand.load(std::memory_order_relaxed) >> abi::kInHandShift);
+    case abi::Loss::lapped: return counted + head.reader.lapped_in_hand.load(std::memory_order_relaxed);
     default: return counted;
   }
 }
@@ -118,6 +118,21 @@ inline std::uint64_t counted_losses(const abi::RingHead& head) noexcept {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < abi::kLossCauses; ++i) sum += counted_losses(head, static_cast<abi::Loss>(i));
   return sum;
+}
+
+// The reader's books. (One that writes them twice while we look may show us some of each.)
+struct ReadSoFar {
+  std::uint64_t next_sequence = 0, consumed = 0, consumed_records = 0;
+  std::uint64_t records = 0, lost_lapped = 0, end_stamp = 0, in_hand = 0;
+};
+inline ReadSoFar read_so_far(const abi::RingHead& head) noexcept {
+  const std::uint64_t booked = head.reader.booked.load(std::memory_order_acquire);  // ord(books:A) pairs with books:B
+  if (booked == 0) return {};
+  const abi::ReaderBooks& from = head.books[booked & 1];
+  const std::uint64_t consumed = from.consumed.load(std::memory_order_relaxed);
+  return {from.next_sequence.load(std::memory_order_relaxed), consumed & 0xffffffff, consumed >> 32,
+          from.records.load(std::memory_order_relaxed), from.lost_lapped.load(std::memory_order_relaxed),
+          from.end_stamp.load(std::memory_order_relaxed), from.lapped_in_hand.load(std::memory_order_relaxed)};
 }
 
 // A copy of bytes that a writer may be overwriting: it counts once that was ruled out. The one race that is meant, and that

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ring/owner.hpp"
 #include "ring/reader_state.hpp"
 
 namespace ouro::ring {
@@ -31,51 +32,78 @@ void Reader::State::start(abi::RingHead& ring, const Geometry& geometry) {
   g = geometry;
   // The spare is whatever no slot names: also right when an earlier reader died between exchange and release.
   std::vector<bool> named(geometry.subbuf_count + 1);
-  std::uint64_t oldest = ~std::uint64_t{0};
+  // From here on W is there or further, and what it has passed each slot says.
+  std::uint64_t w = 0, oldest = ~std::uint64_t{0};
+  if (!look().find_current(w, oldest)) oldest = ~std::uint64_t{0};
   for (std::uint32_t i = 0; i < geometry.subbuf_count; ++i) {
     const abi::Slot slot{ring.slot[i].load(acquire)};
     if (slot.physical() <= geometry.subbuf_count) named[slot.physical()] = true;
-    if (!slot.taken()) oldest = std::min(oldest, slot.sequence());
+    // Writers go on meanwhile: what was taken when we looked may be in use again, for what is not lapped when the next slot is.
+    oldest = std::min(oldest, slot.sequence() + (slot.taken() ? geometry.subbuf_count : 0));
   }
   spare = static_cast<std::uint32_t>(std::find(named.begin(), named.end(), false) - named.begin());
   next_sequence = oldest;
   consumed = consumed_records = records = 0;
-  const abi::ReaderLine& line = ring.reader;
-  if (line.next_sequence.load(relaxed) != 0) {
-    // Its `records` alone say what was delivered: should they be of another moment than `lost_lapped`, the next packet's place makes up for it.
-    lapped = line.lost_lapped.load(relaxed);
-    records = line.records.load(relaxed) + lapped;
-    end_stamp = line.end_stamp.load(relaxed);
-    if (line.next_sequence.load(relaxed) == oldest) {
-      consumed = line.consumed.load(relaxed) & 0xffffffff;
-      consumed_records = line.consumed.load(relaxed) >> 32;
-    }
+  const ReadSoFar books = read_so_far(ring);
+  booked = books.next_sequence;
+  if (booked != 0) {
+    lapped = books.lost_lapped;
+    records = books.records + lapped;
+    end_stamp = books.end_stamp;
   }
-  if (shared() && g.mode == abi::FullMode::overwrite) count_in_hand();
+  if (booked == next_sequence) {
+    consumed = books.consumed;
+    consumed_records = books.consumed_records;
+  }
+  if (g.mode == abi::FullMode::overwrite) end_books(books);
   adopt_dead();
 }
 
-// Writers of a shared ring count what they lap. They did not count what a reader had taken out and never gave back, and did count what
-// it had delivered of a sub-buffer that they lapped before it could say so.
-void Reader::State::count_in_hand() {
-  abi::ReaderLine& line = head->reader;
-  const std::uint64_t next = line.next_sequence.load(relaxed), of_next = line.consumed.load(relaxed) >> 32;
-  if (spare > g.subbuf_count) return;
-  const SharedUse use = shared_use(head->image[spare]);
-  if (static_cast<std::int32_t>(use.tag - static_cast<std::uint32_t>(next)) >= 0) {
-    const bool begun = use.tag == static_cast<std::uint32_t>(next);
-    abi::Word& counted = line.lapped_in_hand;
-    const std::uint64_t seen = counted.load(relaxed), use_bits = use.tag & abi::kInHandUse;
-    const std::uint64_t unread = use.records - (begun ? std::min<std::uint64_t>(use.records, of_next) : 0);
-    if ((seen & abi::kInHandUse) != use_bits)  // else a reader before us died behind this store
-      counted.store(((seen >> abi::kInHandShift) + unread) << abi::kInHandShift | use_bits, relaxed);
-    if (!begun) lapped += of_next;
-    line.consumed.store(0, relaxed);
-    line.lost_lapped.store(lapped, relaxed);
-    line.next_sequence.store(next_sequence, relaxed);
-  } else if (next != next_sequence) {
-    lapped += of_next;
+// A reader before us died, and its books end before the sub-buffer that we begin with. What came between was lapped by writers, but for the
+// sub-buffer that it had taken out, which is our spare now: whose records are counted by nobody else. Once or several times: until
+// our own books are there, everything is as we found it.
+void Reader::State::end_books(ReadSoFar books) {
+  if (books.next_sequence < next_sequence && spare <= g.subbuf_count) {
+    std::uint64_t in_hand = 0;  // use
+    if (shared()) {
+      const SharedUse held = shared_use(head->image[spare]);
+      const auto ahead = static_cast<std::int32_t>(held.tag - static_cast<std::uint32_t>(books.next_sequence));
+      if (ahead >= 0) {
+        in_hand = books.next_sequence + static_cast<std::uint32_t>(ahead);
+        books.in_hand += held.records;
+      }
+      if (ahead == 0) books.in_hand -= books.consumed_records;
+      else lapped += books.consumed_records;
+    }
+    for (const abi::Pending& entry : head->pending) {
+      if (entry.state.load(acquire) != kBurier) continue;
+      const std::uint64_t sequence = entry.reserved[1].load(relaxed), place = in_subbuf(entry.where.load(relaxed));
+      if (sequence >= next_sequence || sequence < books.next_sequence || (sequence == books.next_sequence && place < books.consumed)) continue;
+      if (!shared()) ++records;
+      else if (sequence == in_hand) --books.in_hand;
+      else ++lapped;
+    }
+    books.next_sequence = next_sequence;
+    books.consumed = books.consumed_records = 0;
+    books.records = records - lapped;
+    books.lost_lapped = lapped;
+    book(*head, books);
   }
+  head->reader.lapped_in_hand.store(books.in_hand, relaxed);
+}
+
+// All of it at once: the books that do not count are written, then they do.
+void Reader::State::book(abi::RingHead& ring, const ReadSoFar& books) {
+  const std::uint64_t booked_before = ring.reader.booked.load(relaxed);
+  abi::ReaderBooks& to = ring.books[(booked_before + 1) & 1];
+  to.next_sequence.store(books.next_sequence, relaxed);
+  to.consumed.store(books.consumed_records << 32 | books.consumed, relaxed);
+  to.records.store(books.records, relaxed);
+  to.lost_lapped.store(books.lost_lapped, relaxed);
+  to.end_stamp.store(books.end_stamp, relaxed);
+  to.lapped_in_hand.store(books.in_hand, relaxed);
+  ring.reader.booked.store(booked_before + 1, std::memory_order_release);  // ord(books:B)
+  if (&ring == head) booked = books.next_sequence;
 }
 
 // At the end of a retired ring: on to the channel's next memory. False: this is not the end.
@@ -87,10 +115,10 @@ bool Reader::State::follow() {
   next_sequence = last;
   const abi::Slot slot = look().slot_of(last);
   if (!slot.taken() && consumed != in_subbuf(w)) return false;
-  if (!shared() && !slot.taken()) {  // what was lapped before a sub-buffer in which nothing came
-    const std::uint64_t before = head->image[slot.physical() % (g.subbuf_count + 1)].records_before.load(relaxed) + consumed_records;
+  if (!slot.taken()) {  // what was lapped before a sub-buffer in which nothing came
+    const std::uint64_t before = shared() ? records : head->image[slot.physical() % (g.subbuf_count + 1)].records_before.load(relaxed) + consumed_records;
     if (before > records) lapped += before - records;
-    if (kept.empty()) give_back({head, nullptr, last, last, consumed_records << 32 | consumed, std::max(before, records), lapped, end_stamp, 0, true, false});
+    if (kept.empty()) give_back({head, nullptr, last, last, consumed, consumed_records, std::max(before, records), lapped, end_stamp, 0, true, false});
   }
   past.push_back({head, g, last, false});
   return_memory();
@@ -320,7 +348,7 @@ Reader::Answer Reader::next(Packet& packet, bool include_current) {
 
 // The packet that is out is no longer; the next one begins behind it.
 Reader::State::Done Reader::State::finish() {
-  Done done{head, &slot_of(next_sequence), next_sequence, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
+  Done done{head, &slot_of(next_sequence), next_sequence, 0, 0, 0, 0, 0, 0, out_physical, out == Out::current, false};
   records += out_records - consumed_records;
   delivered += out_delivered;
   end_stamp = std::max(end_stamp, out_end_stamp);
@@ -329,7 +357,8 @@ Reader::State::Done Reader::State::finish() {
   if (out == Out::closed) advance();
   out = Out::none;
   done.next_sequence = next_sequence;
-  done.consumed = consumed_records << 32 | consumed;
+  done.consumed = consumed;
+  done.consumed_records = consumed_records;
   done.records = records;
   done.lapped = lapped;
   done.end_stamp = end_stamp;
@@ -346,12 +375,8 @@ void Reader::State::give_back(const Done& done) {
                                  relaxed);  // ord(release:B)
     if (bell != nullptr) wake_writers(*bell);
   }
-  abi::ReaderLine& line = done.head->reader;
-  line.consumed.store(done.consumed, relaxed);
-  line.records.store(done.records - done.lapped, relaxed);
-  line.lost_lapped.store(done.lapped, relaxed);
-  line.end_stamp.store(done.end_stamp, relaxed);
-  line.next_sequence.store(done.next_sequence, relaxed);
+  book(*done.head, {done.next_sequence, done.consumed, done.consumed_records, done.records - done.lapped, done.lapped, done.end_stamp,
+                    read_so_far(*done.head).in_hand});
   if (done.head == head) forget_dead();
 }
 

@@ -27,6 +27,7 @@ struct Reader::State {
   std::uint64_t consumed_records = 0;
   std::uint64_t records = 0;           // per_cpu: written before what comes next
   std::uint64_t lapped = 0;            // per_cpu; shared: what writers overcounted, see skip_lapped
+  std::uint64_t booked = 0;            // next_sequence as the ring's books have it
   std::uint64_t end_stamp = 0;         // of the last packet
   std::uint64_t delivered = 0, dropped = 0;
   std::uint64_t lost_said = 0;         // highest count said with a packet
@@ -56,7 +57,7 @@ struct Reader::State {
   struct Done {
     abi::RingHead* head;
     abi::Word* slot;
-    std::uint64_t sequence, next_sequence, consumed, records, lapped, end_stamp;
+    std::uint64_t sequence, next_sequence, consumed, consumed_records, records, lapped, end_stamp;
     std::uint32_t physical;
     bool current, follows;  // follows: goes back with the one before it
   };
@@ -85,6 +86,8 @@ struct Reader::State {
   void cut_dead(Packet&, const Content&);
   Done finish();
   void give_back(const Done&);
+  void book(abi::RingHead&, const ReadSoFar&);
+  void end_books(ReadSoFar);
 
   // Two-phase records of dead writers: bury.cpp.
   struct Suspect;
@@ -93,7 +96,6 @@ struct Reader::State {
     std::uint64_t sequence, opened, committed;
     std::uint64_t end;  // in the sub-buffer: W never passed it
   };
-  void count_in_hand();
   void adopt_dead();
   void forget_dead();
   void mark_and_count(const Range&);

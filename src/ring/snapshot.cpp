@@ -95,9 +95,9 @@ void Copy::copy_all() {
   if (look.head.writer.mask.load(acquire) == 0) return;  // never written to
   std::uint64_t w = 0, current = 0;
   if (!look.find_current(w, current)) return void(ring.corrupt = true);
-  const abi::ReaderLine& line = look.head.reader;
-  if (line.next_sequence.load(relaxed) != 0) lapped = line.lost_lapped.load(relaxed);  // those of earlier memories included
-  records_end = line.records.load(relaxed) + lapped;
+  const ReadSoFar books = read_so_far(look.head);
+  if (books.next_sequence != 0) lapped = books.lost_lapped;  // those of earlier memories included
+  records_end = books.records + lapped;
   const std::uint64_t n = look.g.subbuf_count;
   for (std::uint64_t s = current < n ? 0 : current - n + 1; s <= current; ++s) {
     if (look.slot_of(s).sequence() == s && look.slot_of(s).taken()) continue;  // long ago

@@ -184,7 +184,8 @@ bool claim_next(const Channel& channel, abi::RingHead& ring, std::uint64_t next,
     // still fills a record in it would write into the new content: then the new record is the one to be lost.
     const abi::SubbufImage& lapped = ring.image[seen.physical()];
     if (open_of(lapped.close_word.load(std::memory_order_relaxed)) != lapped.commits.load(std::memory_order_acquire)) {
-      answer = Switch::busy;
+      // Or somebody has claimed it since, and this is its next use.
+      if (slot.load(std::memory_order_relaxed) == seen.word) answer = Switch::busy;
       return false;
     }
   }

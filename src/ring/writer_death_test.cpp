@@ -194,5 +194,34 @@ TEST_F(WriterDeath, OfOneWhileAnotherIsBuriedIsForTheNextTime) {
   EXPECT_EQ(ring.lost(abi::Loss::dead_writer), 1u);
 }
 
+// What the words of an image say together is not all of one moment on a machine of a weaker memory order than x86's: here commits
+// are the next use's already, and the rest is the old one's still.
+TEST(WriterDeathPerCpu, WhatItHadCountedIsNotMadeUpInTheNextUseOfItsSubBuffer) {
+  pin_to(0);
+  TestRing ring({.mode = FullMode::overwrite, .subbuf_count = 2, .subbuf_size = 4096});
+  if (!ring.channel().per_cpu) GTEST_SKIP() << "shared rings never reset their commits";
+  abi::RingHead& head = ring.local().head(0);
+  abi::SubbufImage& image = head.image[0];
+  std::uint32_t tried = 0;
+  const auto write_until = [&](std::uint64_t sequence) {
+    while (low_sequence_of(head.writer.write_word.load()) < sequence) ring.write(1, tried++, 100);
+  };
+  const Reservation r = reserve(ring.channel(), 7, 500);
+  ASSERT_TRUE(begin_commit(r));
+  image.commits.fetch_add(1);
+  r.pending->state.store(kDead);
+  write_until(3);
+  const std::uint64_t closed = image.close_word.load();
+  write_until(4);
+  ASSERT_EQ(image.sequence.load(), 4u);
+  ASSERT_EQ(image.commits.load(), 0u);
+  image.sequence.store(2);
+  image.close_word.store(closed);
+  ring.reader(0).bury_dead();
+  image.sequence.store(4);
+  image.close_word.store(0);
+  EXPECT_EQ(image.commits.load(), 0u) << "no reader would ever find it whole";
+}
+
 }  // namespace
 }  // namespace ouro::ring

@@ -63,7 +63,9 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
     if (seen.sequence() + channel.subbuf_count != next) return Switch::again;
     if (!seen.taken()) {
       if (channel.mode == abi::FullMode::discard) return Switch::full;
-      if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size)) return Switch::busy;
+      // Not whole, or of a later use: then somebody has claimed it since, and whichever of its words told so brings the claim.
+      if (!is_whole(ring.image[seen.physical()], seen.sequence(), channel.subbuf_size))
+        return slot.load(std::memory_order_relaxed) == seen.word ? Switch::busy : Switch::again;
     }
     const abi::Slot claimed = abi::Slot::make(next, false, seen.physical());
     if (!slot.compare_exchange_strong(seen.word, claimed.word, std::memory_order_acq_rel, std::memory_order_relaxed))
@@ -72,7 +74,9 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
   }
   abi::SubbufImage &opening = ring.image[seen.physical()], &closing = ring.image[offset_of(w) / channel.subbuf_size];
   const std::uint64_t lapped = lapped_up_to(closing, opening, next - channel.subbuf_count), stamp = channel.now();
-  if (ring.writer.write_word.load(std::memory_order_acquire) != w) return Switch::again;
+  // An exchange, not a load, which might give what W was: nobody has moved W on before this, so whoever does reads a later stamp than ours.
+  std::uint64_t expected = w;
+  if (!ring.writer.write_word.compare_exchange_strong(expected, w, std::memory_order_acq_rel, std::memory_order_relaxed)) return Switch::again;
   if (channel.mode == abi::FullMode::overwrite) {
     raise_to(opening.lapped_before, lapped);
     raise_to(ring.losses.lost[static_cast<std::size_t>(abi::Loss::lapped)], lapped);
@@ -85,7 +89,6 @@ Switch switch_shared(const Channel& channel, abi::RingHead& ring, std::uint64_t 
   // By maximum: W only grows within a use, so whatever a slower rival stores here is smaller, and ignored.
   raise_to(closing.close_word, w);
   closing.lost_before.store(counted_losses(ring), std::memory_order_relaxed);
-  std::uint64_t expected = w;
   if (ring.writer.write_word.compare_exchange_strong(expected, make_shared_w(next, seen.physical() * channel.subbuf_size),
                                                      std::memory_order_acq_rel, std::memory_order_relaxed))
     ring_bell(channel, next);
@@ -129,7 +132,7 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
       const std::uint32_t released = count_released(channel);
       const Switch answer = switch_shared(channel, ring, w);
       if (answer == Switch::again) continue;
-      pending->length.store(0, std::memory_order_relaxed);  // while we wait, it names no place
+      pending->length.store(0, std::memory_order_release);  // while we wait, it names no place
       if (answer == Switch::full && wait_for_room(channel, released, waiting_since)) {
         tries = 0;
         continue;
@@ -138,7 +141,9 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
       return lose(answer == Switch::full ? abi::Loss::full : abi::Loss::busy);
     }
     const std::uint64_t stamp = channel.now();
-    pending->length.store(0, std::memory_order_relaxed);
+    // Release, all three; pairs with bury:A. Whichever tells a reader that this entry names another place, he sees what its last owner,
+    // from whose hands we acquired it, wrote at his.
+    pending->length.store(0, std::memory_order_release);
     pending->where.store(w, std::memory_order_release);
     pending->stamp.store(stamp, std::memory_order_relaxed);
     pending->length.store(total, std::memory_order_release);  // ord(pending:B) pairs with bury:A

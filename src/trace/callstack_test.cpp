@@ -35,7 +35,8 @@ struct Seen {
 
 std::uint64_t address_of(const void* code) { return reinterpret_cast<std::uintptr_t>(code); }
 
-// Asking for its frame's address gives a function one, whatever the build's options. Each level notes where it returns to; the walk from the last one must find these, innermost first.
+// Asking for its frame's address gives a function one, whatever the build's options. Each level notes where it returns to; the
+// walk from the last one must find these, innermost first.
 struct Chain {
   StackBounds* bounds = nullptr;
   std::vector<std::uint64_t> wanted;
@@ -115,19 +116,23 @@ TEST(Callstack, OnAnAlternateStackIsWalkedByTheKernelsCopies) {
 ucontext_t main_context, coroutine_context;
 void coroutine() { descend(*handler_chain, 3); }
 
+[[gnu::noinline]] void run_coroutine(void* memory, std::size_t size) {
+  ::getcontext(&coroutine_context);
+  coroutine_context.uc_stack.ss_sp = memory;
+  coroutine_context.uc_stack.ss_size = size;
+  coroutine_context.uc_link = &main_context;
+  ::makecontext(&coroutine_context, coroutine, 0);
+  ::swapcontext(&main_context, &coroutine_context);
+}
+
 TEST(Callstack, OfACoroutineIsFoundAndItsMemoryMayGo) {
   constexpr std::size_t kSize = 64 << 10;
   StackBounds bounds{};
   for (int i = 0; i < 3; ++i) {
     void* memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ::getcontext(&coroutine_context);
-    coroutine_context.uc_stack.ss_sp = memory;
-    coroutine_context.uc_stack.ss_size = kSize;
-    coroutine_context.uc_link = &main_context;
-    ::makecontext(&coroutine_context, coroutine, 0);
     Chain chain{&bounds, {}, {}};
     handler_chain = &chain;
-    ::swapcontext(&main_context, &coroutine_context);
+    run_coroutine(memory, kSize);
     expect_chain(chain);
     ::munmap(memory, kSize);
     Chain own{&bounds, {}, {}};

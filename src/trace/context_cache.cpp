@@ -114,9 +114,10 @@ void ask_thread(ContextCache& cache) noexcept {
   cache.thread_size = static_cast<std::uint32_t>(std::strlen(cache.thread)) + 1;
 }
 
-void ask_namespaces(ContextCache& cache) noexcept {
+void ask_namespaces(ContextCache& cache, std::uint64_t missing) noexcept {
   static constexpr const char* kNames[kNamespaces] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
   for (std::uint32_t i = 0; i < kNamespaces; ++i) {
+    if ((missing & abi::bit(abi::Context::ns_cgroup) << i) == 0) continue;
     char path[40];
     struct stat status;
     Text(path).add("/proc/thread-self/ns/").add(kNames[i]);
@@ -156,10 +157,7 @@ std::uint64_t coarse_now() noexcept {
   const int saved = errno;
   if ((missing & abi::bit(Context::thread)) != 0) ask_thread(cache);
   if ((missing & abi::bit(Context::comm)) != 0) ask_comm(cache);
-  if ((missing & namespace_bits()) != 0) {
-    ask_namespaces(cache);
-    missing |= namespace_bits();
-  }
+  if ((missing & namespace_bits()) != 0) ask_namespaces(cache, missing);
   if ((missing & abi::bit(Context::cgroup)) != 0) ask_cgroup(cache);
   cache.known |= missing;
   errno = saved;
@@ -215,6 +213,15 @@ void Borrowed::freshen(std::uint64_t contexts) noexcept {
   }
   if (const std::uint64_t missing = contexts & kKeptContexts & ~cache_->known; missing != 0) [[unlikely]]
     ask(*cache_, missing);
+}
+
+void release_caches() noexcept {
+  Table* const t = the_table.exchange(nullptr, std::memory_order_acq_rel);
+  if (t == nullptr) return;
+  for (std::uint32_t i = 0, n = t->used.load(relaxed); i < n && i < kCaches; ++i)
+    for (const void* page : t->cache[i].counter)
+      if (page != nullptr) base::close_counter(page);
+  munmap(static_cast<void*>(t), sizeof(Table));
 }
 
 std::uint64_t counter_of(ContextCache& cache, std::uint32_t counter) noexcept {

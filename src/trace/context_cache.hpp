@@ -78,6 +78,9 @@ class Borrowed {
   ContextCache spare_;
 };
 
+// Gives all of it back: no thread will ask again.
+void release_caches() noexcept;
+
 // Counts since the thread's first event with this context; 0 if it cannot be had.
 std::uint64_t counter_of(ContextCache& cache, std::uint32_t counter) noexcept;
 

@@ -80,10 +80,7 @@ void for_sessions(detail::Site& site, Write write) noexcept {
     know_oneself(thread);
     const std::uint32_t id = id_in(*view, site);
     const Decided how = id != kNoId ? decide(*view, site, id) : Decided{Decision::plain, nullptr};
-    if (how.decision == Decision::off) {
-      switch_off(tracer.rows()[site.row.load(std::memory_order_relaxed)], slot, view->generation);
-      continue;
-    }
+    if (how.decision == Decision::off) continue;  // its rules are just changing
     if ((thread.announced >> slot & 1) == 0) {
       thread.announced |= std::uint32_t{1} << slot;
       announce(*view, thread);

@@ -54,7 +54,6 @@ Found find(const SessionView& view, const base::EventFacts& event, std::byte* co
 std::byte* take(SessionView& view, std::uint32_t size, std::uint32_t& begin) noexcept {
   begin = view.plans_used.load(relaxed);
   do {
-    if (begin < kPlanAlignment) begin = 0;
     if (size > kPlansSize - kPlanAlignment - begin) return nullptr;
   } while (!view.plans_used.compare_exchange_weak(begin, begin + size, relaxed));
   begin += kPlanAlignment;  // so that no place is one of Decision's other values
@@ -100,7 +99,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->word.store(0, relaxed);
   plan->id = id;
   plan->view = &view;
-  plan->row = reinterpret_cast<abi::EventRow*>(view.base + view.events_offset) + id;
+  plan->row = reinterpret_cast<abi::EventRow*>(view.base + view.events_offset) + (id != kNoId ? id : 0);
   plan->rate = found.header.rate;
   plan->every = found.header.every;
   plan->code_size = found.header.filter_size;
@@ -161,10 +160,14 @@ std::uint32_t second_now() noexcept {
 
 }  // namespace
 
-bool wants(const SessionView& view, const char* schema) noexcept {
-  char name[256];
-  base::EventFacts event;
-  return base::facts_of(schema, name, event) && find(view, event, nullptr).wanted;
+bool wants(SessionView& view, const detail::Site& site) noexcept {
+  // Without an id: what is kept of it is not its plan.
+  const std::uint32_t used = view.plans_used.load(relaxed);
+  const auto how = static_cast<std::uint32_t>(make(view, site, kNoId, 0));
+  // Nobody will go by it: its room is given back, unless somebody took more behind it.
+  if (std::uint32_t end = view.plans_used.load(relaxed); how >= kPlanAlignment && how - kPlanAlignment == used)
+    view.plans_used.compare_exchange_strong(end, used, relaxed);
+  return how != static_cast<std::uint32_t>(Decision::off);
 }
 
 Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) noexcept {

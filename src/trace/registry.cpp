@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,6 +19,7 @@
 
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
+#include "trace/context_cache.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
 
@@ -194,7 +196,11 @@ void in_forked_child() noexcept {
   thread.announced = 0;
   thread.epoch = 0;
   *const_cast<volatile std::uint32_t*>(&thread.route.tag) = 0;
+  tracer.visitors.store(0, std::memory_order_relaxed);  // threads that are not here
   if (tracer.registry == nullptr) return;
+  // A filter that came since the start may kill who calls what it does not allow. Then the parent's registry, which is mapped here as well,
+  // is good enough.
+  if (base::seccomp_filters_of(0) != tracer.seccomp_filters) return;
   const int saved = errno;
   std::uint64_t id[2];
   get_image_id(id);
@@ -202,7 +208,7 @@ void in_forked_child() noexcept {
   const std::uint64_t rows = header.row_count.load(std::memory_order_relaxed) * sizeof(abi::RegistryRow);
   if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed)) != nullptr) {
     fill_header(tracer.header(), id);
-    for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+    for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
       if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
     publish();
     // What left while this was made has looked for our registry in vain.
@@ -210,6 +216,10 @@ void in_forked_child() noexcept {
   }
   errno = saved;
 }
+
+// exit() runs on_exit() before any destructor, dlclose() among those of the library that it unloads, and behind on_unload().
+void on_exit() { tracer.is_exiting = !tracer.is_unloading; }
+[[gnu::destructor]] void on_unload() { tracer.is_unloading = true; }
 
 struct Need {
   std::uint64_t rows, blobs;
@@ -242,11 +252,11 @@ std::uint32_t take_session_from_environment() noexcept {
 }
 
 // Those that are open to all programs.
-void take_sessions_for_everyone(std::uint32_t slot) noexcept {
+std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   char path[sizeof tracer.directory + 16];
   Text(path).add(tracer.directory).add("/everyone");
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0) return slot;
   abi::Everyone all;
   struct stat status;
   const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
@@ -262,6 +272,61 @@ void take_sessions_for_everyone(std::uint32_t slot) noexcept {
       continue;  // the environment's as well
     offer(slot++, entry.file, generation);
   }
+  return slot;
+}
+
+// A registry of this very process, in that place.
+enum class Name { own, others, free };
+Name read_own(unsigned n, abi::RegistryHeader& header) noexcept {
+  char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
+  Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::others;
+  Text(path).add(tracer.directory).add("/").add(file);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT ? Name::free : Name::others;
+  const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
+  close(fd);
+  const bool is_own = is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
+                      header.pid == getpid() && header.pid_namespace == pid_namespace() && header.start_time == base::start_time_of(header.pid);
+  return is_own ? Name::own : Name::others;
+}
+
+// Sessions that were offered to this process in other registries: those of its other libraries with a tracer of their own, and of what it
+// was before an exec.
+struct Offers {
+  char file[abi::kSessionSlots][sizeof(abi::SessionSlot::file)];
+  std::uint32_t generation[abi::kSessionSlots], count;
+};
+
+void add_offers(const abi::RegistryHeader& header, Offers& offers) noexcept {
+  for (const abi::SessionSlot& slot : header.slot) {
+    const std::uint32_t generation = slot.generation.load(std::memory_order_relaxed);
+    if (slot.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
+    const bool is_known = std::find(offers.generation, offers.generation + offers.count, generation) != offers.generation + offers.count;
+    if (is_known || offers.count == abi::kSessionSlots || std::memchr(slot.file, '\0', sizeof slot.file) == nullptr) continue;
+    std::memcpy(offers.file[offers.count], slot.file, sizeof slot.file);
+    offers.generation[offers.count++] = generation;
+  }
+}
+
+void find_offers(Offers& offers) noexcept {
+  abi::RegistryHeader header;
+  for (unsigned n = 0, in_vain = 0; in_vain < 2 && n < kMostNames; ++n) {
+    const Name name = read_own(n, header);
+    if (name == Name::own) add_offers(header, offers);
+    if (name == Name::free) ++in_vain;
+  }
+}
+
+void take_over(const Offers& offers, std::uint32_t slot) noexcept {
+  const auto has = [&](const char* file, std::uint32_t generation) {
+    return std::any_of(tracer.header().slot, tracer.header().slot + slot, [&](const abi::SessionSlot& s) {
+      const std::uint32_t its = s.generation.load(std::memory_order_relaxed);
+      return std::strcmp(s.file, file) == 0 && (its == generation || its == 0);
+    });
+  };
+  for (std::uint32_t i = 0; i < offers.count && slot < abi::kSessionSlots; ++i)
+    if (is_session_name(offers.file[i]) && !has(offers.file[i], offers.generation[i])) offer(slot++, offers.file[i], offers.generation[i]);
 }
 
 // Programs that have privileges which their caller lacks, but not another user: the folder, and with it what they would write to, is the
@@ -271,18 +336,26 @@ bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && geteuid() !=
 bool begin(const Need& need) noexcept {
   if (tracer.registry != nullptr) return true;
   if (is_privileged()) return false;
+  if (const char* attach = secure_getenv("OURO_ATTACH"); attach != nullptr && std::strcmp(attach, "0") == 0) return false;
   base::RuntimeDir directory;
   if (base::find_runtime_dir(directory, true) != 0) return false;
   Text(tracer.directory).add(directory.path);
   std::uint64_t id[2];
   get_image_id(id);
+  Offers offers;
+  offers.count = 0;
+  find_offers(offers);  // before the image's before us is gone
   std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs);
   if (base == nullptr) return false;
   tracer.registry = base;
   fill_header(tracer.header(), id);
+  tracer.header().seccomp_filters = tracer.seccomp_filters = base::seccomp_filters_of(0);
   pthread_atfork(nullptr, nullptr, in_forked_child);
+  std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
-  take_sessions_for_everyone(take_session_from_environment());
+  const std::uint32_t slot = take_sessions_for_everyone(take_session_from_environment());
+  find_offers(offers);
+  take_over(offers, slot);
   publish();
   return true;
 }
@@ -320,28 +393,35 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
 void share(std::uint32_t filter_index) noexcept {
   tracer.is_shared[filter_index].store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
   if (!tracer.any_target.load(std::memory_order_seq_cst)) return;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p)
-      if ((*p)->filter_index == filter_index) const_cast<detail::Site*>(*p)->target.store(0, std::memory_order_seq_cst);
+  visit_sites([&](detail::Site& site) {
+    if (site.filter_index == filter_index) site.target.store(0, std::memory_order_seq_cst);
+  });
+}
+
+// Sets the session's bit of the event's words, as tools do.
+void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
+  const std::uint64_t change = abi::enabled_change(generation, slot);
+  std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
+  while ((seen & std::uint64_t{1} << slot) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
+  }
+  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+  const std::uint32_t bit = abi::filter_change(tracer.header().slot[slot].use.load(std::memory_order_relaxed), slot);
+  std::uint32_t old = word.load(std::memory_order_relaxed);
+  while ((old & std::uint32_t{1} << slot) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
+  }
 }
 
 // An event that a session already asks for is on from its first moment.
-void join_sessions(abi::RegistryRow& row, const char* schema) noexcept {
-  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
-    const SessionView* view = view_of(k);
-    if (view == nullptr || !wants(*view, schema)) continue;
-    std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
-    const std::uint64_t change = abi::enabled_change(view->generation, k);
-    while ((seen & std::uint64_t{1} << k) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
+void join_sessions(abi::RegistryRow& row, const detail::Site& site) noexcept {
+  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k)
+    // Again if the session left meanwhile, or its rules changed: then a tool may have looked here before we wrote.
+    for (int tries = 0; tries < 10; ++tries) {
+      SessionView* const view = view_of(k);
+      if (view == nullptr || !wants(*view, site)) break;
+      switch_on(row, k, view->generation);
+      if (view_of(k) == view && wants(*view, site)) break;
+      switch_off(row, k, view->generation);
     }
-    std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
-    std::uint32_t old = word.load(std::memory_order_relaxed);
-    const std::uint32_t bit = abi::filter_change(tracer.header().slot[k].use.load(std::memory_order_relaxed), k);
-    while ((old & std::uint32_t{1} << k) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
-    }
-    // Has the session left meanwhile, or do its rules say otherwise by now? Then it may have looked here before we wrote.
-    if (view_of(k) != view || !wants(*view, schema)) switch_off(row, k, view->generation);
-  }
 }
 
 void add_site(detail::Site& site) noexcept {
@@ -352,7 +432,10 @@ void add_site(detail::Site& site) noexcept {
     i = add_row(site);
     if (i != 0 && shares) share(site.filter_index);
   }
-  if (i == 0) return site.enabled.store(&never, std::memory_order_release);
+  if (i == 0) {
+    tracer.header().rows_refused.fetch_add(1, std::memory_order_relaxed);
+    return site.enabled.store(&never, std::memory_order_release);
+  }
   abi::RegistryRow& row = tracer.rows()[--i];
   site.row.store(i, std::memory_order_relaxed);
   site.enabled.store(&row.enabled, std::memory_order_release);
@@ -361,12 +444,12 @@ void add_site(detail::Site& site) noexcept {
   row.state.store(abi::row_ready, std::memory_order_release);
   // Fence; pairs with a tool's between its offer of a session and its look at our rows: it finds the row, or we find the session.
   abi::fence(std::memory_order_seq_cst);
-  join_sessions(row, site.schema);
+  join_sessions(row, site);
 }
 
-// Null: none.
-detail::Module* find_module(const void* filter) noexcept {
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
+// Null: none. `filter` null: a free place.
+LoadedModule* find_module(const void* filter) noexcept {
+  for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
     if (tracer.module[i].filter == filter) return &tracer.module[i];
   return nullptr;
 }
@@ -381,12 +464,38 @@ void leave_rows(const detail::Module& module) noexcept {
   }
 }
 
-bool remember(const detail::Module& module) noexcept {
-  detail::Module* place = find_module(nullptr);
-  if (place == nullptr && tracer.module_count < kMaxModules) place = &tracer.module[tracer.module_count++];
-  if (place == nullptr) return false;
-  *place = module;
-  return true;
+LoadedModule* remember(const detail::Module& module) noexcept {
+  LoadedModule* place = find_module(nullptr);
+  const std::uint32_t count = tracer.module_count.load(std::memory_order_relaxed);
+  if (place == nullptr && count < kMaxModules) place = &tracer.module[count];
+  if (place == nullptr) return nullptr;
+  place->end = module.end;
+  place->filter = module.filter;
+  place->begin.store(module.begin, std::memory_order_release);
+  if (place == &tracer.module[count]) tracer.module_count.store(count + 1, std::memory_order_release);
+  return place;
+}
+
+// Its sites' memory goes away as we return.
+void forget(LoadedModule& module) noexcept {
+  module.begin.store(nullptr, std::memory_order_seq_cst);
+  // Visits take microseconds, and are as rare as sessions that end. Not for ever: a thread may be held in one by a debugger, and a child
+  // that was forked behind the C library's back has no thread that would end it.
+  for (int i = 0; i < 1000 && tracer.visitors.load(std::memory_order_seq_cst) != 0; ++i) i < 100 ? sched_yield() : usleep(1000);
+  module.filter = nullptr;
+}
+
+bool is_own_registry() noexcept { return tracer.registry != nullptr && tracer.pid == getpid(); }
+
+// The code that runs here goes away: dlclose() of the library that has the tracer in it.
+void release_memory() noexcept {
+  if (tracer.registry == nullptr) return;
+  // What else this library ends with finds its events off.
+  mmap(&detail::filter, sizeof detail::filter, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  drop_views();
+  release_caches();
+  munmap(tracer.registry, abi::kRegistrySize);
+  tracer.registry = nullptr;
 }
 
 }  // namespace
@@ -411,9 +520,10 @@ void ouro_module_begin(const Module* module) noexcept {
       // The sites first: once the filter is there, events go and look.
       for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
       // Without room or memory for it the filter stays zero, and its events off.
-      if (remember(*module) && !map_filter(module->filter)) {
+      LoadedModule* const place = remember(*module);
+      if (place == nullptr || !map_filter(module->filter)) {
         leave_rows(*module);
-        *find_module(module->filter) = {};
+        if (place != nullptr) forget(*place);
       }
     }
   }
@@ -421,20 +531,33 @@ void ouro_module_begin(const Module* module) noexcept {
 }
 
 void ouro_module_end(const Module* module) noexcept {
-  Module* const known = find_module(module->filter);
-  if (tracer.registry == nullptr || known == nullptr) return;
+  LoadedModule* const known = find_module(module->filter);
+  if (tracer.registry == nullptr || module->filter == nullptr || known == nullptr) return;
   const int saved = errno;
-  *known = {};  // also where the registry is not ours but a parent's, who has no such module to take out
-  if (tracer.pid != getpid()) return;
-  leave_rows(*module);
-  const bool left = std::any_of(tracer.module, tracer.module + tracer.module_count, [](const Module& m) { return m.filter != nullptr; });
-  // The mapping stays: other threads may still be writing.
-  if (!left) {
-    char path[sizeof tracer.directory + sizeof tracer.file + 1];
-    trace::Text(path).add(tracer.directory).add("/").add(tracer.file);
-    unlink(path);
-  }
+  if (is_own_registry()) leave_rows(*module);  // not where it is a parent's, who has no such module to take out
+  if (!tracer.is_exiting) forget(*known);
   errno = saved;
 }
 
 }  // namespace ouro::detail
+
+namespace ouro::trace {
+namespace {
+
+// The last of all: of a program as it exits, where other threads may still write, so the mappings stay; of a library that is unloaded.
+[[gnu::destructor(101)]] void end() {
+  const detail::Module own{detail::__start_ouro_sites, detail::__stop_ouro_sites, &detail::filter};
+  detail::ouro_module_end(&own);
+  const int saved = errno;
+  // Under a filter that may kill for it, whoever next looks into the folder removes the file.
+  if (is_own_registry() && base::seccomp_filters_of(0) == tracer.seccomp_filters) {
+    char path[sizeof tracer.directory + sizeof tracer.file + 1];
+    Text(path).add(tracer.directory).add("/").add(tracer.file);
+    unlink(path);
+  }
+  if (!tracer.is_exiting) release_memory();
+  errno = saved;
+}
+
+}  // namespace
+}  // namespace ouro::trace

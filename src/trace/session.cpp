@@ -189,14 +189,12 @@ void retire(SessionView& view) noexcept {
   view.retired.store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
   mmap(view.base, view.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   const std::uint32_t bit = std::uint32_t{1} << view.slot;
-  for (std::uint32_t i = 0; i < tracer.module_count; ++i)
-    for (const detail::Site* const* p = tracer.module[i].begin; p != tracer.module[i].end; ++p) {
-      auto& site = const_cast<detail::Site&>(**p);
-      std::uint64_t target = site.target.load(relaxed);
-      if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
-      const void* plan = site.plan.load(std::memory_order_seq_cst);
-      if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
-    }
+  visit_sites([&](detail::Site& site) {
+    std::uint64_t target = site.target.load(relaxed);
+    if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
+    const void* plan = site.plan.load(std::memory_order_seq_cst);
+    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
+  });
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};
   madvise(reinterpret_cast<void*>(known), end - known, MADV_DONTNEED);
@@ -213,6 +211,15 @@ std::uint64_t hash_of(const char* bytes, std::uint32_t size) noexcept {  // FNV-
 }
 
 }  // namespace
+
+void drop_views() noexcept {
+  const auto drop_from = [](std::atomic<SessionView*>& place) {
+    if (SessionView* view = place.exchange(nullptr, std::memory_order_acquire)) drop(*view);
+  };
+  for (auto& view : tracer.view) drop_from(view);
+  for (auto& view : tracer.zombie) drop_from(view);
+  drop_from(tracer.spare);
+}
 
 bool is_session_name(const char* file) noexcept {
   constexpr const char* kPrefix = "session-";
@@ -245,23 +252,41 @@ void leave_if_closed(std::uint32_t slot) noexcept {
     leave_slot(slot, view->generation);
 }
 
+namespace {
+
+// Of an attempt to map a session: may the next one succeed?
+bool may_pass(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR || error == EAGAIN; }
+
+// The session is none, or not for us: a filter or a root of our own keeps us out.
+void decline(std::uint32_t slot, std::uint32_t generation, int error) noexcept {
+  tracer.avoided[slot].store(generation, relaxed);
+  if (error != 0) tracer.header().refused.store(static_cast<std::uint32_t>(error), relaxed);
+  // A child that has its parent's registry may live where its parent does not.
+  if (tracer.pid == getpid()) leave_slot(slot, generation);
+}
+
+}  // namespace
+
 SessionView* view_of(std::uint32_t slot) noexcept {
   abi::SessionSlot& entry = tracer.header().slot[slot];
   if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return nullptr;
   const std::uint32_t generation = entry.generation.load(relaxed);
+  if (generation != 0 && tracer.avoided[slot].load(relaxed) == generation) return nullptr;
   SessionView* present = tracer.view[slot].load(std::memory_order_acquire);
   if (present != nullptr && (generation == present->generation || generation == 0)) return present;
   char file[sizeof entry.file];
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
-  bool gone = true;
-  SessionView* view = is_session_name(file) ? open_session(file, slot, gone) : nullptr;
+  bool gone = !is_session_name(file);
+  errno = 0;
+  SessionView* view = gone ? nullptr : open_session(file, slot, gone);
+  const int error = view != nullptr || gone ? 0 : errno != 0 ? errno : EPERM;  // EPERM: of another user
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
     view = nullptr;
   }
   if (view == nullptr) {
-    if (gone || generation == 0) leave_slot(slot, generation);
+    if (gone || generation == 0 || (error != 0 && !may_pass(error))) decline(slot, generation, error);
     return nullptr;
   }
   SessionView* const old = present;
@@ -323,19 +348,25 @@ Row* claim_row(Row* rows, std::uint32_t capacity, abi::Word& queue_head, abi::Wo
   return row;
 }
 
+// All that the kernel is asked for is known before the row is claimed: who is killed in between leaves a row that the recorder waits for.
 void add_process(SessionView& view, const detail::ThreadState& thread) noexcept {
+  const auto pid = static_cast<std::int32_t>(thread.pid);
+  const bool is_registered = tracer.pid == pid;
+  const std::int32_t parent = getppid();
+  const std::uint64_t start_time = is_registered ? tracer.header().start_time : base::start_time_of(pid);
+  const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
   abi::ProcessRow* const row = claim_row(reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
                                          header.processes_head, header.processes_tail, header.processes_lost);
   if (row == nullptr) return;
-  row->pid = static_cast<std::int32_t>(thread.pid);
-  row->parent_pid = getppid();
-  row->start_time = base::start_time_of(static_cast<int>(thread.pid));
-  row->stamp = view.channel->now();
+  row->pid = pid;
+  row->parent_pid = parent;
+  row->start_time = start_time;
+  row->stamp = stamp;
   std::memcpy(row->name, tracer.header().name, sizeof row->name);
   row->pid_namespace = tracer.header().pid_namespace;
   Text name(row->registry);
-  if (tracer.pid == static_cast<std::int32_t>(thread.pid)) name.add(tracer.file);
+  if (is_registered) name.add(tracer.file);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
 
@@ -344,14 +375,17 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
 void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   const auto pid = static_cast<std::int32_t>(thread.pid);
   if (view.announced_pid.exchange(pid, relaxed) != pid) add_process(view, thread);
+  char name[sizeof abi::ThreadRow::name] = {};  // stays empty where the system call is forbidden
+  prctl(PR_GET_NAME, name);
+  const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
   abi::ThreadRow* const row = claim_row(reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset), view.thread_capacity,
                                         header.threads_head, header.threads_tail, header.threads_lost);
   if (row == nullptr) return;
   row->pid = pid;
   row->tid = static_cast<std::int32_t>(thread.tid);
-  row->stamp = view.channel->now();
-  prctl(PR_GET_NAME, row->name);
+  row->stamp = stamp;
+  std::memcpy(row->name, name, sizeof name);
   row->state.store(abi::row_ready, std::memory_order_release);
 }
 

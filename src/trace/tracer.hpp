@@ -60,14 +60,24 @@ struct SessionView {
 inline constexpr std::uint32_t kPlansSize = 1 << 20;  // address space; memory as it is used
 inline constexpr std::uint32_t kZombies = 64;
 
+// A program or library that has events. Its sites are looked at by whoever retires a session, in any thread: see visit_sites().
+struct LoadedModule {
+  std::atomic<const detail::Site* const*> begin;  // null: none
+  const detail::Site* const* end;
+  void* filter;
+};
+
 struct Tracer {
   std::byte* registry;              // the mapping; null: no registry, nothing is ever traced
   std::int32_t pid;                 // whose registry it is
   char directory[200];
   char file[32];
   bool is_locked;                   // its lock lasts as long as its mapping
-  detail::Module module[kMaxModules];  // filter null: none
-  std::uint32_t module_count;
+  LoadedModule module[kMaxModules];
+  std::atomic<std::uint32_t> module_count;
+  std::atomic<std::uint32_t> visitors;  // of modules' sites
+  bool is_exiting;                  // the process ends: nothing is unmapped under its other threads
+  bool is_unloading;                // dlclose() has begun with whatever this is part of
   // Rows whose events hash to the same filter word, as lists; rows have their index plus 1, 0 ends a list.
   std::uint16_t first_row[abi::kFilterWords];
   std::uint16_t next_row[abi::kRegistryRows];
@@ -79,6 +89,8 @@ struct Tracer {
   std::atomic<SessionView*> zombie[kZombies];  // views whose slot another session has
   std::atomic<std::uint32_t> zombies;
   std::atomic<SessionView*> spare;   // to be used again
+  std::atomic<std::uint32_t> avoided[abi::kSessionSlots];  // generations of sessions that cannot be mapped
+  std::uint32_t seccomp_filters;     // as the program began
 
   abi::RegistryHeader& header() const { return *reinterpret_cast<abi::RegistryHeader*>(registry); }
   abi::RegistryRow* rows() const { return reinterpret_cast<abi::RegistryRow*>(registry + abi::kRegistryRowsOffset); }
@@ -88,16 +100,32 @@ struct Tracer {
 };
 extern constinit Tracer tracer;
 
+// Calls see(site) for each site. A module that is being unloaded is either not seen, or waits until we are through.
+template <class See>
+void visit_sites(See see) noexcept {
+  // Sequentially consistent, both: either we find the module gone, or who takes it out finds us; see forget().
+  tracer.visitors.fetch_add(1, std::memory_order_seq_cst);
+  for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_acquire); i < n; ++i) {
+    const LoadedModule& module = tracer.module[i];
+    const detail::Site* const* p = module.begin.load(std::memory_order_seq_cst);
+    if (p == nullptr) continue;
+    for (; p != module.end; ++p) see(const_cast<detail::Site&>(**p));
+  }
+  tracer.visitors.fetch_sub(1, std::memory_order_release);
+}
+
 // Names of files that may be a session's: others are not even looked for.
 bool is_session_name(const char* file) noexcept;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot
 // be mapped. Async-signal-safe.
 SessionView* view_of(std::uint32_t slot) noexcept;
+// Gives all views' memory back: nobody will come any more.
+void drop_views() noexcept;
 // Takes the session out of its slot, as its maker would have; where that is closed.
 void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept;
 void leave_if_closed(std::uint32_t slot) noexcept;
-// Does a session's rule select this event? Its filter is not looked at.
-bool wants(const SessionView& view, const char* schema) noexcept;
+// Does the session select this event, its filter included?
+bool wants(SessionView& view, const detail::Site& site) noexcept;
 // How the session wants the event, which has this id in it. Async-signal-safe.
 enum class Decision : std::uint32_t { unknown = 0, off = 1, plain = 2, no_room = 3, plan = 64 };
 struct Decided {

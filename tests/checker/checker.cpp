@@ -45,7 +45,8 @@ constexpr char kHelp[] =
     "checker_twins --caught PART PARTS   twins that README.md says are caught\n"
     "checker_twins --complete            is README.md's table of them complete?\n"
     "checker_twins --bounds ... --try ROW NAME    rows that contain ROW, in scenarios whose names contain NAME\n"
-    "checker_twins --find PART PARTS LIMIT    looks for all of them, and prints the table's rows; LIMIT executions a scenario\n";
+    "checker_twins --find PART PARTS LIMIT [LETTERS]    looks for all that the table does not have, or not but with these letters, and prints its rows;\n"
+    "                            LIMIT executions a scenario\n";
 
 int main(int argc, char** argv) {
   using namespace ouro::checker;
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
 #if defined(OURO_CHECKER_TWINS)
     else if (a == "--caught") return twins_are_caught(number(i + 1), number(i + 2)) ? 0 : 1;
     else if (a == "--complete") return table_is_complete() ? 0 : 1;
-    else if (a == "--find") return find_twins(number(i + 1), number(i + 2), static_cast<std::uint64_t>(number(i + 3))), 0;
+    else if (a == "--find") return find_twins(number(i + 1), number(i + 2), static_cast<std::uint64_t>(number(i + 3)), i + 4 < argc ? argv[i + 4] : ""), 0;
     else if (a == "--try" && i + 2 < argc) return try_twins(argv[i + 1], argv[i + 2], bounds), 0;
 #endif
     else if (a.starts_with("--")) return std::fputs(kHelp, stdout), a == "--help" ? 0 : 2;

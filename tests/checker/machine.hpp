@@ -37,6 +37,8 @@ struct Thread {
   std::function<void()> handler{};   // may run at any point of the body, but not within itself
   int migrates_to = -1;              // once, at any point; -1: stays
   bool may_die = false;              // once, at any point
+  int after = -1;                    // begins when that thread is over, and need not have seen what it did
+  bool lags = false;                 // its loads give what is oldest; newer values cost
 };
 
 struct Outcome {
@@ -65,10 +67,11 @@ int choose(int alternatives) noexcept;
 bool interrupted() noexcept;             // chooses whether, if the bound allows it
 void die() noexcept;                     // the thread that runs
 bool may_die() noexcept;
-bool is_dead(int thread) noexcept;       // true: whoever asked sees all that it did, as the kernel's answer implies
+bool is_dead(int thread) noexcept;       // or has ended. True: whoever asked sees all that it did, as the kernel's answer implies
 void wait_for(int thread) noexcept;      // until it has ended or died
 void pause() noexcept;                   // anything may come between here
 int this_thread() noexcept;
+std::uint64_t old_loads() noexcept;      // how often it was given what is not the newest
 int this_cpu() noexcept;
 inline void (*arrived)(int cpu) = [](int) {};  // the thread that runs now is on this CPU
 bool in_handler() noexcept;

@@ -14,6 +14,7 @@ struct Scenario {
   std::vector<Thread> threads;
   unsigned must_reach = 0;  // in some execution
   Bounds quick, full;
+  bool is_small = false;    // few steps, from a moment that the others reach late
 };
 
 const std::vector<Scenario>& scenarios();

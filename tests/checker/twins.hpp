@@ -31,8 +31,8 @@ struct Row {
 };
 std::vector<Row> read_table();
 // Looks for a scenario that catches a twin, from the cheapest bounds on, and prints its row; for each that the table does not have as
-// caught. Part `part` of `parts`.
-void find_twins(int part, int parts, std::uint64_t limit);
+// caught, or as surviving for a reason that is none of the letters `again`. Part `part` of `parts`.
+void find_twins(int part, int parts, std::uint64_t limit, const std::string& again);
 // The same for the twins whose row contains `what`, in scenarios whose names contain `where`.
 void try_twins(const std::string& what, const std::string& where, Bounds bounds);
 // Does the table name every twin there is, and no other?

@@ -1,17 +1,21 @@
 #include "world.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "ring/internal.hpp"
 #include "ring/owner.hpp"
+#include "ring/writer_internal.hpp"
 
 namespace ouro::checker {
 namespace {
 
 constexpr std::uint32_t kFirstId = 1100;
 constexpr std::uint64_t kNobody = 100;  // owner of what is written before the threads begin
+constexpr std::uint64_t kGone = 90;     // owner of what is left
 
 std::uint64_t owner() { return this_thread() >= 0 ? static_cast<std::uint64_t>(this_thread()) + 1 : kNobody; }
 
@@ -41,16 +45,50 @@ void World::begin(const Shape& shape) {
     c.ring[i] = &head(i);
     reader_[i] = new Reader(head(i), geometry(i));
     reading_[i] = successor_[i] = {};
+    reading_[i].ring = successor_[i].ring = i;
   }
   c.shared = c.ring + c.cpus;
   local_channel = channel_;
-  owner_is_dead = [](std::uint64_t who) { return who != kBurier && is_dead(static_cast<int>(who) - 1); };
+  owner_is_dead = [](std::uint64_t who) { return who == kGone || (who != kBurier && is_dead(static_cast<int>(who) - 1)); };
+  c.reserve = [](const Channel&, abi::RingHead&) { return pause(), 0; };
   std::memset(attempt_, 0, sizeof attempt_);
   std::memset(next_, 0, sizeof next_);
   reading_began_ = succeeded_ = false;
-  delivered_ = 0;
+  std::fill(delivered_, delivered_ + kRings, 0);
+  in_hand_ = died_with_ = 0;
   for (int i = 0; i < shape.warm; ++i) write_slowly(kWarmWriter);
+  leave();
+  for (int i = 0; i < shape.warm_behind; ++i) write_slowly(kWarmWriter);
   take(*reader_[read_ring()], reading_[read_ring()], shape.read_warm, false, false);
+}
+
+// The ring's own functions as far as they go; then what the writer had not done yet is undone.
+void World::leave() {
+  if (shape_.left == Left::nothing) return;
+  abi::RingHead& ring = head(read_ring());
+  Attempt& a = attempt_[kLeftWriter][0];
+  a.begun = true;
+  const Body body = body_of(kLeftWriter, 0);
+  const auto size = static_cast<std::size_t>(shape_.left_size);
+  if (shape_.left == Left::named) {
+    abi::Pending& entry = *find_free_pending(ring);
+    entry.where.store(ring.writer.write_word.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    entry.stamp.store(tick(), std::memory_order_relaxed);
+    entry.length.store(kExtendedHeader + size, std::memory_order_relaxed);
+    return entry.state.store(kGone, std::memory_order_relaxed);
+  }
+  std::byte before[kExtendedHeader];
+  std::memcpy(before, data_of(ring) + offset_of(ring.writer.write_word.load(std::memory_order_relaxed)), sizeof before);
+  open_ = reserve(*channel_, body.id, size, shape_.left == Left::open ? 1 : kGone);
+  if (shape_.left == Left::exchanged) std::memcpy(open_.body - kExtendedHeader, before, sizeof before);
+  if (shape_.left != Left::marked && shape_.left != Left::counted) return;
+  std::memcpy(open_.body, body.words, size);
+  abi::Word& commits = ring.image[offset_of(open_.where) / shape_.subbuf_size].commits;
+  const std::uint64_t counted = commits.load(std::memory_order_relaxed);
+  commit(open_);
+  if (shape_.left == Left::marked) commits.store(counted, std::memory_order_relaxed);
+  open_.pending->length.store(open_.size | abi::kCommitting, std::memory_order_relaxed);
+  open_.pending->state.store(kGone, std::memory_order_relaxed);
 }
 
 World::Body World::body_of(int writer, int number) const {
@@ -58,9 +96,25 @@ World::Body World::body_of(int writer, int number) const {
   return {{tag, ~tag, tag, ~tag}, tag + (shape_.compact ? 0 : kFirstId), writer == kLongWriter ? std::size_t{16} : 8};
 }
 
+// Does an entry that is not the asking thread's name a place? As it is, not as a thread may see it.
+bool World::others_under_way() {
+  const auto newest = [](const abi::Word& word) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, static_cast<const void*>(&word), sizeof value);
+    return value;
+  };
+  for (std::uint32_t i = 0; i < rings(); ++i)
+    for (const abi::Pending& entry : head(i).pending)
+      if (newest(entry.state) != 0 && newest(entry.state) != owner() && newest(entry.length) != 0) return true;
+  return false;
+}
+
 void World::answer(int writer, int number, bool lost) {
   Attempt& a = attempt_[writer][number];
   a.answered = true;
+  // Where the oldest is overwritten, a record is lost if somebody fills or commits one in what it would overwrite, as far as its writer can
+  // see, and for nothing else.
+  if (lost && a.alone && a.old_loads == old_loads() && !in_handler() && shape_.mode == abi::FullMode::overwrite && !others_under_way()) fail("lost, and nobody is in the way");
   a.lost = lost;
   if (lost) reached_ |= lost_answers;
   say("record %d of writer %d is %s", number, writer, lost ? "lost" : "written");
@@ -69,7 +123,7 @@ void World::answer(int writer, int number, bool lost) {
 void World::write(int writer) {
   if (shape_.sync == Writers::shared || !shape_.compact) return write_slowly(writer);
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   bool done = false;
   if (channel_->exclusive)
@@ -81,14 +135,14 @@ void World::write(int writer) {
 
 void World::write_slowly(int writer) {
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   answer(writer, number, write_slow(*channel_, body.id, body.words, body.size, owner()) == Written::lost);
 }
 
 void World::write_in_two(int writer) {
   const int number = next_[writer]++;
-  attempt_[writer][number].begun = true;
+  attempt_[writer][number] = {.begun = true, .answered = false, .lost = false, .alone = !others_under_way(), .old_loads = old_loads(), .delivered = 0};
   const Body body = body_of(writer, number);
   const Reservation r = reserve(*channel_, body.id, body.size, owner());
   if (r.body == nullptr) return answer(writer, number, true);
@@ -96,6 +150,14 @@ void World::write_in_two(int writer) {
   abi::stored(r.body, body.size);
   commit(r);
   answer(writer, number, false);
+}
+
+void World::commit_open() {
+  const Body body = body_of(kLeftWriter, 0);
+  std::memcpy(open_.body, body.words, 8);
+  abi::stored(open_.body, 8);
+  commit(open_);
+  answer(kLeftWriter, 0, false);
 }
 
 void World::check(const Packet& packet, Reading& reading, bool counts) {
@@ -144,7 +206,7 @@ void World::check(const Packet& packet, Reading& reading, bool counts) {
   }
   // A dead writer's record that was not cut out counts as one of the packet's.
   if (records != packet.records) fail("a packet of %llu records says it has %llu", ull(records), ull(packet.records));
-  if (counts) delivered_ += records;
+  if (counts) in_hand_ = records;
 }
 
 // `to_the_end`: until there is nothing more, in as many rounds as it may take.
@@ -166,6 +228,7 @@ void World::take(Reader& reader, Reading& reading, int rounds, bool include_curr
         if (packet.sequence > 2) reached_ |= switched;
         check(packet, reading, true);
         reader.release();
+        delivered_[reading.ring] += std::exchange(in_hand_, 0);
     }
   }
   if (to_the_end) fail("the reader does not end");
@@ -175,9 +238,12 @@ void World::read(int rounds, bool include_current) {
   take(*reader_[read_ring()], reading_[read_ring()], rounds, include_current, false);
 }
 
+void World::bury() { reader_[read_ring()]->bury_dead(); }
+
 void World::succeed(int rounds) {
   const std::uint32_t ring = read_ring();
   succeeded_ = true;
+  died_with_ = std::exchange(in_hand_, 0);
   reader_[ring] = new Reader(head(ring), geometry(ring));
   take(*reader_[ring], successor_[ring], rounds, false, false);
 }
@@ -203,8 +269,8 @@ void World::snapshot() {
 void World::examine() {
   for (std::uint32_t i = 0; i < rings(); ++i) {
     if (shape_.reader_dies && i == read_ring() && !succeeded_) {
+      died_with_ = std::exchange(in_hand_, 0);
       reader_[i] = new Reader(head(i), geometry(i));
-      reading_[i] = {};
       succeeded_ = true;
     }
     Reading& reading = succeeded_ && i == read_ring() ? successor_[i] : reading_[i];
@@ -212,13 +278,31 @@ void World::examine() {
     take(*reader_[i], reading, 40, true, true);
     for (const abi::Pending& entry : head(i).pending)
       if (const std::uint64_t state = entry.state.load(std::memory_order_relaxed); state != 0 && state != kBurier) fail("an entry is left");
-    if (i != read_ring() && delivered_ != 0) reached_ |= reading_[i].last_stamp != 0 ? fell_back : 0;
+    compare_with_books(i);
   }
   balance();
 }
 
+// What a ring's writers reserved, dead ones included, its own words say.
+void World::compare_with_books(std::uint32_t ring) {
+  const abi::RingHead& h = head(ring);
+  std::uint64_t reserved = 0;
+  if (is_shared(ring)) {
+    for (int i = 0; i < 3; ++i) reserved += records_in(h.image[i].commits.load(std::memory_order_relaxed));
+  } else {
+    const std::uint64_t w = h.writer.write_word.load(std::memory_order_relaxed);
+    reserved = h.image[offset_of(w) / shape_.subbuf_size].records_before.load(std::memory_order_relaxed) + records_of(w);
+  }
+  if (ring != read_ring() && reserved != 0 && ring >= shape_.cpus) fail("%llu records in a shared ring: somebody gave up a section that could be done", ull(reserved));
+  const std::uint64_t lapped = reader_[ring]->lost(abi::Loss::lapped), dead = reader_[ring]->lost(abi::Loss::dead_writer), found = delivered_[ring] + lapped + dead;
+  // The packet that a reader died with it may have given back, or not.
+  if (found != reserved && !(ring == read_ring() && found + died_with_ == reserved))
+    fail("ring %u: %llu delivered + %llu lapped + %llu dead, %llu were reserved", ring, ull(delivered_[ring]), ull(lapped), ull(dead), ull(reserved));
+}
+
 void World::balance() {
-  std::uint64_t written = 0, lost = 0, unanswered = 0, missing = 0, twice = 0;
+  std::uint64_t written = 0, lost = 0, unanswered = 0, missing = 0, twice = 0, delivered = 0;
+  for (const std::uint64_t n : delivered_) delivered += n;
   for (auto& writer : attempt_)
     for (const Attempt& a : writer) {
       if (!a.begun) continue;
@@ -235,7 +319,7 @@ void World::balance() {
   counted -= lapped + dead;
   const std::uint64_t full = by_cause[static_cast<int>(abi::Loss::full)], busy = by_cause[static_cast<int>(abi::Loss::busy)];
   reached_ |= (full != 0 ? lost_full : 0) | (busy != 0 ? lost_busy : 0) | (lapped != 0 ? lost_lapped : 0) | (dead != 0 ? lost_dead : 0);
-  say("%llu written, %llu answered as lost; %llu delivered, lost: %llu full, %llu busy, %llu lapped, %llu dead", ull(written), ull(lost), ull(delivered_), ull(full),
+  say("%llu written, %llu answered as lost; %llu delivered, lost: %llu full, %llu busy, %llu lapped, %llu dead", ull(written), ull(lost), ull(delivered), ull(full),
       ull(busy), ull(lapped), ull(dead));
   if (twice != 0 && !shape_.reader_dies) fail("doubled over the whole run");
   if (full != 0 && (shape_.may_lose & lost_full) == 0) fail("lost as full where there was room");
@@ -243,12 +327,14 @@ void World::balance() {
   if (full + busy != counted) fail("lost for a cause that there is not");
   if (counted < lost || counted > lost + unanswered) fail("%llu records were answered as lost, %llu are counted", ull(lost), ull(counted));
   if (dead > unanswered) fail("%llu records count as dead writers', %llu were not answered", ull(dead), ull(unanswered));
-  // What a dead reader held is delivered and lapped, or delivered twice; and between two stores of its books they are not exact.
-  if (shape_.reader_dies && shape_.mode == abi::FullMode::overwrite) return;
   if (missing > lapped) fail("%llu records are missing, %llu are lapped", ull(missing), ull(lapped));
-  if (shape_.reader_dies) return;
-  if (delivered_ + lapped < written || delivered_ + lapped + dead + (counted - lost) > written + unanswered)
-    fail("%llu delivered + %llu lapped + %llu dead, %llu written + %llu not answered", ull(delivered_), ull(lapped), ull(dead), ull(written), ull(unanswered));
+  // The packet that a reader died with it may have given back, or not.
+  const auto balances = [&](std::uint64_t all) {
+    return all + lapped >= written && all + lapped + dead + (counted - lost) <= written + unanswered;
+  };
+  if (!balances(delivered) && !balances(delivered + died_with_))
+    fail("%llu delivered (%llu in a dead reader's hands) + %llu lapped + %llu dead, %llu written + %llu not answered", ull(delivered), ull(died_with_), ull(lapped),
+         ull(dead), ull(written), ull(unanswered));
 }
 
 }  // namespace ouro::checker

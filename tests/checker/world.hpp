@@ -22,7 +22,11 @@ enum class Writers : std::uint8_t { per_cpu, shared, exclusive };
 
 // What an execution did; a scenario names what some execution must do, or it proves nothing.
 inline constexpr unsigned closed_packet = 1, current_packet = 2, lost_full = 4, lost_lapped = 8, lost_busy = 16, lost_dead = 32, waited = 64,
-                          whole_snapshot = 128, partial_snapshot = 256, fell_back = 512, switched = 1024, lost_answers = 2048;
+                          whole_snapshot = 128, partial_snapshot = 256, switched = 512, lost_answers = 1024;
+
+// A record whose writer died before the threads begin, in whose midst: its entry names a place that W never passed for it; W passed it,
+// and nothing is there; its header is; it is whole and marked; its commit is counted too. `open`: it lives, see commit_open().
+enum class Left : std::uint8_t { nothing, named, exchanged, reserved, marked, counted, open };
 
 struct Shape {
   Writers sync = Writers::per_cpu;
@@ -32,11 +36,15 @@ struct Shape {
   bool compact = false;       // headers of 4 bytes where the ring takes them
   unsigned may_lose = 0;      // lost_full, lost_busy: causes that are right here
   int warm = 0;               // records that are there at the beginning, of writer kWarmWriter
+  Left left = Left::nothing;  // behind these
+  int left_size = 8;
+  int warm_behind = 0;        // and behind that
   int read_warm = 0;          // packets that were read of them
-  bool reader_dies = false;   // then the books are not exact
+  bool reader_dies = false;   // with a packet in hand, perhaps
   bool fits = false;          // all of it: nothing may be lost as full
 };
 inline constexpr int kWarmWriter = 5, kLongWriter = 4;  // whose records are 8 bytes longer
+inline constexpr int kLeftWriter = 3;
 
 class World {
  public:
@@ -50,7 +58,9 @@ class World {
   void write(int writer);     // in one shot
   void write_slowly(int writer);    // the same, but not by the inline path
   void write_in_two(int writer);
+  void commit_open();         // what was `open` at the beginning; by thread 0
   void read(int rounds, bool include_current);  // by the ring's reader
+  void bury();                // as a recorder does from time to time
   void succeed(int rounds);   // a new reader, the first being gone
   void snapshot();
 
@@ -60,10 +70,12 @@ class World {
 
  private:
   struct Attempt {
-    bool begun, answered, lost;
+    bool begun, answered, lost, alone;
+    std::uint64_t old_loads;
     int delivered;
   };
   struct Reading {  // what one reader has seen of one ring
+    std::uint32_t ring = 0;
     std::uint64_t end_stamp = 0, last_stamp = 0, lost = 0, records = 0;
     std::uint64_t seen[kWriters] = {};  // bit n: record n
   };
@@ -77,10 +89,13 @@ class World {
     std::size_t size;
   };
   Body body_of(int writer, int number) const;
+  bool others_under_way();
   void answer(int writer, int number, bool lost);
   void check(const Packet&, Reading&, bool counts);
   void take(Reader&, Reading&, int rounds, bool include_current, bool to_the_end);
+  void leave();
   void balance();
+  void compare_with_books(std::uint32_t ring);
 
   Shape shape_;
   alignas(64) std::byte memory_[kRings * kStride];
@@ -92,7 +107,9 @@ class World {
   Attempt attempt_[kWriters][kNumbers];
   int next_[kWriters];
   unsigned reached_ = 0;
-  std::uint64_t delivered_ = 0;
+  std::uint64_t delivered_[kRings];              // in packets that were given back
+  std::uint64_t in_hand_ = 0, died_with_ = 0;
+  Reservation open_;
 };
 
 inline World world;

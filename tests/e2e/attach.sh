@@ -8,7 +8,9 @@ goes_on() { wait_for 20 has_tried_more_than "$(tried)"; }
 sessions_mapped() { grep -cE '/session-' "/proc/$program/maps" || true; }
 events_on() { "$OURO_BIN" list --json "$program" | grep -c '"enabled": true' || true; }
 
-"$programs/storm" "$folder/books" threads=2 events=0 pause=1000 text=100 >"$folder/out" 2>&1 &
+# A name of its own: other scenarios run at the same time.
+ln "$programs/storm" "$folder/st.$$" 2>/dev/null || cp "$programs/storm" "$folder/st.$$"
+"$folder/st.$$" "$folder/books" threads=2 events=0 pause=1000 text=100 >"$folder/out" 2>&1 &
 program=$!
 cleanup+=("kill -9 $program 2>/dev/null")
 wait_for 20 test -s "$folder/books"
@@ -31,7 +33,7 @@ attach() {  # attach TRACE OPTION...
   goes_on
 }
 attach by_pid -p "$program" --for 300ms
-attach by_name -P 'sto[r]m' --for 300ms
+attach by_name -P "s[t].$$" --for 300ms
 attach while_another_runs -p "$program" -- sleep 0.3
 attach all --all --for 300ms
 attach newest -p "$program" --overwrite --buffer-size 16M --for 300ms

@@ -41,9 +41,9 @@ expect_equal "what the program says" "$(cat "$folder/said")" "unchanged"
 record few --context callstack:2 -- "$programs/contexts"
 babeltrace few | grep -oE 'callstack_length = [0-9]+' | sort -u | awk '$3 < 1 || $3 > 2 { exit 1 }' || fail "a call stack of more than 2"
 record plain -- "$programs/contexts"
-expect_match "an event without contexts" "$(babeltrace plain | grep -m1 contexts:said)" '\{ tid = [0-9]+ \}, \{ what'
+expect_match "an event without contexts" "$(babeltrace plain | grep contexts:said | tail -1)" '\{ tid = [0-9]+ \}, \{ what'
 record plain_tid --context tid -- "$programs/contexts"
-expect_match "the thread id alone" "$(babeltrace plain_tid | grep -m1 contexts:said)" '\{ tid = [0-9]+ \}, \{ what'
+expect_match "the thread id alone" "$(babeltrace plain_tid | grep contexts:said | tail -1)" '\{ tid = [0-9]+ \}, \{ what'
 
 # Errors come before the program runs.
 refuse() {  # refuse LIST STATUS PATTERN
@@ -58,5 +58,5 @@ refuse callstack:1000 2 "callstack:1000': want 1 to 64"
 if ! timeout 20 "$OURO_BIN" record -o "$folder/cycles" --context perf.cycles -- "$programs/contexts" 2>"$folder/said"; then
   refuse perf.cycles 1 "'perf.cycles' cannot be had here: .+"
 else
-  expect_match "cycles" "$(babeltrace cycles | grep -m1 contexts:said)" 'perf_cycles = [1-9]'
+  expect_match "cycles" "$(babeltrace cycles | grep contexts:said | tail -1)" 'perf_cycles = [1-9]'
 fi

@@ -112,8 +112,8 @@ class Stepped {
 
 // Where a child comes by to the end of its operation: every instruction, those of loops the first, second and last time. `keep`
 // says which; it is asked behind each instruction, that is, before the one whose place is given.
-template <class Keep>
-std::vector<Place> places(Stepped& child, Keep&& keep) {
+template <class Child, class Keep>
+std::vector<Place> places(Child& child, Keep&& keep) {
   std::vector<Place> all;
   std::map<std::uint64_t, std::pair<unsigned, std::size_t>> last;  // how often so far; where the third or a later time stands in `all`
   while (child.step()) {

@@ -19,7 +19,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kChannelMagic = 0x316c656e6e616863;  // "channel1"
-inline constexpr std::uint32_t kChannelVersion = 2;
+inline constexpr std::uint32_t kChannelVersion = 3;
 inline constexpr std::size_t kRingsOffset = 4096;
 inline constexpr std::size_t kRingAlignment = 4096;
 inline constexpr std::uint32_t kMaxCpus = 8192;

@@ -75,6 +75,9 @@ struct RegistryHeader {
   Word blobs_used;
   std::uint64_t pid_namespace;  // inode of /proc/self/ns/pid: whose numbers `pid` is one of; 0: unknown
   SessionSlot slot[kSessionSlots];
+  Word32 refused;             // why the program could not map a session that it was offered, the last time: an errno; 0: it never happened
+  std::uint32_t seccomp_filters;  // that the program had as it began: these allow what the tracer calls
+  Word32 rows_refused;        // events that have no row, for want of room: they cannot be switched on
 };
 static_assert(sizeof(RegistryHeader) <= 4096);
 

@@ -1,11 +1,11 @@
-// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 3.
+// ouro/abi/ring_layout.hpp -- the bytes of one ring, as its writers and its reader share them. Version 4.
 //
-//   0        64       128      192      256         2048             12288        16384          + (n+1) * S
-//   +--------+--------+--------+--------+-----------+----------------+------------+--------------+---------
-//   | writer | shape  | losses | reader | slot[n]   | image[n+1]     | pending[]  | sub-buffer 0 | 1 | ...
-//   +--------+--------+--------+--------+-----------+----------------+------------+--------------+---------
-//     hot      const    slow     reader   u64 each    64 bytes each    two-phase    n + 1 physical sub-buffers
-//     line              path     only                                  writes       of S bytes (one is the spare)
+//   0        64       128      192      256         1280       2048             12288        16384          + (n+1) * S
+//   +--------+--------+--------+--------+-----------+----------+----------------+------------+--------------+---------
+//   | writer | shape  | losses | reader | slot[n]   | books[2] | image[n+1]     | pending[]  | sub-buffer 0 | 1 | ...
+//   +--------+--------+--------+--------+-----------+----------+----------------+------------+--------------+---------
+//     hot      const    slow     reader   u64 each    the        64 bytes each    two-phase    n + 1 physical sub-buffers
+//     line              path     only                 reader's                    writes       of S bytes (one is the spare)
 //
 // Three kinds of ring have this shape, never two in one ring: a remote atomic operation does not exclude the
 // plain stores of a per-CPU writer.
@@ -50,9 +50,6 @@ inline constexpr std::uint64_t kMaxRingData = std::uint64_t{1} << 30;
 inline constexpr std::size_t kMaxPending = 64;
 inline constexpr std::uint64_t kCommitting = std::uint64_t{1} << 63;  // in Pending::length
 inline constexpr std::size_t kRingDataOffset = 16384;
-
-inline constexpr int kInHandShift = 24;  // in ReaderLine::lapped_in_hand
-inline constexpr std::uint64_t kInHandUse = (std::uint64_t{1} << kInHandShift) - 1;
 
 // Of a ring whose writers are to go on in another (LocalChannel::resize): a mask that every inline write declines at, and a W
 // that no write finds room behind.
@@ -120,13 +117,21 @@ struct alignas(64) Bell {
   Word32 reserved[12];
 };
 
-struct alignas(64) ReaderLine {  // what the reader consumed: for others to look at, and for the reader after it
-  Word next_sequence;   // 0: nothing yet
+struct alignas(64) ReaderLine {
+  Word booked;          // how often the reader wrote its books; the last time, those of this number's last bit. 0: nothing yet
+  Word lapped_in_hand;  // what the books say, for writers to add up
+  Word reserved[6];
+};
+
+// What the reader consumed: for others to look at, and for the reader after it. There are two, and the one that does not count is written:
+// a reader that dies leaves all that a packet changed, or nothing.
+struct alignas(64) ReaderBooks {
+  Word next_sequence;
   Word consumed;        // of that sub-buffer: {records:32, bytes:32}
   Word records;         // written before what comes next, less lost_lapped
-  Word lost_lapped;
+  Word lost_lapped;     // shared: what of the writers' count of lapped records was delivered, or buried
   Word end_stamp;       // of the last packet
-  Word lapped_in_hand;  // shared: what readers had taken out and died with, {records:40, low bits of the newest such use:24}
+  Word lapped_in_hand;  // shared: records that readers had taken out and died with
   Word reserved[2];
 };
 
@@ -160,15 +165,16 @@ struct RingHead {
   LossLine losses;
   ReaderLine reader;
   Word slot[kMaxSubbufs];
-  std::byte gap0[2048 - 256 - 8 * kMaxSubbufs];
+  ReaderBooks books[2];
+  std::byte gap0[2048 - 256 - 8 * kMaxSubbufs - 2 * sizeof(ReaderBooks)];
   SubbufImage image[kMaxSubbufs + 1];
   std::byte gap1[12288 - 2048 - 64 * (kMaxSubbufs + 1)];
   Pending pending[kMaxPending];
 };
 
 static_assert(sizeof(Bell) == 64 && sizeof(WriterLine) == 64 && sizeof(ShapeLine) == 64 && sizeof(LossLine) == 64 && sizeof(ReaderLine) == 64);
-static_assert(sizeof(SubbufImage) == 64 && sizeof(Pending) == 64);
-static_assert(offsetof(RingHead, slot) == 256 && offsetof(RingHead, image) == 2048 && offsetof(RingHead, pending) == 12288);
+static_assert(sizeof(ReaderBooks) == 64 && sizeof(SubbufImage) == 64 && sizeof(Pending) == 64);
+static_assert(offsetof(RingHead, slot) == 256 && offsetof(RingHead, books) == 1280 && offsetof(RingHead, image) == 2048 && offsetof(RingHead, pending) == 12288);
 static_assert(sizeof(RingHead) == kRingDataOffset);
 
 struct Slot {
