@@ -59,8 +59,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   struct stat status;
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
-    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " +
-                             std::to_string(owner));
+    return refuse(EPERM, " is of user " + std::to_string(status.st_uid) + ", want a regular file of user " + std::to_string(owner));
   out.size_ = static_cast<std::uint64_t>(status.st_size);
 
   abi::SessionHeader h;

@@ -135,22 +135,32 @@ Result<Target> find_target(int pid) {
   out.pid_namespace = pid_namespace_of(pid);
   if (status.uid != ::geteuid() && ::geteuid() != 0)
     return errorf(EPERM, "process %d (%s) is of user %u, want one of user %u (hint: as root)", pid, out.name.c_str(), status.uid, ::geteuid());
-  const std::vector<Mapped> registries = mapped_registries(pid);
-  const auto found = std::find_if(registries.begin(), registries.end(), [](const Mapped& m) { return !m.is_deleted; });
-  if (found == registries.end())
+  std::vector<Mapped> registries;
+  const Mapped* found = nullptr;
+  std::string name;
+  // Several times: a library that is unloaded takes its own registry away.
+  for (int tries = 0; tries < 5 && !out.folder; ++tries) {
+    registries = mapped_registries(pid);
+    found = nullptr;
+    for (const Mapped& mapped : registries) {
+      if (mapped.is_deleted) continue;
+      found = &mapped;
+      out.shown_folder = mapped.path.substr(0, mapped.path.rfind('/'));
+      name = mapped.path.substr(mapped.path.rfind('/') + 1);
+      out.folder = open_beneath(proc(pid, "root"), out.shown_folder);
+      if (holds(out.folder, name, mapped)) break;
+      out.folder.reset();
+    }
+    if (registries.empty()) break;
+  }
+  if (found == nullptr)
     return not_traceable(pid, out.name, registries, status.uid,
                          registries.empty() ? "has no events, want a program that links ouro::trace (hint: ouro doctor PID)"
                                             : "has lost its registry, which somebody removed: it cannot be traced any more (hint: start it anew)");
-  out.shown_folder = found->path.substr(0, found->path.rfind('/'));
-  const std::string name = found->path.substr(found->path.rfind('/') + 1);
-  out.folder = open_beneath(proc(pid, "root"), out.shown_folder);
-  if (!holds(out.folder, name, *found)) {
-    out.folder.reset();
-    // A program that changed its root since has its paths shown as ours.
-    if (holds(open_beneath("/", out.shown_folder), name, *found))
-      return errorf(ENOENT, "process %d (%s) has changed its root since it started, and its runtime folder '%s' is not in there (hint: recorded from its start on "
-                    "it can be: ouro record -- PROGRAM)", pid, out.name.c_str(), out.shown_folder.c_str());
-  }
+  // A program that changed its root since has its paths shown as ours.
+  if (!out.folder && holds(open_beneath("/", out.shown_folder), name, *found) && !holds(open_beneath(proc(pid, "root"), out.shown_folder), name, *found))
+    return errorf(ENOENT, "process %d (%s) has changed its root since it started, and its runtime folder '%s' is not in there (hint: recorded from its start on "
+                  "it can be: ouro record -- PROGRAM)", pid, out.name.c_str(), out.shown_folder.c_str());
   struct stat folder;
   if (!out.folder || ::fstat(out.folder.get(), &folder) != 0)
     return not_traceable(pid, out.name, registries, status.uid, ("has its registry in '" + out.shown_folder + "', which cannot be reached").c_str());

@@ -42,9 +42,6 @@ struct Target {
 // Error: no such process, not ours to trace, no events, or no way to its folder; the text says which, and what to do.
 Result<Target> find_target(int pid);
 
-// The pid that a registry's process has in our PID namespace; its own where it cannot be seen from here.
-int pid_here(const RegistryFile& registry);
-
 // What the program has mapped of files that are named like registries.
 struct Mapped {
   dev_t device;
@@ -53,6 +50,8 @@ struct Mapped {
   bool is_deleted;
 };
 std::vector<Mapped> mapped_registries(int pid);
+// The pid that a registry's process has in our PID namespace; its own where it cannot be seen from here.
+int pid_here(const RegistryFile& registry);
 
 // Processes whose name matches the glob: those that have a registry mapped where we may look.
 std::vector<int> find_pids(const std::string& name);

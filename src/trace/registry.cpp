@@ -335,8 +335,8 @@ bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && geteuid() !=
 
 bool begin(const Need& need) noexcept {
   if (tracer.registry != nullptr) return true;
-  if (is_privileged()) return false;
   if (const char* attach = secure_getenv("OURO_ATTACH"); attach != nullptr && std::strcmp(attach, "0") == 0) return false;
+  if (is_privileged()) return false;
   base::RuntimeDir directory;
   if (base::find_runtime_dir(directory, true) != 0) return false;
   Text(tracer.directory).add(directory.path);

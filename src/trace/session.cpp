@@ -239,6 +239,7 @@ void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generat
 }
 
 void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept {
+  if (tracer.header().slot[slot].generation.load(relaxed) != generation) return;  // another session has it by now
   for (std::uint32_t i = 0, n = tracer.header().row_count.load(relaxed); i < n; ++i) switch_off(tracer.rows()[i], slot, generation);
   tracer.header().slot[slot].state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
 }

@@ -1,19 +1,21 @@
 # What the scenarios share; each begins with: source "$OURO_SOURCE/tests/e2e/lib.sh"
 #
-# A scenario has a folder of its own, $folder, with its runtime folder in it; nothing it starts outlives it by more than
+# A scenario has a folder of its own, $folder, and a runtime folder of its own; nothing it starts outlives it by more than
 # the limits below. It ends at the first command that fails, and says which.
 set -euo pipefail
 : "${OURO_BIN:?the ouro command}" "${OURO_BUILD:?the build folder}" "${OURO_SOURCE:?the source tree}"
 
 programs=$OURO_BUILD/tests/programs
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ouro-e2e.XXXXXX")
-export OURO_RUNTIME_DIR=$folder/run
+# In memory, as at users': in a disk's file system programs would wait for the disk as they first write to a session.
+memory=$(mktemp -d /dev/shm/ouro-e2e.XXXXXX 2>/dev/null || echo "$folder")
+export OURO_RUNTIME_DIR=$memory/run
 cleanup=()  # commands to run at the end, last first
 
 finish() {
   local status=$? i
   for ((i = ${#cleanup[@]} - 1; i >= 0; --i)); do eval "${cleanup[i]}" || true; done
-  rm -rf "$folder"
+  rm -rf "$folder" "$memory"
   ((status == 0)) || echo "FAILED: ${0##*/}, status $status" >&2
 }
 trap finish EXIT

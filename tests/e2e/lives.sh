@@ -114,7 +114,6 @@ refused 'fail +registry: none is mapped'
 ends fork 0
 
 if ((EUID == 0)); then
-  chmod 0755 "$folder"
   start undumpable
   attach undumpable -p "$program" --for 200ms
   wait $recorder
