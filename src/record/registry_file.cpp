@@ -121,10 +121,10 @@ RegistryFile::~RegistryFile() {
 
 bool RegistryFile::is_in_our_pid_namespace() const { return pid_namespace_ == 0 || pid_namespace_ == own_pid_namespace(); }
 
+// In our namespace the lock does not count: between an exec and the start of what follows nothing is mapped, and its sessions stand here.
 bool RegistryFile::is_of_living_process() const {
-  if (is_locked_ && !is_held_fd(fd_.get())) return false;
-  if (pid_namespace_ == own_pid_namespace() || (pid_namespace_ == 0 && !is_locked_)) return base::is_alive(pid_, start_time_);
-  return true;
+  if (is_locked_ && pid_namespace_ != own_pid_namespace()) return is_held_fd(fd_.get());
+  return !is_in_our_pid_namespace() || base::is_alive(pid_, start_time_);
 }
 
 std::string RegistryFile::process_name() const {

@@ -38,7 +38,7 @@ class RegistryFile {
   std::uint32_t seccomp_filters() const { return header().seccomp_filters; }
   int refused() const { return static_cast<int>(header().refused.load(std::memory_order_relaxed)); }
   std::uint32_t rows_refused() const { return header().rows_refused.load(std::memory_order_relaxed); }
-  // By its pid, and by the lock that the kernel holds for it. Of another PID namespace, without such a lock, nobody here can tell: yes.
+  // By its pid; of another PID namespace by the lock that the kernel holds for it. Without such a lock nobody here can tell: yes.
   bool is_of_living_process() const;
   bool is_in_our_pid_namespace() const;
   std::string process_name() const;

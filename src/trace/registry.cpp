@@ -276,17 +276,19 @@ std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
 }
 
 // A registry of this very process, in that place.
-bool read_own(unsigned n, abi::RegistryHeader& header) noexcept {
+enum class Name { own, others, free };
+Name read_own(unsigned n, abi::RegistryHeader& header) noexcept {
   char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
-  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return false;
+  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::others;
   Text(path).add(tracer.directory).add("/").add(file);
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return false;
+  if (fd < 0) return errno == ENOENT ? Name::free : Name::others;
   const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
   close(fd);
-  return is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
-         header.pid == getpid() && header.start_time == base::start_time_of(header.pid);
+  const bool is_own = is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
+                      header.pid == getpid() && header.pid_namespace == pid_namespace() && header.start_time == base::start_time_of(header.pid);
+  return is_own ? Name::own : Name::others;
 }
 
 // Sessions that were offered to this process in other registries: those of its other libraries with a tracer of their own, and of what it
@@ -309,9 +311,10 @@ void add_offers(const abi::RegistryHeader& header, Offers& offers) noexcept {
 
 void find_offers(Offers& offers) noexcept {
   abi::RegistryHeader header;
-  for (unsigned n = 0, in_vain = 0; in_vain < 2; ++n) {
-    if (read_own(n, header)) add_offers(header, offers);
-    else ++in_vain;  // one of the names is our own
+  for (unsigned n = 0, in_vain = 0; in_vain < 2 && n < kMostNames; ++n) {
+    const Name name = read_own(n, header);
+    if (name == Name::own) add_offers(header, offers);
+    if (name == Name::free) ++in_vain;
   }
 }
 
@@ -323,7 +326,7 @@ void take_over(const Offers& offers, std::uint32_t slot) noexcept {
     });
   };
   for (std::uint32_t i = 0; i < offers.count && slot < abi::kSessionSlots; ++i)
-    if (std::strchr(offers.file[i], '/') == nullptr && !has(offers.file[i], offers.generation[i])) offer(slot++, offers.file[i], offers.generation[i]);
+    if (is_session_name(offers.file[i]) && !has(offers.file[i], offers.generation[i])) offer(slot++, offers.file[i], offers.generation[i]);
 }
 
 // Programs that have privileges which their caller lacks, but not another user: the folder, and with it what they would write to, is the

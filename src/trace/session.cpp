@@ -278,9 +278,9 @@ SessionView* view_of(std::uint32_t slot) noexcept {
   char file[sizeof entry.file];
   std::memcpy(file, entry.file, sizeof file);
   file[sizeof file - 1] = '\0';
-  bool gone = true;
+  bool gone = !is_session_name(file);
   errno = 0;
-  SessionView* view = is_session_name(file) ? open_session(file, slot, gone) : nullptr;
+  SessionView* view = gone ? nullptr : open_session(file, slot, gone);
   const int error = view != nullptr || gone ? 0 : errno != 0 ? errno : EPERM;  // EPERM: of another user
   if (view != nullptr && generation != 0 && view->generation != generation) {
     drop(*view);  // another session of that name
