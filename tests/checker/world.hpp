@@ -61,6 +61,7 @@ class World {
   void commit_open();         // what was `open` at the beginning; by thread 0
   void read(int rounds, bool include_current);  // by the ring's reader
   void bury();                // as a recorder does from time to time
+  void ask();                 // the reader, how many were lapped
   void succeed(int rounds);   // a new reader, the first being gone
   void snapshot();
 
@@ -107,7 +108,7 @@ class World {
   Attempt attempt_[kWriters][kNumbers];
   int next_[kWriters];
   unsigned reached_ = 0;
-  std::uint64_t delivered_[kRings];
+  std::uint64_t delivered_[kRings], told_ = 0;
   Reservation open_;
 };
 
