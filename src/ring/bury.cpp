@@ -257,9 +257,9 @@ bool Reader::State::make_up(const std::vector<Half>& halves) {
   if (is_in_use(where, halves)) return false;
   // Whoever committed or reserved meanwhile and is gone from the table already has changed these.
   if (!books_of(where, again) || again.opened != books.opened || again.committed != books.committed) return false;
-  // Content, fence, claim, as snapshot:B: books that a writer is about to overwrite for the next use, or has begun to, are of neither. Whoever
-  // claimed the sub-buffer, or took it out, had found it whole. Where something is missing, nobody claims it until it is made up here.
-  abi::fence(acquire);  // ord(bury:B) pairs with switch:B
+  // Books that a writer has begun to overwrite for the next use are of neither. Each was loaded by acquire, and behind the claim stands
+  // switch:B: whichever is of the next use brings the claim. Whoever claimed the sub-buffer, or took it out, had found it whole. Where
+  // something is missing, nobody claims it until it is made up here.
   const abi::Slot slot{slot_of(books.sequence).load(relaxed)};
   if (slot.sequence() != books.sequence || slot.physical() != physical_of(where)) return true;
   const std::uint64_t missing = books.opened - std::min(books.opened, books.committed);

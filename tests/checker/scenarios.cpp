@@ -74,6 +74,7 @@ void add_small(const auto& add) {
   add("exclusive, slow", {.sync = Writers::exclusive, .subbuf_size = 128, .warm = 1}, {writes(0, 0, 2), reads(2, true)}, current_packet, {2, 1, 0}, {3, 2, 0});
   // Somebody switches, somebody else writes there first, or goes on from the claim.
   add("shared, opened by another", with(shared, [](Shape& s) { s.warm = 2, s.subbuf_size = 32; }), {reads(1, false), behind(0, writes(0, 0, 1)), writes(1, 1, 1)}, closed_packet, {1, 1, 0}, {2, 2, 0});
+  add("shared, how many were lapped", with(shared, [](Shape& s) { s.warm = 2; }), {writes(0, 0, 3), lagging({.cpu = kElsewhere, .body = [] { world.ask(); }})}, 0, {1, 1, 0}, {2, 2, 0});
   const Shape shared_pairs = with(shared, [](Shape& s) { s.subbuf_size = 64, s.warm = 4; });
   add("laps at once", {.subbuf_size = 64, .warm = 4}, {writes(0, 0, 1), writes_in_two(0, 1, 1)}, 0, {1, 1, 0}, {2, 2, 0});
   add("shared, lap at once", shared_pairs, {writes(0, 0, 1), writes(1, 1, 1)}, 0, {1, 2, 0}, {2, 2, 0});
@@ -89,8 +90,8 @@ void add_small(const auto& add) {
     const std::string how = what == Left::marked ? ", death before its count" : ", death behind its count";
     add(("shared" + how).c_str(), left(shared, what, 0, 0, 64), {writes(0, 0, 2), lagging(buries(1))}, 0, {2, 1, 0}, {3, 2, 0});
     add(("two phases" + how).c_str(), left(two, what, 0, 0, 64), {writes_in_two(0, 0, 2), lagging(buries(1))}, 0, {2, 1, 0}, {3, 2, 0});
-    add(("shared" + how + ", next use").c_str(), left(shared, what, 0, 0, 32), {writes(0, 0, 2), reads(3, true)}, 0, {2, 1, 0}, {3, 2, 0});
-    add(("two phases" + how + ", next use").c_str(), left(two, what, 0, 0, 32), {writes_in_two(0, 0, 2), reads(3, true)}, 0, {2, 1, 0}, {3, 2, 0});
+    add(("shared" + how + ", next use").c_str(), left(shared, what, 0, 0, 32), {writes(0, 0, 2), writes(1, 1, 1), reads(3, true)}, 0, {1, 1, 0}, {3, 2, 0});
+    add(("two phases" + how + ", next use").c_str(), left(two, what, 0, 0, 32), {writes_in_two(0, 0, 2), writes(0, 1, 1), reads(3, true)}, 0, {1, 1, 0}, {3, 2, 0});
   }
   // The dead one's sub-buffer is in its next use but one, which holds more of two phases; he died on another CPU than his ring's.
   add("two phases, death behind its count, two laps", left(two, Left::counted, 0, 0, 64),

@@ -56,6 +56,7 @@ void World::begin(const Shape& shape) {
   reading_began_ = succeeded_ = false;
   std::fill(delivered_, delivered_ + kRings, 0);
   in_hand_ = died_with_ = 0;
+  told_ = 0;
   for (int i = 0; i < shape.warm; ++i) write_slowly(kWarmWriter);
   leave();
   for (int i = 0; i < shape.warm_behind; ++i) write_slowly(kWarmWriter);
@@ -146,6 +147,7 @@ void World::write_in_two(int writer) {
   const Body body = body_of(writer, number);
   const Reservation r = reserve(*channel_, body.id, body.size, owner());
   if (r.body == nullptr) return answer(writer, number, true);
+  pause();
   std::memcpy(r.body, body.words, body.size);
   abi::stored(r.body, body.size);
   commit(r);
@@ -238,6 +240,7 @@ void World::read(int rounds, bool include_current) {
   take(*reader_[read_ring()], reading_[read_ring()], rounds, include_current, false);
 }
 
+void World::ask() { told_ = std::max(told_, reader_[read_ring()]->lost(abi::Loss::lapped)); }
 void World::bury() { reader_[read_ring()]->bury_dead(); }
 
 void World::succeed(int rounds) {
@@ -321,6 +324,7 @@ void World::balance() {
   reached_ |= (full != 0 ? lost_full : 0) | (busy != 0 ? lost_busy : 0) | (lapped != 0 ? lost_lapped : 0) | (dead != 0 ? lost_dead : 0);
   say("%llu written, %llu answered as lost; %llu delivered, lost: %llu full, %llu busy, %llu lapped, %llu dead", ull(written), ull(lost), ull(delivered), ull(full),
       ull(busy), ull(lapped), ull(dead));
+  if (told_ > lapped) fail("%llu records were told to be lapped, %llu are", ull(told_), ull(lapped));
   if (twice != 0 && !shape_.reader_dies) fail("doubled over the whole run");
   if (full != 0 && (shape_.may_lose & lost_full) == 0) fail("lost as full where there was room");
   if (busy != 0 && (shape_.may_lose & lost_busy) == 0) fail("lost as busy where nobody is");

@@ -61,6 +61,7 @@ class World {
   void commit_open();         // what was `open` at the beginning; by thread 0
   void read(int rounds, bool include_current);  // by the ring's reader
   void bury();                // as a recorder does from time to time
+  void ask();                 // the reader, how many were lapped
   void succeed(int rounds);   // a new reader, the first being gone
   void snapshot();
 
@@ -109,6 +110,7 @@ class World {
   unsigned reached_ = 0;
   std::uint64_t delivered_[kRings];              // in packets that were given back
   std::uint64_t in_hand_ = 0, died_with_ = 0;
+  std::uint64_t told_ = 0;
   Reservation open_;
 };
 
