@@ -80,10 +80,12 @@ std::optional<std::uint32_t> RegistryFile::claim(const SessionName& session) {
     if (s.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(abi::SlotState::offered)) continue;
     s.state.store(static_cast<std::uint32_t>(abi::SlotState::claimed), relaxed);
     clear_bits(k, s.generation.load(relaxed));  // of a child that was forked while they were changed; of a tool that died over it
+    // First: a program that is just reading the slot reads it again (read_slot() in trace/session.cpp).
+    s.use.fetch_add(1, relaxed);
+    abi::fence(std::memory_order_release);
     std::memset(s.file, 0, sizeof s.file);
     std::memcpy(s.file, session.file.c_str(), session.file.size());
     s.generation.store(session.generation, relaxed);
-    s.use.fetch_add(1, relaxed);
     // Sequentially consistent, as the fence behind it: the program finds the session as it adds an event, or we find the event.
     s.state.store(static_cast<std::uint32_t>(abi::SlotState::offered));
     return k;

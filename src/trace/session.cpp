@@ -238,10 +238,14 @@ void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generat
   }
 }
 
+// The bits stay, and events come to look at a slot that is free: we have no lock, and they may be another session's by now. Whoever claims
+// the slot clears them. State and generation are exchanged as one, so that only what we mean is given back.
 void leave_slot(std::uint32_t slot, std::uint32_t generation) noexcept {
-  if (tracer.header().slot[slot].generation.load(relaxed) != generation) return;  // another session has it by now
-  for (std::uint32_t i = 0, n = tracer.header().row_count.load(relaxed); i < n; ++i) switch_off(tracer.rows()[i], slot, generation);
-  tracer.header().slot[slot].state.store(static_cast<std::uint32_t>(abi::SlotState::free), std::memory_order_release);
+  using Both [[gnu::may_alias]] = std::uint64_t;
+  static_assert(offsetof(abi::SessionSlot, generation) == 4 && offsetof(abi::RegistryHeader, slot) % 8 == 0 && sizeof(abi::SessionSlot) % 8 == 0);
+  Both expected = std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(abi::SlotState::offered);
+  const Both desired = std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(abi::SlotState::free);
+  __atomic_compare_exchange_n(reinterpret_cast<Both*>(&tracer.header().slot[slot].state), &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 void leave_if_closed(std::uint32_t slot) noexcept {
@@ -266,18 +270,32 @@ void decline(std::uint32_t slot, std::uint32_t generation, int error) noexcept {
   if (tracer.pid == getpid()) leave_slot(slot, generation);
 }
 
+// What a slot offers, all of it of one moment. False: nothing, or tools are changing it.
+bool read_slot(const abi::SessionSlot& entry, std::uint32_t& generation, char (&file)[sizeof abi::SessionSlot::file]) noexcept {
+  for (int tries = 0; tries < 100; ++tries) {
+    // Acquire; pairs with the tool's count of a use, which comes before it touches generation and file.
+    const std::uint32_t use = entry.use.load(std::memory_order_acquire);
+    if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return false;
+    generation = entry.generation.load(relaxed);
+    std::memcpy(file, entry.file, sizeof file);
+    file[sizeof file - 1] = '\0';
+    abi::fence(std::memory_order_acquire);
+    if (entry.use.load(relaxed) == use) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 SessionView* view_of(std::uint32_t slot) noexcept {
   abi::SessionSlot& entry = tracer.header().slot[slot];
   if (entry.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) return nullptr;
-  const std::uint32_t generation = entry.generation.load(relaxed);
+  std::uint32_t generation = entry.generation.load(relaxed);
   if (generation != 0 && tracer.avoided[slot].load(relaxed) == generation) return nullptr;
   SessionView* present = tracer.view[slot].load(std::memory_order_acquire);
   if (present != nullptr && (generation == present->generation || generation == 0)) return present;
   char file[sizeof entry.file];
-  std::memcpy(file, entry.file, sizeof file);
-  file[sizeof file - 1] = '\0';
+  if (!read_slot(entry, generation, file)) return nullptr;
   bool gone = !is_session_name(file);
   errno = 0;
   SessionView* view = gone ? nullptr : open_session(file, slot, gone);
@@ -297,7 +315,8 @@ SessionView* view_of(std::uint32_t slot) noexcept {
     return present;
   }
   if (old != nullptr) retire(*old);
-  entry.generation.store(view->generation, relaxed);
+  // From the environment came a name only. Otherwise the slot may be another session's by now.
+  if (std::uint32_t unknown = 0; generation == 0) entry.generation.compare_exchange_strong(unknown, view->generation, relaxed);
   tracer.epoch.fetch_add(1, std::memory_order_release);
   return view;
 }
