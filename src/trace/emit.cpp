@@ -107,12 +107,12 @@ struct Payload {
   }
 };
 
-// One body, as the plan has it. `word`: under which the thread's route leads to the session; 0: it does not. `frame`: of the function that
-// the event's code called. True: the route need not be refreshed.
-bool write_planned(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
+// One body that passes the plan's filter. `word`: under which the thread's route leads to the session; 0: it does not. `frame`: of the
+// function that the event's code called. True: the route need not be refreshed.
+bool write_accepted(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
   detail::ThreadState& thread = detail::ouro_thread;
+  if ((plan.every > 1 || plan.rate != 0) && !passes_limits(plan)) return true;
   const Payload payload{static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize};
-  if (!passes_filter(plan, payload.from, payload.size) || !passes_limits(plan)) return true;
   if (view.contexts != 0) return write_with_contexts(view, id, thread, word, frame, payload.size, Payload::put, &payload);
   constexpr std::uint64_t head[1] = {};  // the thread's id takes its place
   if (word != 0 &&
@@ -121,6 +121,10 @@ bool write_planned(SessionView& view, std::uint32_t id, const Plan& plan, void* 
   std::memcpy(body, &thread.tid, sizeof thread.tid);
   ring::write_slow(*view.channel, id, body, size, owner(thread));
   return false;
+}
+
+bool passes_filter_of(const Plan& plan, const void* body, std::size_t size) noexcept {
+  return plan.code_size == 0 || passes_filter(plan, static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize);
 }
 
 void write_large(SessionView& view, std::uint32_t id, const void* frame, std::size_t size, void (*put)(const void*, std::byte*),
@@ -134,20 +138,23 @@ void write_large(SessionView& view, std::uint32_t id, const void* frame, std::si
   ring::commit(r);
 }
 
-// By the plan that the event has, if it still holds. False: it does not.
-bool write_known(const detail::Site& site, void* body, std::size_t size, const void* frame) noexcept {
-  const auto* plan = static_cast<const Plan*>(site.plan.load(std::memory_order_acquire));
-  if (plan == nullptr) return false;
-  const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_relaxed);
-  detail::ThreadState& thread = detail::ouro_thread;
-  // Acquire; pairs with remember(): the plan is whole. The route's tag: the thread has made itself known to the session.
-  if (word == 0 || plan->word.load(std::memory_order_acquire) != word || thread.route.tag != word) return false;
-  if (!write_planned(*plan->view, plan->id, *plan, body, size, word, frame)) {
-    const int saved = errno;
-    ring::refresh(thread.route, *plan->view->channel, word);
-    errno = saved;
-  }
-  return true;
+// By the plan that the event has and that accepts it; kept apart, so that refusing takes few registers.
+[[gnu::noinline]] void write_known(const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
+  if (write_accepted(*plan.view, plan.id, plan, body, size, word, frame)) return;
+  const int saved = errno;
+  ring::refresh(detail::ouro_thread.route, *plan.view->channel, word);
+  errno = saved;
+}
+
+[[gnu::noinline, gnu::cold]] void write_to_all(const detail::Site& site, void* body, std::size_t size, const void* frame) noexcept {
+  for_sessions(const_cast<detail::Site&>(site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
+    if (plan != nullptr) {
+      if (passes_filter_of(*plan, body, size)) write_accepted(view, id, *plan, body, size, 0, frame);
+      return;
+    }
+    std::memcpy(body, &detail::ouro_thread.tid, sizeof detail::ouro_thread.tid);
+    ring::write_slow(*view.channel, id, body, size, owner(detail::ouro_thread));
+  });
 }
 
 }  // namespace
@@ -159,15 +166,24 @@ using namespace trace;
 
 __thread ThreadState ouro_thread = {};
 
-void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept {
+// To those who call it, it is cold. With filters, limits and contexts it is not, and what is cold is compiled for size: so it has two names.
+extern "C" __attribute__((used, visibility("hidden"))) void ouro_trace_by_plan(const Site* site, void* body, std::size_t size) noexcept {
   const void* const frame = __builtin_frame_address(0);
-  if (write_known(*site, body, size, frame)) return;
-  for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
-    if (plan != nullptr) return static_cast<void>(write_planned(view, id, *plan, body, size, 0, frame));
-    std::memcpy(body, &ouro_thread.tid, sizeof ouro_thread.tid);
-    ring::write_slow(*view.channel, id, body, size, owner(ouro_thread));
-  });
+  const auto* const plan = static_cast<const Plan*>(site->plan.load(std::memory_order_acquire));
+  if (plan != nullptr) [[likely]] {
+    const std::uint32_t word = tracer.filter()[site->filter_index].load(std::memory_order_relaxed);
+    // Acquire; pairs with remember(): the plan is whole. The route's tag: the thread has made itself known to the session.
+    if (word != 0 && plan->word.load(std::memory_order_acquire) == word && ouro_thread.route.tag == word) [[likely]] {
+      if (!passes_filter_of(*plan, body, size)) return;
+      write_known(*plan, body, size, word, frame);
+      asm volatile("");  // not by a jump: the frame stays while its callstack is walked
+      return;
+    }
+  }
+  write_to_all(*site, body, size, frame);
+  asm volatile("");
 }
+void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept __attribute__((alias("ouro_trace_by_plan")));
 
 void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
   const void* const frame = __builtin_frame_address(0);
