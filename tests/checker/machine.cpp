@@ -266,6 +266,7 @@ bool is_dead(int thread) noexcept {
   if (is_over(f)) self().now.join(f.now);
   return is_over(f);
 }
+bool has_died(int thread) noexcept { return thread >= 0 && thread < m.threads && m.fiber[thread].dead; }
 void wait_for(int thread) noexcept {
   Fiber& f = self();
   f.waits_for = thread;

@@ -68,6 +68,7 @@ bool interrupted() noexcept;             // chooses whether, if the bound allows
 void die() noexcept;                     // the thread that runs
 bool may_die() noexcept;
 bool is_dead(int thread) noexcept;       // or has ended. True: whoever asked sees all that it did, as the kernel's answer implies
+bool has_died(int thread) noexcept;      // before its end; asked afterwards
 void wait_for(int thread) noexcept;      // until it has ended or died
 void pause() noexcept;                   // anything may come between here
 int this_thread() noexcept;

@@ -103,6 +103,7 @@ void add_small(const auto& add) {
   Shape two_cpus = two;
   two_cpus.cpus = 2;
   add("two phases, death elsewhere", two_cpus, {dying(migrating(writes_in_two(0, 0, 1), 1)), behind(0, buries(1)), behind(1, writes(0, 1, 2))}, 0, {0, 1, 2}, {1, 1, 2});
+  add("shared, death elsewhere", shared, {dying(writes(0, 0, 1)), behind(0, buries(1)), behind(0, writes(1, 1, 2))}, 0, {0, 1, 1}, {1, 1, 1});
   add("shared, two die, one lives", left(shared, Left::named, 0, 0, 64), {dying(writes(0, 0, 1)), behind(0, writes(1, 1, 1)), behind(0, reads(2, true))}, lost_dead, {1, 0, 1}, {2, 1, 1});
   add("two phases, entry of another", {.subbuf_size = 64, .may_lose = lost_busy}, {writes_in_two(0, 0, 1), writes_in_two(0, 1, 1), buries(1)}, current_packet, {1, 1, 0}, {2, 2, 0});
 }

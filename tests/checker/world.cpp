@@ -277,6 +277,8 @@ void World::examine() {
       succeeded_ = true;
     }
     Reading& reading = succeeded_ && i == read_ring() ? successor_[i] : reading_[i];
+    for (const abi::Pending& entry : head(i).pending)
+      if (const std::uint64_t who = entry.state.load(std::memory_order_relaxed); who != 0 && who <= kWriters && !has_died(static_cast<int>(who) - 1)) fail("an entry is left by one who lives");
     reader_[i]->bury_dead();
     take(*reader_[i], reading, 40, true, true);
     for (const abi::Pending& entry : head(i).pending)
