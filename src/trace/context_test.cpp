@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -230,8 +231,13 @@ TEST(Contexts, AHandlerInTheMiddleSeesWholeValues) {
 TEST(Contexts, SoftwareCountersCount) {
   const std::uint64_t mask = bit(Context::page_faults) | bit(Context::context_switches) | bit(Context::task_clock);
   Contexts before(mask);
-  std::vector<char> pages(1 << 20);
-  for (std::size_t i = 0; i < pages.size(); i += 4096) pages[i] = 1;
+  constexpr std::size_t kSize = 1 << 20;
+  void* const memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ::madvise(memory, kSize, MADV_NOHUGEPAGE);
+  auto* const pages = static_cast<volatile char*>(memory);  // a vector that nobody reads need not be there
+  for (std::size_t i = 0; i < kSize; i += 4096) pages[i] = 1;
+  ::munmap(memory, kSize);
   const timespec nap{0, 1'000'000};
   ::nanosleep(&nap, nullptr);
   Contexts after(mask);
