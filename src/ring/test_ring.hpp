@@ -34,11 +34,14 @@ inline void run_anywhere() {
 }
 
 // Body: writer, number, size, then (size - 12) bytes of a pattern.
+inline void put_body(std::byte* body, std::uint32_t writer, std::uint32_t number, std::size_t size) {
+  const std::uint32_t words[3] = {writer, number, static_cast<std::uint32_t>(size)};
+  std::memcpy(body, words, 12);
+  for (std::size_t i = 12; i < size; ++i) body[i] = static_cast<std::byte>(writer * 31 + number * 7 + i);
+}
 inline std::vector<std::byte> make_body(std::uint32_t writer, std::uint32_t number, std::size_t size) {
   std::vector<std::byte> body(size + 16);
-  const std::uint32_t words[3] = {writer, number, static_cast<std::uint32_t>(size)};
-  std::memcpy(body.data(), words, 12);
-  for (std::size_t i = 12; i < size; ++i) body[i] = static_cast<std::byte>(writer * 31 + number * 7 + i);
+  put_body(body.data(), writer, number, size);
   return body;
 }
 
@@ -68,9 +71,11 @@ class TestRing {
   LocalChannel& local() { return channel_; }
   Reader& reader(std::uint32_t i) { return readers_[i]; }
 
+  // Also in signal handlers.
   Written write(std::uint32_t writer, std::uint32_t number, std::size_t size) {
-    const auto body = make_body(writer, number, size);
-    return write_slow(channel(), 7, body.data(), size);
+    std::byte body[kMaxSingleShotBody + 16];
+    put_body(body, writer, number, size);
+    return write_slow(channel(), 7, body, size);
   }
 
   // Everything that can be read now, of all rings, ring by ring.
