@@ -109,12 +109,14 @@ Reader::State::Header Reader::State::header_at(std::uint64_t offset, std::uint64
   std::memcpy(&stamp, record + 8, sizeof stamp);
   abi::copied(&header, record, sizeof header);
   abi::copied(&stamp, record + 8, sizeof stamp);
-  if (header == kExtendedId) {
-    if (offset == offset_of(x.where) && stamp == x.stamp) return Header::own;
+  const auto entry = static_cast<std::size_t>(x.entry - head->pending);
+  const bool is_stamped = shared() ? (header & kExtendedId) == kExtendedId && header >= stamped_mark(0) && header <= stamped_mark(abi::kMaxPending - 1)
+                                   : header == kExtendedId;
+  if (is_stamped) {
+    if (offset == offset_of(x.where) && stamp == x.stamp && (!shared() || header == stamped_mark(entry))) return Header::own;
     return stamp > head->image[offset / g.subbuf_size].first_stamp.load(acquire) ? Header::of_this_use : Header::stale;
   }
   constexpr std::uint32_t kEntry = unstamped_mark(0, abi::kMaxPending - 1) ^ unstamped_mark(0, 0);
-  const auto entry = static_cast<std::size_t>(x.entry - head->pending);
   if (offset == offset_of(x.where) && header == unstamped_mark(sequence, entry)) return Header::own;
   return (header & ~kEntry) == unstamped_mark(sequence, 0) ? Header::of_this_use : Header::stale;
 }

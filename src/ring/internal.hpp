@@ -184,6 +184,9 @@ constexpr std::uint32_t unstamped_mark(std::uint64_t sequence, std::size_t entry
          kExtendedId;
 }
 
+// The same where it has a stamp, which tells the use; but two writers may have read the same one. (1 in these bits: kDeadHeader.)
+constexpr std::uint32_t stamped_mark(std::size_t entry) { return static_cast<std::uint32_t>(entry + 2) << (32 - kStampBits) | kExtendedId; }
+
 // Records at which totals the use `tag` begins. Only while nobody can write into the sub-buffer do all who try
 // compute the same; an exchange that succeeds proves that this was so. A writer that stalled for a lap on its way here finds
 // the books of a later use, and leaves them.

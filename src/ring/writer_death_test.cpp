@@ -44,6 +44,8 @@ class WriterDeath : public testing::Test {
     const std::uint64_t where = entry.where.load(), length = entry.length.load();
     std::byte* const record = data_of(head(ring)) + offset_of(where);
     put_header(record, 7, entry.stamp.load(), true);
+    const std::uint32_t mark = stamped_mark(static_cast<std::size_t>(&entry - head(ring).pending));
+    std::memcpy(record, &mark, sizeof mark);
     const auto body = make_body(2, number, length - kExtendedHeader);
     std::memcpy(record + kExtendedHeader, body.data(), length - kExtendedHeader);
     abi::SubbufImage& image = head(ring).image[offset_of(where) / 4096];
@@ -192,6 +194,20 @@ TEST_F(WriterDeath, OfOneWhileAnotherIsBuriedIsForTheNextTime) {
   owner_is_dead = kernel;
   EXPECT_EQ(read, 2u);
   EXPECT_EQ(ring.lost(abi::Loss::dead_writer), 1u);
+}
+
+// Two writers read a coarse clock at once, and want one place.
+TEST_F(WriterDeath, WhereSomebodyElseReservedItsPlaceAtTheSameTickCostsNothing) {
+  TestRing ring(options(FullMode::discard));
+  ring.write(1, tried++, 100);
+  abi::Pending& entry = enter_and_die(ring, 40);
+  const std::uint64_t place = offset_of(w(ring));
+  ring.write(1, tried++, 100);
+  std::uint64_t stamp = 0;
+  std::memcpy(&stamp, data_of(head(ring)) + place + 8, sizeof stamp);
+  entry.stamp.store(stamp);
+  EXPECT_EQ(bury_and_drain(ring), tried);
+  EXPECT_EQ(ring.lost(), 0u);
 }
 
 // What the words of an image say together is not all of one moment on a machine of a weaker memory order than x86's: here commits

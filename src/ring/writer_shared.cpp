@@ -153,10 +153,9 @@ Reservation reserve_in(const Channel& channel, abi::RingHead& ring, std::uint32_
     abi::fence(std::memory_order_release);  // ord(switch:B) pairs with snapshot:B
     std::byte* record = data_of(ring) + offset_of(w);
     put_header(record, id, stamp, true);
-    if (!channel.stamped) {
-      const std::uint32_t mark = unstamped_mark(shared_sequence_of(w), static_cast<std::size_t>(pending - ring.pending));
-      std::memcpy(record, &mark, sizeof mark);
-    }
+    const auto entry = static_cast<std::size_t>(pending - ring.pending);
+    const std::uint32_t mark = channel.stamped ? stamped_mark(entry) : unstamped_mark(shared_sequence_of(w), entry);
+    std::memcpy(record, &mark, sizeof mark);
     abi::stored(record, kExtendedHeader);
     return {record + kExtendedHeader, &ring, pending, static_cast<std::uint32_t>(total), w, stamp, channel.subbuf_size};
   }

@@ -149,8 +149,8 @@ struct alignas(64) SubbufImage {
 };
 
 // A two-phase write under way. Owner and place stand here, so that a reader can step over a record whose owner
-// died. The record begins with an extended header whose stamp equals `stamp`: the proof that it was reserved. (In a shared ring without
-// stamps the 22 bits beside the id tell: {1, sequence:15, entry:6}.)
+// died. The record begins with an extended header whose stamp equals `stamp`: the proof that it was reserved. In a shared ring the
+// 22 bits beside the id tell as well, as two writers may read the same stamp: {2 + entry}; without stamps {1, sequence:15, entry:6}.
 struct alignas(64) Pending {
   Word state;   // {owner's thread id:32, process id:32}; 0: free
   Word where;   // W before the reservation
