@@ -199,5 +199,7 @@ FULL += dict.fromkeys(Case(t.model, re.sub(r" ?WEAK_\w+", "", t.defines)) for t 
 UNREACHED = [
     r"^a_k = ",                  # a load that never has a choice, in one of the places where it stands
     r"^assert\((#|false|!\(last\))\)$",  # what must not happen
+    r"^[xv] = #$",               # make_up in a per-CPU ring: what only two entries and a death between them come by, a run of --full
+    r"^a_[lotv] = |^ ?mem_store\(MEM",  # memory.h: a store that a reader makes in one of the places where it stands
     r"^v# = #$",                 # settle: the use is over. A writer dies behind its commit and is lapped: a run of --full
 ]

@@ -939,7 +939,7 @@ poll:
 #else
     assert(false)
 #endif
-  :: SEQUENCE(c) == next && TAKEN(c) -> atomic { assert(DEATHS > 0); advance(); goto poll }
+  :: SEQUENCE(c) == next && TAKEN(c) -> assert(false)  // but for retired rings
   :: else
   fi;
   p = PHYSICAL(c);

@@ -705,9 +705,7 @@ start:
     :: tag >= line_next ->
       records = records - (tag != line_next -> 0 : (records < line_taken -> records : line_taken));
       if
-#ifndef WEAK_IN_HAND_USE
       :: in_hand_use == tag -> skip
-#endif
       :: else -> in_hand = in_hand + records; in_hand_use = tag
       fi;
 #ifdef DEATH_IN_BOOKS
@@ -775,7 +773,7 @@ poll:
 #else
     assert(false)
 #endif
-  :: SEQUENCE(c) == next && TAKEN(c) -> atomic { assert(DEATHS > 0); next++; consumed = 0; taken = 0; goto poll }
+  :: SEQUENCE(c) == next && TAKEN(c) -> assert(false)  // but for retired rings
   :: else
   fi;
   p = PHYSICAL(c);
@@ -1084,11 +1082,7 @@ proctype Snapshot(byte id) {
 #endif
       atomic {
         get(L_SLOT(t % N), ACQ, y);
-#ifdef WEAK_COPY_WORD
-        whole = whole && SEQUENCE(y) == SEQUENCE(c);
-#else
         whole = whole && y == c;
-#endif
         y = 0; i = 0; v = first[t]
       }
       d_step {
