@@ -57,11 +57,9 @@ void remember(detail::Site& site, detail::ThreadState& thread, const SessionView
     if (view.retired.load(std::memory_order_seq_cst)) site.plan.store(nullptr, std::memory_order_relaxed);
     return;
   }
-  if (tracer.is_shared[index].load(std::memory_order_relaxed)) return;
-  tracer.any_target.store(true, std::memory_order_seq_cst);
-  // Sequentially consistent, as in share(): either we see that the word is shared, or it sees our target.
-  site.target.store(std::uint64_t{id} << 32 | word, std::memory_order_seq_cst);
-  if (tracer.is_shared[index].load(std::memory_order_seq_cst)) site.target.store(0, std::memory_order_relaxed);
+  // Good as long as the word has this name, also if other events share the word: rules that change rename it, and ours were looked up
+  // after we had read it.
+  site.target.store(std::uint64_t{id} << 32 | word, std::memory_order_relaxed);
 }
 
 // Calls write(view, id, plan) for each session that wants the event; plan null: as it is.
@@ -85,10 +83,11 @@ void for_sessions(detail::Site& site, Write write) noexcept {
       thread.announced |= std::uint32_t{1} << slot;
       announce(*view, thread);
     }
-    if (id == kNoId || how.decision == Decision::no_room)
+    if (id == kNoId || how.decision == Decision::no_room) {
       count_loss(*view, abi::Loss::table_full);
-    else
-      write(*view, id, how.plan);
+      continue;  // without its plan it must not take a shorter way
+    }
+    write(*view, id, how.plan);
     if (enabled == abi::enabled_change(view->generation, slot)) remember(site, thread, *view, word, id, how.plan);
   }
   errno = saved;

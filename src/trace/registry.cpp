@@ -389,15 +389,6 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
   return index + 1;
 }
 
-// From now on the filter word does not tell these events apart: none of them has a target.
-void share(std::uint32_t filter_index) noexcept {
-  tracer.is_shared[filter_index].store(true, std::memory_order_seq_cst);  // see remember() in emit.cpp
-  if (!tracer.any_target.load(std::memory_order_seq_cst)) return;
-  visit_sites([&](detail::Site& site) {
-    if (site.filter_index == filter_index) site.target.store(0, std::memory_order_seq_cst);
-  });
-}
-
 // Sets the session's bit of the event's words, as tools do.
 void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
   const std::uint64_t change = abi::enabled_change(generation, slot);
@@ -430,7 +421,7 @@ void add_site(detail::Site& site) noexcept {
   if (i == 0) {
     const bool shares = tracer.first_row[site.filter_index] != 0;
     i = add_row(site);
-    if (i != 0 && shares) share(site.filter_index);
+    if (i != 0 && shares) tracer.is_shared[site.filter_index].store(true, std::memory_order_relaxed);
   }
   if (i == 0) {
     tracer.header().rows_refused.fetch_add(1, std::memory_order_relaxed);

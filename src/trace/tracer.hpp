@@ -82,8 +82,7 @@ struct Tracer {
   std::uint16_t first_row[abi::kFilterWords];
   std::uint16_t next_row[abi::kRegistryRows];
   std::uint32_t users[abi::kRegistryRows];  // modules' sites that have this row
-  std::atomic<bool> is_shared[abi::kFilterWords];          // by several events: their sites get no target
-  std::atomic<bool> any_target;
+  std::atomic<bool> is_shared[abi::kFilterWords];  // by several events
   std::atomic<SessionView*> view[abi::kSessionSlots];
   std::atomic<std::uint32_t> epoch;  // counts views published
   std::atomic<SessionView*> zombie[kZombies];  // views whose slot another session has
