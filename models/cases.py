@@ -59,6 +59,8 @@ RUNS = [
           "WRITES0=2 WRITES1=0 TWOPHASE=1 OVERWRITE CURRENT ABORTS=1 KILL",
           "WRITES0=1 WRITES1=2 START1=1 START2=3 SIZE=2 TWOPHASE=1 OVERWRITE",
           "WRITES0=1 WRITES1=1 START2=2 U=5 TWOPHASE=3 MIGRATE ABORTS=1",
+          "WRITES0=1 WRITES1=2 START1=1 START2=9 SIZE=2 TWOPHASE=1 OVERWRITE KILL VICTIMS=1",
+          "WRITES0=1 WRITES1=1 START1=1 START2=9 U=5 TWOPHASE=3 ENTRIES=2 KILL VICTIMS=3",
           "WRITES0=6 WRITES1=0 U=2 SEQMASK=3 OVERWRITE POOL=110",
           "WRITES0=5 WRITES1=1 START1=1 START2=9 U=2 SEQMASK=3 OVERWRITE POOL=160",
           "WRITES0=2 WRITES1=1 START1=1 START2=1 CURRENT ABORTS=1 STAMPS",
@@ -137,6 +139,9 @@ TWINS = [
     twin("pending:B", "reserve_per_cpu", "the entry is not compared with free", "percpu", "WRITES0=1 WRITES1=1 START2=3 U=5 TWOPHASE=3 ABORTS=1 KILL WEAK_ENTRY_FREE"),
     twin("bury:A", "claim_of", "stamps not compared", "percpu", "WRITES0=1 WRITES1=1 START2=3 SIZE=2 U=4 TWOPHASE=1 ABORTS=1 KILL WEAK_CLAIM_OF"),
     twin("commit:A", "make_up", "counts without looking at the books", "percpu", "WRITES0=1 WRITES1=1 U=4 TWOPHASE=1 KILL WEAK_SETTLE"),
+    twin("commit:A", "make_up", "not whether somebody else is under way there", "percpu", "WRITES0=1 WRITES1=1 U=5 TWOPHASE=3 ENTRIES=2 START1=1 START2=2 KILL VICTIMS=1 CURRENT WEAK_IN_USE"),
+    twin("commit:A", "make_up", "the books are looked at once", "percpu", "WRITES0=1 WRITES1=1 U=5 TWOPHASE=3 ENTRIES=2 START1=1 START2=2 KILL VICTIMS=1 CURRENT WEAK_BOOKS_AGAIN"),
+    twin("reader", "adopt_dead", "a dead reader's burials are nobody's", "percpu", "WRITES0=1 WRITES1=1 U=4 TWOPHASE=1 CURRENT KILL DEATHS=1 WEAK_ADOPT"),
     twin("switch:B", "books_of", "the slot is not looked at behind the commits", "percpu", "WRITES0=1 WRITES1=2 START1=1 START2=2 SIZE=2 TWOPHASE=1 OVERWRITE KILL VICTIMS=1 WEAK_BOOKS_SLOT"),
     twin("reader", "adopt_dead", "marks what may have been counted", "percpu", "WRITES0=1 WRITES1=2 START1=1 START2=2 SIZE=2 TWOPHASE=1 OVERWRITE KILL VICTIMS=1 DEATHS=1 WEAK_MARKED"),
     twin("stamp:A", "take_current", "acquire -> relaxed", "percpu", "WRITES0=3 WRITES1=0 U=5 CURRENT STAMPS WEAK_STAMP_A"),
@@ -174,6 +179,7 @@ TWINS = [
     twin("commit:A", "make_up", "not whether somebody else is under way there", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_IN_USE"),
     twin("reader", "start", "the oldest of the slots that are not taken", "shared", "WRITES0=4 WRITES1=0 START2=2 U=2 OVERWRITE DEATHS=1 WEAK_OLDEST"),
     twin("reader", "count_in_hand", "what a dead reader had taken out is not counted", "shared", "WRITES0=3 WRITES1=0 START2=2 U=2 OVERWRITE DEATHS=1 WEAK_IN_HAND"),
+    twin("reader", "adopt_dead", "a dead reader's burials are nobody's", "shared", "WRITES0=1 WRITES1=1 LATE KILL DEATHS=1 WEAK_ADOPT"),
     twin("snapshot:B", "copy_subbuf", "no fence before the second look", "shared", "WRITES0=3 WRITES1=0 START2=9 U=2 OVERWRITE SNAPSHOT WEAK_COPY_FENCE"),
     twin("deliver:B", "examine", "committed and reserved not compared", "shared", "WRITES0=2 WRITES1=0 START2=9 U=4 SNAPSHOT WEAK_COPY_WHOLE"),
     twin("commit:A", "make_up", "the books are looked at once", "shared", "WRITES0=1 WRITES1=1 START2=1 CURRENT KILL VICTIMS=1 WEAK_BOOKS_AGAIN"),
@@ -198,8 +204,8 @@ FULL += dict.fromkeys(Case(t.model, re.sub(r" ?WEAK_\w+", "", t.defines)) for t 
 # Lines that no run reaches, and why. # stands for a number.
 UNREACHED = [
     r"^a_k = ",                  # a load that never has a choice, in one of the places where it stands
+    r"^a_[lotv] = |^ ?mem_store\(MEM",  # memory.h: a store that a reader makes in one of the places where it stands
     r"^assert\((#|false|!\(last\))\)$",  # what must not happen
     r"^[xv] = #$",               # make_up in a per-CPU ring: what only two entries and a death between them come by, a run of --full
-    r"^a_[lotv] = |^ ?mem_store\(MEM",  # memory.h: a store that a reader makes in one of the places where it stands
     r"^v# = #$",                 # settle: the use is over. A writer dies behind its commit and is lapped: a run of --full
 ]

@@ -633,21 +633,13 @@ inline may_die() {
   skip
 #endif
 }
-// give_back(), behind the slot: these books. DEATH_IN_BOOKS: a reader may die between two stores of them, too.
+// give_back(), behind the slot: these books. The ring has two copies of them, and one store says which counts.
 inline give_back_books(of_consumed, of_counted, of_records, of_lapped, of_end, of_next) {
 #if DEATHS > 0
-#ifdef DEATH_IN_BOOKS
-  atomic { line_consumed = of_consumed; line_counted = of_counted; may_die() }
-  atomic { line_records = of_records - of_lapped; may_die() }
-  atomic { line_lapped = of_lapped; may_die() }
-  atomic { line_end = of_end; may_die() }
-  line_next = of_next;
-#else
   d_step {
     line_consumed = of_consumed; line_counted = of_counted; line_records = of_records - of_lapped; line_lapped = of_lapped;
     line_end = of_end; line_next = of_next; out = 0
   }
-#endif
 #endif
   atomic { out = 0; may_die() }
 }

@@ -466,13 +466,9 @@ inline free_entry(i) {
   d_step { fence(REL) }  // ord(pending:free)
   atomic { store(L_LENGTH(i), REL, 0); burier = burier & ~(1 << i); may_die() }
 }
-// give_back(), behind the slot. DEATH_IN_BOOKS: a reader may die between two stores of its books, too.
+// give_back(), behind the slot. The ring has two copies of the books, and one store says which counts.
 inline give_back_books() {
-#ifdef DEATH_IN_BOOKS
-  atomic { line_consumed = consumed; line_taken = taken; may_die() }
-  atomic { line_over = over; may_die() }
-  line_next = next;
-#elif DEATHS > 0
+#if DEATHS > 0
   d_step { line_consumed = consumed; line_taken = taken; line_over = over; line_next = next; out = 0 }
 #endif
   atomic { out = 0; may_die() }
@@ -708,9 +704,6 @@ start:
       :: in_hand_use == tag -> skip
       :: else -> in_hand = in_hand + records; in_hand_use = tag
       fi;
-#ifdef DEATH_IN_BOOKS
-      may_die();
-#endif
       over = over + (tag != line_next -> line_taken : 0);
       line_consumed = 0; line_taken = 0; line_over = over; line_next = next
     :: else -> over = over + (line_next != next -> line_taken : 0)
