@@ -124,7 +124,7 @@ void Offers::add_sessions() {
     const Result<record::SessionFile> session = record::SessionFile::open(folder.path, file);
     if (session)
       add(session->name(),
-          session->is_left_behind() ? "left behind" : "of process " + std::to_string(session->creator_pid()));
+          session->is_kept() ? "flight recorder" : session->is_left_behind() ? "left behind" : "of process " + std::to_string(session->creator_pid()));
   }
 }
 

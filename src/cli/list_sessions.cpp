@@ -7,8 +7,8 @@
 #include "base/glob.hpp"
 #include "cli/list_show.hpp"
 #include "cli/say.hpp"
+#include "cli/sessions.hpp"
 #include "cli/table.hpp"
-#include "record/registry_file.hpp"
 #include "record/session_file.hpp"
 
 namespace ouro::cli {
@@ -18,22 +18,12 @@ using Json = nlohmann::ordered_json;
 
 struct Row {
   std::string name;
-  bool overwrite = false, open = false, left_behind = false;
+  bool overwrite = false, open = false, left_behind = false, flight = false;
   int creator_pid = 0;
   std::uint64_t buffer_size = 0, memory = 0, processes = 0, events = 0, recorded = 0, lost = 0;
 
-  const char* state() const { return left_behind ? "left behind" : open ? "open" : "closed"; }
+  const char* state() const { return flight ? "flight" : left_behind ? "left behind" : open ? "open" : "closed"; }
 };
-
-// Running programs that have the session.
-std::uint64_t count_processes(const std::string& folder, const record::SessionName& session) {
-  std::uint64_t out = 0;
-  for (const std::string& path : record::find_registries(folder)) {
-    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
-    out += registry && registry->is_of_living_process() && registry->slot_of(session);
-  }
-  return out;
-}
 
 Row row_of(const std::string& folder, const record::SessionFile& session) {
   Row out;
@@ -41,6 +31,7 @@ Row row_of(const std::string& folder, const record::SessionFile& session) {
   out.overwrite = session.mode() == abi::FullMode::overwrite;
   out.open = session.is_open();
   out.left_behind = session.is_left_behind();
+  out.flight = session.is_kept();
   out.creator_pid = session.creator_pid();
   out.buffer_size = session.buffer_size();
   out.memory = session.memory();
@@ -72,6 +63,7 @@ void print_json(const std::vector<Row>& rows) {
                    {"mode", row.overwrite ? "overwrite" : "discard"},
                    {"open", row.open},
                    {"left_behind", row.left_behind},
+                   {"flight", row.flight},
                    {"creator_pid", row.creator_pid},
                    {"processes", row.processes},
                    {"events", row.events},

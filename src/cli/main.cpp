@@ -23,6 +23,10 @@ Commands:
   list        events of running programs, of programs' files and of traces; sessions
   enable      switch events on in a session that is being recorded
   disable     switch events off in it
+  snapshot    what a flight recorder has in memory, as a trace; it goes on
+  recover     what programs and recorders that were killed left in memory, as a trace
+  status      flight recorders and other sessions: what they hold, rates, losses
+  stop        end flight recorders
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
   doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
@@ -53,6 +57,10 @@ constexpr std::array kCommands = {
     Command{"list", ouro::cli::list_command, ouro::cli::define_list},
     Command{"enable", ouro::cli::enable_command, ouro::cli::define_enable},
     Command{"disable", ouro::cli::disable_command, ouro::cli::define_disable},
+    Command{"snapshot", ouro::cli::snapshot_command, ouro::cli::define_snapshot},
+    Command{"recover", ouro::cli::recover_command, ouro::cli::define_recover},
+    Command{"status", ouro::cli::status_command, ouro::cli::define_status},
+    Command{"stop", ouro::cli::stop_command, ouro::cli::define_stop},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
     Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},

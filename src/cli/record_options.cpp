@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <charconv>
 
 #include <ouro/abi/context_layout.hpp>
@@ -12,6 +11,7 @@
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
+#include "cli/units.hpp"
 #include "record/contexts.hpp"
 
 namespace ouro::cli {
@@ -50,6 +50,10 @@ constexpr const char* kHelpRest = R"(      --context LIST      what is recorded 
                           perf.branch-misses perf.page-faults perf.context-switches perf.cpu-clock perf.task-clock
       --overwrite         keep the newest events in memory and write them at the end. Otherwise the trace is written
                           while the program runs, and what does not fit in the buffers is lost and counted
+      --flight            a flight recorder: the newest events stay in memory, and so does the session, also when ouro has
+                          ended or was killed, until ouro stop. ouro snapshot writes them; ouro recover, when the
+                          program was killed. No trace is written meanwhile. With -p, -P and --all ouro is done at once
+  -d, --detach            with --flight: does not wait for PROGRAM either
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
       --subbuf-count N    parts of a CPU's buffer, each written as one packet: 2 to 128 (default: 16)
@@ -66,6 +70,7 @@ Examples:
   ouro record --overwrite --buffer-size 64M -- ./shop       the last moments before a crash
   ouro record -p 4711 --for 10s                             ten seconds of a program that runs
   ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
+  ouro record --flight -d -- ./shop                         always on; ouro snapshot when something happened
   ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
   ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
 )";
@@ -89,35 +94,14 @@ void define(CLI::App& app, RecordOptions& options) {
   options.events.define(app, true);
   app.add_option("--context", options.context_lists)->expected(1)->take_all()->type_name(contexts);
   app.add_flag("--overwrite", options.overwrite);
+  app.add_flag("--flight", options.flight);
+  app.add_flag("-d,--detach", options.detach);
   app.add_option("--buffer-size", options.buffer_size_text)->type_name("SIZE");
   app.add_option("--subbuf-count", options.subbuf_count_text)->type_name("N");
   app.add_option("--clock", options.clock)->type_name("tsc|monotonic");
 }
 
 int usage_error(const std::string& text) { return cli::usage_error("record", text); }
-
-// "4M"; nothing if it is no size.
-std::optional<std::uint64_t> parse_size(const std::string& text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  if (digits == 0 || digits > 15 || text.size() > digits + 1) return std::nullopt;
-  const std::uint64_t number = std::stoull(text.substr(0, digits));
-  if (text.size() == digits) return number;
-  const std::size_t unit =
-      std::string("kmg").find(static_cast<char>(std::tolower(static_cast<unsigned char>(text[digits]))));
-  if (unit == std::string::npos || number > (std::uint64_t{1} << 30)) return std::nullopt;
-  return number << (10 * (unit + 1));
-}
-
-// "10", "10s", "500ms"; nothing if it is no time.
-std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string unit(static_cast<const char*>(end), text.data() + text.size());
-  if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
-  for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
-    if (unit == name) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
-  return std::nullopt;
-}
 
 // Which programs that run already: fills `options`, or answers with the exit status.
 std::optional<int> parse_targets(RecordOptions& options) {
@@ -156,6 +140,9 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
     return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID");
   if (!is_marked && !options.program.empty() && options.program.front().rfind('-', 0) == 0)
     return usage_error("unknown option '" + options.program.front() + "'");
+  if (options.flight && !options.output.empty()) return usage_error("--output with --flight, want one of them (hint: ouro snapshot writes a trace)");
+  if (options.flight && options.duration_text.size() + options.overwrite != 0) return usage_error("--for or --overwrite with --flight, want none of them: it keeps the newest until ouro stop");
+  if (options.detach && !options.flight) return usage_error("--detach without --flight, want both: somebody has to write the trace");
   if (app.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   if (app.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");

@@ -18,7 +18,7 @@ struct RecordOptions {
   std::vector<std::string> names;
   bool all = false, seccomp_ok = false;
   std::optional<std::chrono::milliseconds> duration;
-  bool overwrite = false;
+  bool overwrite = false, flight = false, detach = false;
   std::string buffer_size_text, subbuf_count_text, duration_text;
   std::vector<std::string> pid_texts, context_lists;
   EventOptions events;

@@ -6,6 +6,7 @@
 #include <ouro/abi/context_layout.hpp>
 
 #include "format/ctf.hpp"
+#include "ring/internal.hpp"
 
 namespace ouro::record {
 namespace {
@@ -125,6 +126,57 @@ std::optional<std::string> EventCounts::add(std::span<const std::byte> records) 
     ++count_[id];
   }
   return std::nullopt;
+}
+
+// Null: the event is not known, or its record does not end here.
+const std::byte* EventCounts::body_end(std::uint32_t id, const std::byte* at, const std::byte* end) {
+  if (id >= size_.size() || size_[id] == kUnknown) learn();
+  if (id >= size_.size() || size_[id] == kUnknown) return nullptr;
+  if (size_[id] == kVaries) return skip(id, at, end);
+  return static_cast<std::size_t>(end - at) < size_[id] ? nullptr : at + size_[id];
+}
+
+EventCounts::Within EventCounts::within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until) {
+  Within out;
+  const std::byte* const end = records.data() + records.size();
+  const std::byte *first = end, *last = end;  // of those that are wanted
+  bool has_dead = false;
+  kept_.clear();
+  const auto keep = [&] { kept_.insert(kept_.end(), first, last), first = last = end; };
+  std::uint64_t now = begin;
+  std::size_t at = 0;
+  while (at != records.size()) {
+    const std::size_t here = at;
+    ring::skip_dead(records, at);
+    if (at != here) {  // what came before it is copied, for it leaves a gap
+      has_dead = true;
+      if (first != end) keep();
+      continue;
+    }
+    std::uint32_t id = 0;
+    const std::byte* const next = ring::parse_head(records, at, now, id) ? body_end(id, records.data() + at, end) : nullptr;
+    if (next == nullptr) {
+      out.trouble = "byte " + std::to_string(here) + " of a packet of " + std::to_string(records.size()) + " begins no record";
+      break;
+    }
+    at = static_cast<std::size_t>(next - records.data());
+    if (now > until) break;
+    if (now < from) {
+      ++out.before;
+      continue;
+    }
+    if (out.records++ == 0) out.begin_stamp = now;
+    out.end_stamp = now;
+    if (first == end) first = records.data() + here;
+    last = next;
+  }
+  if (has_dead) {
+    if (first != end) keep();
+    out.bytes = kept_;
+  } else if (first != end) {
+    out.bytes = {first, last};
+  }
+  return out;
 }
 
 void EventCounts::publish(const Session& session) const {

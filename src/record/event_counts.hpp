@@ -25,6 +25,15 @@ class EventCounts {
 
   // Counts a packet's records. Not empty: which of its bytes make no sense; what stands before them is counted.
   std::optional<std::string> add(std::span<const std::byte> records);
+  // The records of a packet that begins at `begin` which are no earlier than `from` and no later than `until`; dead writers' are left out. Not
+  // counted. `bytes`: records one behind the other, until the next call. A record that makes no sense ends them.
+  struct Within {
+    std::span<const std::byte> bytes;
+    std::uint64_t begin_stamp = 0, end_stamp = 0;  // of the first and the last
+    std::uint64_t records = 0, before = 0;         // in `bytes`; earlier than `from`
+    std::string trouble;
+  };
+  Within within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until);
   // Of the event with this index in the table.
   std::uint64_t of(std::uint32_t event) const { return event < count_.size() ? count_[event] : 0; }
   // Stores them in the table's rows.
@@ -41,6 +50,7 @@ class EventCounts {
   static void extend(Shape& shape, abi::FieldType type, abi::FieldShape form, std::uint32_t count);
   bool learn();
   void add_class(std::uint32_t id, const format::EventClass& event);
+  const std::byte* body_end(std::uint32_t id, const std::byte* at, const std::byte* end);
   const std::byte* skip(std::uint32_t id, const std::byte* at, const std::byte* end) const;
 
   EventTable* events_;
@@ -49,6 +59,7 @@ class EventCounts {
   std::vector<std::uint32_t> size_;  // by id: bytes behind the header, if all of them are fixed; else kUnknown, kVaries
   std::vector<std::uint64_t> count_;  // by id
   std::vector<Shape> shape_;          // by id, of those that vary
+  std::vector<std::byte> kept_;       // what within() returned, where dead writers' records had to go
 };
 
 }  // namespace ouro::record

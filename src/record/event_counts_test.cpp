@@ -142,5 +142,44 @@ TEST_F(EventCountsTest, CountsAreInTheSessionsTable) {
   EXPECT_EQ(session_.event(2).count.load(), 0u);
 }
 
+// Records at 100, 110, 120, 130, a dead writer's between the second and the third.
+TEST_F(EventCountsTest, WithinATimeAreWholeRecordsOfItOnly) {
+  const auto at = [](std::uint64_t stamp) { return Bytes().compact(1, stamp, 42).put(stamp); };
+  const Bytes first = at(100), second = Bytes().compact(2, 110, 42).put(std::uint8_t{1}).text("text").put(std::uint32_t{2}), third = at(120);
+  const Bytes fourth = Bytes().extended(1, 130, 42).put(std::uint64_t{130});
+  const auto joined = [](std::initializer_list<const Bytes*> parts) {
+    std::vector<std::byte> out;
+    for (const Bytes* part : parts) out.insert(out.end(), part->get().begin(), part->get().end());
+    return out;
+  };
+  const Bytes dead = Bytes().put(std::uint32_t{1u << 10 | 1023}).put(std::uint32_t{24}).put(std::uint64_t{0}).put(std::uint64_t{0});
+  const std::vector<std::byte> packet = joined({&first, &second, &dead, &third, &fourth});
+  const auto expect = [&](std::uint64_t from, std::uint64_t until, std::initializer_list<const Bytes*> parts, std::uint64_t before) {
+    const EventCounts::Within part = counts_.within(packet, 100, from, until);
+    EXPECT_EQ(std::vector<std::byte>(part.bytes.begin(), part.bytes.end()), joined(parts)) << from << " to " << until;
+    EXPECT_EQ(part.records, parts.size());
+    EXPECT_EQ(part.before, before);
+    EXPECT_EQ(part.trouble, "");
+  };
+  expect(0, 1000, {&first, &second, &third, &fourth}, 0);
+  expect(110, 120, {&second, &third}, 1);
+  expect(111, 129, {&third}, 2);
+  expect(0, 110, {&first, &second}, 0);
+  expect(131, 1000, {}, 4);
+  EXPECT_EQ(counts_.within(packet, 100, 110, 125).begin_stamp, 110u);
+  EXPECT_EQ(counts_.within(packet, 100, 110, 125).end_stamp, 120u);
+  EXPECT_EQ(counted(), "0 0 0 0") << "looking counts nothing";
+}
+
+TEST_F(EventCountsTest, WhatMakesNoSenseEndsATime) {
+  Bytes packet = Bytes().compact(1, 100, 42).put(std::uint64_t{7});
+  const std::size_t good = packet.get().size();
+  packet.compact(9, 101, 42);
+  const EventCounts::Within part = counts_.within(packet.get(), 100, 0, 1000);
+  EXPECT_EQ(part.bytes.size(), good);
+  EXPECT_EQ(part.records, 1u);
+  EXPECT_NE(part.trouble.find("byte " + std::to_string(good)), std::string::npos) << part.trouble;
+}
+
 }  // namespace
 }  // namespace ouro::record

@@ -56,8 +56,7 @@ Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
       events_(session),
       counts_(events_, session.options().contexts),
       state_(session, uuid_),
-      begin_(clock::read_pair(session.options().clock)),
-      realtime_(clock::read_realtime_offset()),
+      metadata_{uuid_, std::move(options_.env), session.begin(), session.realtime()},
       pause_(kShortestPause),
       longest_pause_(longest_pause_of(session.options())) {
   rings_.reserve(session.ring_count());
@@ -85,7 +84,7 @@ double Recorder::drain_all(bool include_current) {
   double share = 0;
   for (RingDrain& ring : rings_) {
     if (!ring.poison().empty()) continue;
-    const RingDrain::Round round = ring.drain(*folder_, counts_, include_current);
+    const RingDrain::Round round = ring.drain(*folder_, counts_, include_current, [this] { describe(); });
     note(ring, round);
     share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);
   }
@@ -103,12 +102,18 @@ microseconds Recorder::pause_after(double share, microseconds since_last) {
   return pause_ = std::clamp(pause_, kShortestPause, longest_pause_);
 }
 
+// Whoever reads the trace of a recorder that was killed knows the events of all that is in it.
+void Recorder::describe() {
+  events_.update();
+  if (events_.events().size() != events_described_) write_metadata();
+}
+
 void Recorder::update_tables(bool is_end) {
   const auto now = Clock::now();
   events_.update();
-  if (events_.events().size() != std::exchange(events_described_, events_.events().size())) metadata_is_old_ = true;
+  if (events_.events().size() != events_described_) metadata_is_old_ = true;
   if (now >= next_calibration_) {  // so that a trace whose recorder is killed has a good frequency too
-    next_calibration_ = now + std::chrono::nanoseconds(clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns);
+    next_calibration_ = now + std::chrono::nanoseconds(clock::read_pair(abi::ClockKind::monotonic).ns - metadata_.begin.ns);
     metadata_is_old_ = true;
   }
   for (; spoiled_said_ < events_.spoiled().size(); ++spoiled_said_) {
@@ -129,28 +134,11 @@ void Recorder::update_tables(bool is_end) {
 }
 
 void Recorder::write_metadata() {
-  const abi::ClockKind kind = session_->options().clock;
-  calibration_ = clock::calibrate(kind, begin_, clock::read_pair(kind), realtime_);
-  format::TraceDescription trace;
-  trace.uuid = uuid_;
-  trace.contexts = session_->options().contexts;
-  trace.clock.name = kind == abi::ClockKind::tsc ? "tsc" : "monotonic";
-  trace.clock.description = kind == abi::ClockKind::tsc
-                                ? "time stamp counter, calibrated against CLOCK_MONOTONIC over the recording"
-                                : "CLOCK_MONOTONIC";
-  trace.clock.frequency = calibration_.frequency;
-  trace.clock.offset_s = calibration_.offset_s;
-  trace.clock.offset_ticks = calibration_.offset_ticks;
-  // Rounded up: the error bound.
-  trace.clock.precision_ticks = static_cast<std::uint64_t>(static_cast<double>(calibration_.error_ns) *
-                                                           static_cast<double>(calibration_.frequency) / 1e9) +
-                                1;
-  trace.env = options_.env;
-  trace.events = events_.events();
-  std::sort(trace.events.begin(), trace.events.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  const Status written = folder_->write_metadata(format::metadata_text(trace));
-  if (!written) fail(written.error());
+  const Result<clock::Calibration> written = record::write_metadata(*session_, events_, metadata_, *folder_);
+  if (written) calibration_ = *written;
+  else fail(written.error());
   metadata_is_old_ = !written;
+  events_described_ = events_.events().size();
   last_metadata_ = Clock::now();
 }
 
@@ -198,7 +186,7 @@ void Recorder::drain_rest(RingDrain& ring) {
   int tries = 0;
   for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty();
        --rounds) {
-    const RingDrain::Round round = ring.drain(*folder_, counts_, true);
+    const RingDrain::Round round = ring.drain(*folder_, counts_, true, [this] { describe(); });
     note(ring, round);
     if (!round.waiting && round.subbufs == 0 && !round.failed) return;
     if (!round.waiting) continue;
@@ -251,7 +239,7 @@ Summary Recorder::finish() {
   add_left_out(out);
   update_tables(true);
   if (Status closed = state_.close(); !closed) fail(closed.error());
-  const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - begin_.ns;
+  const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - metadata_.begin.ns;
   if (const auto age = std::chrono::nanoseconds(age_ns); age < kShortestBaseline)
     std::this_thread::sleep_for(kShortestBaseline - age);
   write_metadata();

@@ -17,6 +17,7 @@
 #include "clock/calibrate.hpp"
 #include "record/event_counts.hpp"
 #include "record/event_table.hpp"
+#include "record/metadata.hpp"
 #include "record/ring_drain.hpp"
 #include "record/session.hpp"
 #include "record/state_stream.hpp"
@@ -62,6 +63,7 @@ class Recorder {
   void bury_dead(RingDrain& ring);
   bool is_dead(std::uint64_t owner);
   void add_left_out(Summary& out);
+  void describe();
   void update_tables(bool is_end);
   void write_metadata();
   std::chrono::microseconds pause_after(double share, std::chrono::microseconds since_last);
@@ -77,7 +79,7 @@ class Recorder {
   EventCounts counts_;
   std::size_t events_described_ = 0;  // in the metadata
   StateStream state_;
-  clock::Pair begin_, realtime_;
+  Metadata metadata_;
   clock::Calibration calibration_;
   std::chrono::microseconds pause_, longest_pause_;
   Clock::time_point last_step_, last_second_, last_metadata_, last_names_, last_counts_, next_calibration_;

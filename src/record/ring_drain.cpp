@@ -11,11 +11,11 @@ namespace {
 // More than any two CPUs' clocks differ by: a second at least, on any machine.
 constexpr std::uint64_t kSlackTicks = 10'000'000'000;
 
+}  // namespace
+
 std::string stream_name(const ring::Geometry& geometry) {
   return (geometry.kind == abi::RingKind::per_cpu ? "stream_cpu" : "stream_shared") + std::to_string(geometry.cpu);
 }
-
-}  // namespace
 
 RingDrain::RingDrain(const Session& session, std::uint32_t index, format::Uuid uuid)
     : head_(&session.ring(index)),
@@ -38,7 +38,7 @@ bool RingDrain::is_plausible(const ring::Packet& packet) {
   return true;
 }
 
-RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts, bool include_current) {
+RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts, bool include_current, const std::function<void()>& describe) {
   Round out;
   if (!was_ever_written() || !poison_.empty()) return out;
   for (std::uint32_t i = 0; i <= geometry_.subbuf_count; ++i) {
@@ -49,6 +49,7 @@ RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts
     if (answer != ring::Reader::Answer::packet) break;
     const bool current = packet.current;
     if (is_plausible(packet)) {
+      describe();
       out.failed = write(folder, packet);
       if (std::string trouble = out.failed ? "" : count(counts, packet); !trouble.empty())
         out.nonsense = std::move(trouble);

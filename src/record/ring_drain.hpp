@@ -6,6 +6,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,9 @@ namespace ouro::record {
 inline constexpr std::array<const char*, abi::kLossCauses> kLossNames = {
     "full", "too_large", "busy", "no_memory", "dead_writer", "lapped", "table_full"};
 
+// Of a ring's file in the trace.
+std::string stream_name(const ring::Geometry& geometry);
+
 class RingDrain {
  public:
   RingDrain(const Session& session, std::uint32_t index, format::Uuid uuid);
@@ -30,8 +34,9 @@ class RingDrain {
     std::string
         nonsense;  // where bytes of a packet make no sense: the ring's first. Its packets are sound, so it goes on
   };
-  // Takes what is there, at most one lap of it, and counts what it wrote. include_current: also of the sub-buffer being written.
-  Round drain(const TraceFolder& folder, EventCounts& counts, bool include_current);
+  // Takes what is there, at most one lap of it, and counts what it wrote. include_current: also of the sub-buffer being written. `describe` is called
+  // before each packet goes to the file: its events must be in the metadata by then, should we be killed behind it.
+  Round drain(const TraceFolder& folder, EventCounts& counts, bool include_current, const std::function<void()>& describe);
   // Lets records whose owners died go.
   void bury_dead();
   // Losses after the last packet, and the file's end.

@@ -15,8 +15,11 @@
 #include <cstring>
 #include <utility>
 
+#include <ouro/abi/context_layout.hpp>
+
 #include "base/bus_guard.hpp"
 #include "base/cpus.hpp"
+#include "base/foreign.hpp"
 #include "record/everyone.hpp"
 #include "record/registry_file.hpp"
 
@@ -41,11 +44,19 @@ void punch_out(int fd, const Rings& rings) {
                 static_cast<off_t>(rings.stride - abi::kRingDataOffset));
 }
 
+// A flight recorder: nobody has to hold its lock.
+bool is_kept(int fd) {
+  abi::SessionHeader header;
+  return ::pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+         header.magic.load(std::memory_order_relaxed) == abi::kSessionMagic && header.version == abi::kSessionVersion && header.is_kept != 0 &&
+         header.state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SessionState::open);
+}
+
 // A session's file with its lock, shared or exclusive; none if somebody holds it, or if it is no file of ours.
 base::Fd lock_left_behind(const std::string& path, int lock, uid_t owner) {
   base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status;
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != owner ||
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != owner || is_kept(fd.get()) ||
       ::flock(fd.get(), lock | LOCK_NB) != 0)
     return {};
   return fd;
@@ -115,9 +126,68 @@ Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOpt
   out.uuid_[8] = static_cast<std::uint8_t>((out.uuid_[8] & 0x3f) | 0x80);
   if (Status made = out.make_file(folder); !made) return made.error();
   out.lay_out();
-  if (Status mapped = out.reserve_and_map(); !mapped) return mapped.error();
+  if (Status reserved = out.reserve(); !reserved) return reserved.error();
+  if (Status mapped = out.map(); !mapped) return mapped.error();
   out.fill();
   return out;
+}
+
+Result<Session> Session::adopt(const std::string& folder, const std::string& file, Adopt how, uid_t owner) {
+  Session out;
+  out.leaves_ = true;  // until all is checked
+  out.folder_ = folder;
+  out.file_ = file;
+  out.path_ = folder + "/" + file;
+  out.options_.owner = owner;
+  if (file.rfind("session-", 0) != 0 || file.find('/') != std::string::npos)
+    return errorf(EINVAL, "session '%s': want a name that begins with session- and has no '/'", file.c_str());
+  out.options_.name = file.substr(std::strlen("session-"));
+  out.fd_ = base::Fd(::open(out.path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status;
+  if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
+  if (!S_ISREG(status.st_mode) || status.st_uid != owner)
+    return errorf(EPERM, "session '%s' is of user %u, want a regular file of user %u", file.c_str(), status.st_uid, owner);
+  if (how == Adopt::inherit && ::flock(out.fd_.get(), LOCK_EX | LOCK_NB) != 0)
+    return errorf(EBUSY, "session '%s' is somebody's, want one that nobody records (hint: ouro list --sessions shows whose)", out.options_.name.c_str());
+  out.total_size_ = static_cast<std::uint64_t>(status.st_size);
+  if (!out.read_header())
+    return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: another Ouro made it, or a program wrote over it)",
+                  out.options_.name.c_str(), abi::kSessionVersion);
+  if (Status mapped = out.map(); !mapped) return mapped.error();
+  out.leaves_ = how == Adopt::look;
+  return out;
+}
+
+// All that is believed of it: a layout that lay_out() would have made of the same options, and no larger than the file.
+bool Session::read_header() {
+  abi::SessionHeader h;
+  if (::pread(fd_.get(), static_cast<void*>(&h), sizeof h, 0) != static_cast<ssize_t>(sizeof h) || h.magic.load(std::memory_order_relaxed) != abi::kSessionMagic ||
+      h.version != abi::kSessionVersion)
+    return false;
+  constexpr std::uint32_t kMaxRows = 1 << 20;
+  options_.mode = static_cast<abi::FullMode>(h.mode);
+  options_.clock = static_cast<abi::ClockKind>(h.clock);
+  options_.cpus = h.cpus;
+  options_.subbuf_count = h.subbuf_count;
+  options_.subbuf_size = h.subbuf_size;
+  options_.contexts = h.contexts;
+  options_.is_kept = h.is_kept != 0;
+  options_.event_capacity = h.event_capacity;
+  options_.thread_capacity = h.thread_capacity;
+  options_.process_capacity = h.process_capacity;
+  options_.schemas_size = h.schemas_size;
+  generation_ = h.generation;
+  std::memcpy(uuid_, h.uuid, sizeof uuid_);
+  const bool sane = (options_.mode == abi::FullMode::discard || options_.mode == abi::FullMode::overwrite) &&
+                    (options_.clock == abi::ClockKind::tsc || options_.clock == abi::ClockKind::monotonic) && h.cpus != 0 && h.cpus < 8192 &&
+                    abi::knows_contexts(h.contexts) && h.event_capacity <= kMaxRows && h.thread_capacity != 0 && h.thread_capacity <= kMaxRows &&
+                    h.process_capacity != 0 && h.process_capacity <= kMaxRows && h.schemas_size <= (std::uint64_t{1} << 30) && ring::check(geometry(0));
+  const std::uint64_t size = total_size_;
+  if (!sane) return false;
+  lay_out();
+  return h.rules_offset == rules_offset_ && h.events_offset == events_offset_ && h.schemas_offset == schemas_offset_ &&
+         h.threads_offset == threads_offset_ && h.processes_offset == processes_offset_ && h.rings_offset == rings_offset_ &&
+         h.ring_stride == ring_stride_ && total_size_ == size;
 }
 
 Status Session::make_file(const base::RuntimeDir& folder) {
@@ -160,7 +230,7 @@ void Session::lay_out() {
   total_size_ = rings_offset_ + ring_count() * ring_stride_;
 }
 
-Status Session::reserve_and_map() {
+Status Session::reserve() {
   const auto refuse = [&](std::uint64_t size) {
     const bool limited = errno == EFBIG;
     Error error = error_from_errno("session '%s': cannot reserve %llu bytes", path_.c_str(),
@@ -173,6 +243,10 @@ Status Session::reserve_and_map() {
   for (std::uint32_t i = 0; i < ring_count(); ++i)
     if (::fallocate(fd_.get(), 0, static_cast<off_t>(rings_offset_ + i * ring_stride_), abi::kRingDataOffset) != 0)
       return refuse(ring_count() * abi::kRingDataOffset);
+  return Ok{};
+}
+
+Status Session::map() {
   void* memory = ::mmap(nullptr, total_size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
   if (memory == MAP_FAILED)
     return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
@@ -204,6 +278,13 @@ void Session::fill() {
   h.rules_offset = rules_offset_;
   h.rules_size = abi::kRulesSize;
   h.contexts = options_.contexts;
+  h.is_kept = options_.is_kept ? 1 : 0;
+  const clock::Pair begin = clock::read_pair(options_.clock), realtime = clock::read_realtime_offset();
+  h.begin_ticks = begin.ticks;
+  h.begin_ns = begin.ns;
+  h.begin_error_ns = begin.error_ns;
+  h.realtime_offset_ns = realtime.ns;
+  h.realtime_error_ns = realtime.error_ns;
   h.event_capacity = options_.event_capacity;
   h.thread_capacity = options_.thread_capacity;
   h.process_capacity = options_.process_capacity;
@@ -241,7 +322,8 @@ Session::Session(Session&& other) noexcept
       ring_stride_(other.ring_stride_),
       total_size_(other.total_size_),
       fd_(std::move(other.fd_)),
-      base_(std::exchange(other.base_, nullptr)) {
+      base_(std::exchange(other.base_, nullptr)),
+      leaves_(other.leaves_) {
   std::memcpy(uuid_, other.uuid_, sizeof uuid_);
 }
 
@@ -263,9 +345,40 @@ std::vector<std::byte> Session::rules() const {
   return out;
 }
 
+std::optional<Session::Turn> Session::try_turn() const {
+  if (!leaves_) return Turn(-1);  // ours anyway
+  if (!options_.is_kept || ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
+  return Turn(fd_.get());
+}
+
+void Session::leave() {
+  leaves_ = true;
+  ::flock(fd_.get(), LOCK_UN);
+}
+
+Session::Turn::~Turn() {
+  if (fd_ >= 0) ::flock(fd_, LOCK_UN);
+}
+
+bool Session::is_open() const { return header().state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SessionState::open); }
+
+clock::Pair Session::begin() const {
+  const abi::SessionHeader& h = header();
+  return {base::read_once(h.begin_ticks), base::read_once(h.begin_ns), base::read_once(h.begin_error_ns)};
+}
+
+clock::Pair Session::realtime() const {
+  const abi::SessionHeader& h = header();
+  return {0, base::read_once(h.realtime_offset_ns), base::read_once(h.realtime_error_ns)};
+}
+
 bool Session::was_cut_short() const { return base_ != nullptr && base::was_cut_short(base_); }
 
 Session::~Session() {
+  if (leaves_) {
+    if (base_ != nullptr) base::unguard_mapping(base_), ::munmap(base_, total_size_);
+    return;
+  }
   if (base_ != nullptr) {
     close();
     base::unguard_mapping(base_);

@@ -5,8 +5,10 @@
 //   close     state `closed`, and no registry names the session any more: programs stop writing to it
 //   ~Session  closes; punches out the rings' data, so that its memory returns to the system even while programs
 //             still map it; unlinks
+//   leave     instead: of a session that is kept (a flight recorder) nothing ends but this object
+//   adopt     somebody else's, which is there: to look at, or to be its creator's heir
 //
-// The creator holds a lock (flock) on the file from before it has contents until it dies: a session without one was left
+// The creator holds a lock (flock) on the file from before it has contents until it dies: a session without one that is not kept was left
 // behind. The kernel lets go of the lock whatever the creator died of; its pid, which may be another process's by now, or
 // one of another PID namespace, is not asked.
 //
@@ -19,6 +21,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ouro/abi/session_layout.hpp>
@@ -27,6 +30,7 @@
 
 #include "base/fd.hpp"
 #include "base/runtime_dir.hpp"
+#include "clock/calibrate.hpp"
 #include "record/rules.hpp"
 
 namespace ouro::record {
@@ -46,6 +50,7 @@ struct SessionOptions {
   std::uint64_t subbuf_size = 256 << 10;
   std::vector<Rule> rules;
   std::uint64_t contexts = 0;  // record::parse_contexts
+  bool is_kept = false;        // stays when its creator is gone
   uid_t owner = ::geteuid();  // whose programs are to write: root's sessions may be another user's
   gid_t group = ::getegid();
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
@@ -61,6 +66,10 @@ std::uint32_t random_generation();
 class Session {
  public:
   static Result<Session> create(const base::RuntimeDir& folder, const SessionOptions& options);
+  // look: nothing of it changes, and it goes on without us. inherit: takes its lock, and ends it as its creator would have. `file` in the
+  // folder. Error: no session of the owner's, of another version, or with a header that makes no sense; inherit: somebody has its lock (EBUSY).
+  enum class Adopt { look, inherit };
+  static Result<Session> adopt(const std::string& folder, const std::string& file, Adopt how, uid_t owner = ::geteuid());
   Session(Session&& other) noexcept;
   Session& operator=(Session&&) = delete;
   ~Session();
@@ -73,6 +82,8 @@ class Session {
   SessionName session_name() const { return {file_, generation_}; }
   const std::uint8_t* uuid() const { return uuid_; }
   std::uint32_t ring_count() const { return 2 * options_.cpus; }
+  // Bytes at most, once events come from so many CPUs. (Threads without restartable sequences have rings of their own, as large.)
+  std::uint64_t memory(std::uint64_t cpus) const { return rings_offset_ + ring_count() * abi::kRingDataOffset + cpus * geometry(0).data_size(); }
   ring::Geometry geometry(std::uint32_t ring) const;
 
   // Shared memory: untrusted from the moment of create()'s return.
@@ -95,6 +106,25 @@ class Session {
   // A program cut the memory short: what it held is gone.
   bool was_cut_short() const;
 
+  // Whoever changes a session's rings as their reader would does it in turn, until this goes. None: somebody else is at it, or it has a creator.
+  class Turn {
+   public:
+    explicit Turn(int fd) : fd_(fd) {}
+    Turn(Turn&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    ~Turn();
+
+   private:
+    int fd_;
+  };
+  std::optional<Turn> try_turn() const;
+
+  // Nothing of it ends with this object, and its lock goes.
+  void leave();
+  bool is_open() const;
+  // When it was made; CLOCK_REALTIME less CLOCK_MONOTONIC then.
+  clock::Pair begin() const;
+  clock::Pair realtime() const;
+
   // Programs stop writing: those that are about to write finish that, which takes them microseconds if they run.
   void close();
 
@@ -102,7 +132,9 @@ class Session {
   Session() = default;
   Status make_file(const base::RuntimeDir& folder);
   void lay_out();
-  Status reserve_and_map();
+  bool read_header();
+  Status reserve();
+  Status map();
   void fill();
 
   SessionOptions options_;
@@ -115,6 +147,7 @@ class Session {
   std::uint64_t rings_offset_ = 0, ring_stride_ = 0, total_size_ = 0;
   base::Fd fd_;
   std::byte* base_ = nullptr;
+  bool leaves_ = false;
 };
 
 // Names of the sessions in the folder that were left behind. `owner`: of the folder and of what counts in it.

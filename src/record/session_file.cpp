@@ -81,6 +81,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   out.mode_ = mode;
   out.clock_ = static_cast<abi::ClockKind>(h.clock);
   out.open_ = h.state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open);
+  out.kept_ = h.is_kept != 0 && out.open_;
   out.creator_pid_ = h.creator_pid;
   out.generation_ = h.generation;
   out.cpus_ = h.cpus;
@@ -95,6 +96,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
 }
 
 bool SessionFile::is_left_behind() const {
+  if (kept_) return false;
   if (::flock(fd_.get(), LOCK_SH | LOCK_NB) != 0) return false;
   ::flock(fd_.get(), LOCK_UN);
   return true;

@@ -33,7 +33,9 @@ class SessionFile {
   bool is_open() const { return open_; }
   int creator_pid() const { return creator_pid_; }
   SessionName session_name() const { return {kSessionPrefix + name_, generation_}; }
-  // Nobody holds its lock: its creator died.
+  // A flight recorder, which needs no creator.
+  bool is_kept() const { return kept_; }
+  // Nobody holds its lock, though it is not kept: its creator died.
   bool is_left_behind() const;
   std::uint64_t buffer_size() const { return buffer_size_; }  // per CPU, the spare part left out
   std::uint64_t memory() const;                               // that its file takes now
@@ -59,7 +61,7 @@ class SessionFile {
   std::uint64_t size_ = 0;
   abi::FullMode mode_{};
   abi::ClockKind clock_{};
-  bool open_ = false;
+  bool open_ = false, kept_ = false;
   int creator_pid_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t cpus_ = 0, event_capacity_ = 0;

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "base/foreign.hpp"
 #include "base/proc.hpp"
+#include "record/registry_file.hpp"
 
 namespace ouro::record {
 namespace {
@@ -41,11 +44,25 @@ std::string read_proc(std::int32_t pid, const std::string& name) {
   return out;
 }
 
+// Field 4 of /proc/PID/stat, behind the name, which may be anything; 0: unknown.
+std::int32_t parent_of(std::int32_t pid) {
+  const std::string text = read_proc(pid, "stat");
+  const std::size_t at = text.rfind(") ");
+  return at == std::string::npos || at + 4 >= text.size() ? 0 : std::atoi(text.c_str() + at + 4);
+}
+
 std::string command_line_of(std::int32_t pid) {
   std::string out = read_proc(pid, "cmdline");
   while (!out.empty() && out.back() == '\0') out.pop_back();
   std::replace(out.begin(), out.end(), '\0', ' ');
   return out;
+}
+
+StateStream::StateStream(const Session& session, format::Uuid uuid, Rows rows)
+    : session_(&session), takes_(rows == Rows::take), foreign_(session), file_("ouro_state", uuid, 1, session.ring_count(), 0) {
+  if (takes_) return;
+  new_threads_.tail = session.header().threads_tail.load(std::memory_order_acquire);
+  new_processes_.tail = session.header().processes_tail.load(std::memory_order_acquire);
 }
 
 void StateStream::update_processes(std::uint64_t now_ns) {
@@ -65,7 +82,12 @@ void StateStream::empty(Queue& queue, std::uint64_t capacity, abi::Word& shared_
   // Acquire; pairs with the claim: a row below head is claimed, or about to be.
   const std::uint64_t head = shared_head.load(std::memory_order_acquire);
   for (std::uint64_t room = std::min(head > queue.tail ? head - queue.tail : 0, capacity); room > 0; --room) {
-    if (!(this->*take)(static_cast<std::uint32_t>(queue.tail % capacity))) {
+    const bool is_there = (this->*take)(static_cast<std::uint32_t>(queue.tail % capacity));
+    if (!takes_) {
+      ++queue.tail;
+      continue;
+    }
+    if (!is_there) {
       if (queue.waiting_since_ns == 0) {
         queue.waiting_since_ns = now_ns;
         queue.waiting_below = head;
@@ -85,7 +107,7 @@ bool StateStream::take_thread(std::uint32_t index) {
   if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
   Thread thread{base::read_once(row.pid), base::read_once(row.tid), text_of(row.name)};
   const std::uint64_t stamp = base::read_once(row.stamp);
-  row.state.store(abi::row_free, std::memory_order_relaxed);
+  if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
   std::vector<std::byte> bytes;
   format::append_thread(bytes, stamp, thread.pid, thread.tid, thread.name);
   add_event(stamp, std::move(bytes));
@@ -100,12 +122,13 @@ bool StateStream::take_process(std::uint32_t index) {
   const std::uint64_t stamp = base::read_once(row.stamp), start = base::read_once(row.start_time);
   const std::string name = text_of(row.name);
   foreign_.add(pid, base::read_once(row.pid_namespace), text_of(row.registry));
-  row.state.store(abi::row_free, std::memory_order_relaxed);
+  if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
   const std::string cmdline = !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string();
   std::vector<std::byte> bytes;
   format::append_process(bytes, stamp, pid, parent, name, cmdline);
   add_event(stamp, std::move(bytes));
-  ++processes_;
+  if (takes_) ++processes_;
+  else pids_.insert(pid);
   return true;
 }
 
@@ -128,6 +151,30 @@ void StateStream::refresh_names() {
     std::vector<std::byte> bytes;
     format::append_thread(bytes, stamp, thread.pid, thread.tid, name);
     add_event(stamp, std::move(bytes));
+  }
+}
+
+void StateStream::add_living() {
+  const std::string folder = session_->path().substr(0, session_->path().rfind('/'));
+  const std::uint64_t stamp = clock::now(session_->options().clock);
+  for (const std::string& path : find_registries(folder)) {
+    const Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_only, session_->options().owner);
+    if (!registry || !registry->is_in_our_pid_namespace() || !registry->is_of_living_process() || !registry->slot_of(session_->session_name())) continue;
+    const std::int32_t pid = registry->pid();
+    if (pids_.insert(pid).second) {
+      std::vector<std::byte> bytes;
+      format::append_process(bytes, stamp, pid, parent_of(pid), registry->process_name(), command_line_of(pid));
+      add_event(stamp, std::move(bytes));
+    }
+    std::error_code ignored;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored)) {
+      const std::string tid = task.path().filename().string();
+      std::string name = read_proc(pid, "task/" + tid + "/comm");
+      name.erase(std::min(name.find('\n'), name.size()));
+      std::vector<std::byte> bytes;
+      format::append_thread(bytes, stamp, pid, std::atoi(tid.c_str()), name);
+      add_event(stamp, std::move(bytes));
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 // A thread often gets its name only after its first event: names are looked up again while the process lives.
 #pragma once
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ namespace ouro::record {
 
 class StateStream {
  public:
-  StateStream(const Session& session, format::Uuid uuid)
-      : session_(&session), foreign_(session), file_("ouro_state", uuid, 1, session.ring_count(), 0) {}
+  // take: rows are freed for others. look: they stay as they are, and what a program is just writing is not waited for.
+  enum class Rows { take, look };
+  StateStream(const Session& session, format::Uuid uuid, Rows rows = Rows::take);
 
   // Reads new rows. `now_ns`: any steady clock.
   void update(std::uint64_t now_ns);
@@ -29,13 +31,15 @@ class StateStream {
   const ForeignProcesses& foreign() const { return foreign_; }
   // Looks up names that may have changed; some of them, so that a round stays short.
   void refresh_names();
+  // Those who have the session now and live where we do: whatever became of their rows.
+  void add_living();
   void add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled);
   void add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count);
   // Writes what has come together as one packet; nothing if there is nothing.
   Status flush(const TraceFolder& folder);
   Status close() { return file_.close(); }
 
-  std::uint64_t processes() const { return processes_; }
+  std::uint64_t processes() const { return processes_ + pids_.size(); }
   std::uint64_t skipped() const { return skipped_; }  // rows that their programs were killed at
   const StreamFile& file() const { return file_; }
 
@@ -60,11 +64,13 @@ class StateStream {
   std::uint64_t clamp(std::uint64_t stamp) const;
 
   const Session* session_;
+  bool takes_;
   ForeignProcesses foreign_;
   StreamFile file_;
   Queue new_threads_, new_processes_;
   std::vector<Thread> threads_;
   std::size_t next_refresh_ = 0;
+  std::set<std::int32_t> pids_;  // those that were looked at
   std::vector<Event> pending_;
   std::uint64_t last_stamp_ = 0;
   std::uint64_t processes_ = 0, skipped_ = 0;

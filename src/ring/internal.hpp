@@ -74,32 +74,31 @@ inline void skip_dead(std::span<const std::byte> bytes, std::size_t& at) noexcep
   }
 }
 
-// A record's header, and behind it the u32 size of what it holds, as Buffer writes both. `now`: the stamp before, then the
-// record's. Advances `at` to its bytes. False: `bytes` ends before they do.
+inline bool take_bytes(std::span<const std::byte> bytes, std::size_t& at, void* to, std::size_t n) noexcept {
+  if (bytes.size() - at < n) return false;
+  std::memcpy(to, bytes.data() + at, n);
+  at += n;
+  return true;
+}
+// A record's header. `now`: the stamp before, then the record's. Advances `at` to what is behind it. False: `bytes` ends before that.
+inline bool parse_head(std::span<const std::byte> bytes, std::size_t& at, std::uint64_t& now, std::uint32_t& id) noexcept {
+  std::uint32_t head = 0;
+  if (!take_bytes(bytes, at, &head, 4)) return false;
+  id = head & kExtendedId;
+  if (id == kExtendedId) return take_bytes(bytes, at, &id, 4) && take_bytes(bytes, at, &now, 8);
+  constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
+  const std::uint64_t stamp = (now & ~kMask) | head >> (32 - kStampBits);
+  now = stamp < now ? stamp + kMask + 1 : stamp;
+  return true;
+}
+// And behind it the u32 size of what it holds, as Buffer writes both. Advances `at` to its bytes. False: `bytes` ends before they do.
 struct RecordHead {
   std::uint32_t id = 0, size = 0;
 };
 inline bool parse_record(std::span<const std::byte> bytes, std::size_t& at, bool has_header, std::uint64_t& now, RecordHead& out) noexcept {
-  const auto take = [&](void* to, std::size_t n) {
-    if (bytes.size() - at < n) return false;
-    std::memcpy(to, bytes.data() + at, n);
-    at += n;
-    return true;
-  };
-  if (has_header) {
-    skip_dead(bytes, at);
-    std::uint32_t head = 0;
-    if (!take(&head, 4)) return false;
-    out.id = head & kExtendedId;
-    if (out.id == kExtendedId) {
-      if (!take(&out.id, 4) || !take(&now, 8)) return false;
-    } else {
-      constexpr std::uint64_t kMask = (std::uint64_t{1} << kStampBits) - 1;
-      const std::uint64_t stamp = (now & ~kMask) | head >> (32 - kStampBits);
-      now = stamp < now ? stamp + kMask + 1 : stamp;
-    }
-  }
-  return take(&out.size, 4) && bytes.size() - at >= out.size;
+  if (has_header) skip_dead(bytes, at);
+  if (has_header && !parse_head(bytes, at, now, out.id)) return false;
+  return take_bytes(bytes, at, &out.size, 4) && bytes.size() - at >= out.size;
 }
 
 inline void count_loss(abi::RingHead& head, abi::Loss cause) noexcept {

@@ -6,6 +6,7 @@
 
 #include "ring/internal.hpp"
 #include "ring/look.hpp"
+#include "ring/open_records.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -21,6 +22,7 @@ struct Copy {
   std::vector<std::vector<std::byte>>& bytes;
   std::uint64_t records_end = 0;  // per_cpu: written to the ring up to the end of the last packet
   std::uint64_t lapped = 0;       // per_cpu
+  bool cuts_open = false;         // records that are still being written do not hold the others back
   bool only_lapped = true;        // since the last packet, no other kind of sub-buffer was missing
 
   enum class Answer : std::uint8_t { done, missing, corrupt };
@@ -71,8 +73,10 @@ Copy::Answer Copy::copy_subbuf(std::uint64_t sequence, std::uint64_t current, Wh
     const abi::Slot again = look.slot_of(sequence);
     why = again.sequence() != sequence ? overtaken : again.word != slot.word ? Why::taken : Why::unfinished;
     if (again.word != slot.word) return Answer::missing;
-    if (!whole) {
-      if (write_word(look.head) != w) continue;
+    if (!whole && cuts_open && copy_around_open(look, slot, w, is_current, packet, before, copy)) {
+      end = copy.size();
+    } else if (!whole) {
+      if (write_word(look.head) != w || cuts_open) continue;
       return Answer::missing;
     }
     if (packet.records == 0 && end == 0) return Answer::done;
@@ -116,19 +120,33 @@ Snapshot::Snapshot(const LocalChannel& channel) : rings_(channel.ring_count()) {
   for (std::uint32_t i = 0; i < channel.ring_count(); ++i) {
     Ring& ring = rings_[i];
     ring.form = channel.form(i);
-    std::uint64_t by_books = 0;
+    std::uint64_t lapped = 0;
     for (const Channel* c = &channel.oldest(); c != nullptr; c = c->successor.load(acquire)) {
-      const abi::RingHead& head = *c->ring[i];
       ring.geometry = geometry_of(*c, i);
-      for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] += Look{head, ring.geometry}.counted(static_cast<abi::Loss>(cause));
-      Copy copy{{head, ring.geometry}, ring, bytes_, 0, by_books};
-      copy.copy_all();
-      by_books = copy.lapped;
+      lapped = add(ring, *c->ring[i], lapped);
     }
-    std::uint64_t& lapped = ring.lost[static_cast<std::size_t>(abi::Loss::lapped)];
-    // Of a shared ring its writers counted, also what a reader had delivered: that the reader's books tell.
-    lapped = ring.geometry.kind == abi::RingKind::shared ? lapped - std::min(lapped, by_books) : by_books;
+    end(ring, lapped);
   }
+}
+
+Snapshot::Snapshot(std::span<const Place> places) : cuts_open_(true), rings_(places.size()) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    rings_[i].geometry = places[i].geometry;
+    end(rings_[i], add(rings_[i], *places[i].head, 0));
+  }
+}
+
+std::uint64_t Snapshot::add(Ring& ring, const abi::RingHead& head, std::uint64_t lapped_before) {
+  for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause) ring.lost[cause] += Look{head, ring.geometry}.counted(static_cast<abi::Loss>(cause));
+  Copy copy{{head, ring.geometry}, ring, bytes_, 0, lapped_before, cuts_open_};
+  copy.copy_all();
+  return copy.lapped;
+}
+
+void Snapshot::end(Ring& ring, std::uint64_t lapped_by_books) {
+  std::uint64_t& lapped = ring.lost[static_cast<std::size_t>(abi::Loss::lapped)];
+  // Of a shared ring its writers counted, also what a reader had delivered: that the reader's books tell.
+  lapped = ring.geometry.kind == abi::RingKind::shared ? lapped - std::min(lapped, lapped_by_books) : lapped_by_books;
 }
 
 std::uint64_t Snapshot::records() const {

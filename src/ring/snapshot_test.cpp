@@ -11,8 +11,11 @@
 #include <thread>
 #include <vector>
 
-#include "ring/test_ring.hpp"
+#include <ouro/ring/overview.hpp>
+
+#include "ring/internal.hpp"
 #include "ring/look.hpp"
+#include "ring/test_ring.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -67,6 +70,13 @@ class Snapshots : public testing::Test {
     snapshot_copied = [](std::uint64_t) {
       if (meanwhile) std::exchange(meanwhile, nullptr)();
     };
+  }
+  // As of a session: its rings, in memory that somebody else made.
+  Snapshot of_places() {
+    const Channel& channel = buffer->channel().channel();
+    std::vector<Snapshot::Place> places;
+    for (std::uint32_t i = 0; i < buffer->channel().ring_count(); ++i) places.push_back({channel.ring[i], geometry_of(channel, i)});
+    return Snapshot(places);
   }
   static std::vector<Snapshot::Missing> missing(const Snapshot& snapshot) {
     std::vector<Snapshot::Missing> out;
@@ -217,6 +227,53 @@ TYPED_TEST(Snapshots, NameWhatAnOpenRecordHoldsBack) {
   EXPECT_EQ(missing[0].sequence, kSubbufs + 1);
   const auto numbers = this->numbers(Records(snapshot));
   EXPECT_EQ(numbers, this->from_to(0, numbers.size()));
+}
+
+TYPED_TEST(Snapshots, OfPlacesHoldAllButTheRecordsThatAreStillBeingWritten) {
+  this->write(40);
+  const Reservation first = reserve(this->buffer->channel().channel(), 7, 300);
+  this->write(5);
+  const Reservation second = reserve(this->buffer->channel().channel(), 7, 300);
+  ASSERT_TRUE(first.body != nullptr && second.body != nullptr);
+  this->write(5);
+  const auto all = [&] {
+    const Snapshot snapshot = this->of_places();
+    EXPECT_TRUE(this->missing(snapshot).empty());
+    return this->numbers(Records(snapshot));
+  };
+  EXPECT_EQ(all(), this->from_to(0, 50));
+  std::memset(second.body, 0, 300);
+  const Value last = Value::of(50);  // as Buffer writes it: its size, and itself
+  const std::uint32_t size = sizeof last;
+  const Reservation third = reserve(this->buffer->channel().channel(), 1, sizeof size + sizeof last);
+  std::memcpy(third.body, &size, sizeof size);
+  std::memcpy(third.body + sizeof size, &last, sizeof last);
+  EXPECT_EQ(all(), this->from_to(0, 50));
+  commit(third);
+  EXPECT_EQ(all(), this->from_to(0, 51)) << "one that is committed behind others that are not";
+}
+
+TYPED_TEST(Snapshots, AreWhatAnOverviewSays) {
+  this->write(100);
+  const Snapshot snapshot = this->of_places();
+  const Channel& channel = this->buffer->channel().channel();
+  std::uint64_t records = 0;
+  for (std::uint32_t i = 0; i < snapshot.rings().size(); ++i) {
+    const Overview seen = overview_of(*channel.ring[i], geometry_of(channel, i));
+    const Snapshot::Ring& ring = snapshot.rings()[i];
+    records += seen.records;
+    EXPECT_EQ(seen.lost, ring.lost);
+    EXPECT_FALSE(seen.corrupt);
+    if (ring.packets.empty()) continue;
+    EXPECT_EQ(seen.begin_stamp, ring.packets.front().begin_stamp);
+    EXPECT_EQ(seen.end_stamp, ring.packets.back().end_stamp);
+  }
+  EXPECT_EQ(records, snapshot.records());
+  this->write(1000);  // laps, where it may
+  std::uint64_t lost = 0;
+  for (std::uint32_t i = 0; i < snapshot.rings().size(); ++i)
+    for (const std::uint64_t n : overview_of(*channel.ring[i], geometry_of(channel, i)).lost) lost += n;
+  EXPECT_EQ(this->of_places().records() + lost, 1100u);
 }
 
 TYPED_TEST(Snapshots, StepOverTheRecordOfADeadWriter) {

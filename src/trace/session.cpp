@@ -45,6 +45,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.rules_offset = shared.rules_offset;
   view.rules_size = shared.rules_size;
   view.contexts = shared.contexts;
+  view.is_kept = shared.is_kept != 0;
   channel.cpus = shared.cpus;
   channel.stamped = true;
   channel.tsc = shared.clock == static_cast<std::uint32_t>(abi::ClockKind::tsc);
@@ -353,15 +354,18 @@ std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t siz
 
 namespace {
 
-// A row at the end of a queue, claimed; null: the queue is full.
+// A row at the end of a queue, claimed; null: the queue is full. `is_kept`: the oldest makes room.
 template <class Row>
-Row* claim_row(Row* rows, std::uint32_t capacity, abi::Word& queue_head, abi::Word& queue_tail, abi::Word& lost) noexcept {
+Row* claim_row(bool is_kept, Row* rows, std::uint32_t capacity, abi::Word& queue_head, abi::Word& queue_tail, abi::Word& lost) noexcept {
   std::uint64_t head = queue_head.load(relaxed);
   do {
-    if (head - queue_tail.load(std::memory_order_acquire) >= capacity) {
+    std::uint64_t tail = queue_tail.load(std::memory_order_acquire);
+    if (head - tail < capacity) continue;
+    if (!is_kept) {
       lost.fetch_add(1, relaxed);
       return nullptr;
     }
+    queue_tail.compare_exchange_strong(tail, head - capacity + 1, std::memory_order_acq_rel, relaxed);
   } while (!queue_head.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, relaxed));
   Row* const row = rows + head % capacity;
   row->state.store(abi::row_claimed, relaxed);
@@ -376,7 +380,7 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
   const std::uint64_t start_time = is_registered ? tracer.header().start_time : base::start_time_of(pid);
   const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
-  abi::ProcessRow* const row = claim_row(reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
+  abi::ProcessRow* const row = claim_row(view.is_kept, reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
                                          header.processes_head, header.processes_tail, header.processes_lost);
   if (row == nullptr) return;
   row->pid = pid;
@@ -399,7 +403,7 @@ void announce(SessionView& view, const detail::ThreadState& thread) noexcept {
   prctl(PR_GET_NAME, name);
   const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
-  abi::ThreadRow* const row = claim_row(reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset), view.thread_capacity,
+  abi::ThreadRow* const row = claim_row(view.is_kept, reinterpret_cast<abi::ThreadRow*>(view.base + view.threads_offset), view.thread_capacity,
                                         header.threads_head, header.threads_tail, header.threads_lost);
   if (row == nullptr) return;
   row->pid = pid;

@@ -42,6 +42,7 @@ struct SessionView {
   std::uint32_t generation;
   std::uint32_t slot;
   std::atomic<bool> retired;
+  bool is_kept;
   abi::SessionHeader* header;       // the mapping; counters only: the constants below were checked once
   std::byte* base;
   std::uint64_t size;               // of the mapping

@@ -137,6 +137,16 @@ class Storm : public ::testing::Test {
     return sum;
   }
 
+  // The next program has others.
+  void forget_books() {
+    if (books_ != nullptr) munmap(const_cast<Books*>(books_), sizeof(Books));
+    books_ = nullptr;
+    std::filesystem::remove(books_path());
+  }
+
+  std::filesystem::path folder_;
+  std::string stderr_;  // of what was run last
+
  private:
   void check(const read::Event& event) {
     const std::uint64_t writer = event.fields[0].u, number = event.fields[1].u;
@@ -152,8 +162,6 @@ class Storm : public ::testing::Test {
       ASSERT_EQ(text[i], text_at(static_cast<std::uint32_t>(writer), number, i)) << "torn: writer " << writer << ", number " << number;
   }
 
-  std::filesystem::path folder_;
-  std::string stderr_;
   const Books* books_ = nullptr;
   std::vector<std::uint64_t> delivered_, next_;
 };

@@ -1,5 +1,5 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 4.
+// every traced process of the session. Version 5.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
 //   | SessionHeader | rules    | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
@@ -23,7 +23,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 4;
+inline constexpr std::uint32_t kSessionVersion = 5;
 
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
@@ -50,9 +50,15 @@ struct SessionHeader {
   std::int32_t creator_pid;
   std::uint8_t uuid[16];
   std::uint64_t contexts;  // what stands behind the thread id in each record (ouro/abi/context_layout.hpp)
+  std::uint32_t is_kept;   // 1: a flight recorder, which needs no creator; it stays until somebody stops it
+  std::uint32_t reserved;
+  // When it was made: the session's clock and CLOCK_MONOTONIC at one instant; CLOCK_REALTIME less CLOCK_MONOTONIC. All in ns but the ticks.
+  std::uint64_t begin_ticks;
+  std::int64_t begin_ns, begin_error_ns, realtime_offset_ns, realtime_error_ns;
   // Counters.
   alignas(64) Word schemas_used;
-  // Threads and processes each say their name once, in a queue that the recorder empties.
+  // Threads and processes each say their name once, in a queue that the recorder empties; of a session that is kept nobody does, and when it
+  // is full the oldest go.
   Word threads_head;   // rows claimed since the beginning; row = head % capacity
   Word threads_tail;   // rows the recorder has read
   Word threads_lost;   // threads whose name found no row

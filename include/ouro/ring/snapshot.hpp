@@ -36,8 +36,15 @@ class Snapshot {
     std::array<std::uint64_t, abi::kLossCauses> lost{};  // by cause, when it was looked at; `lapped` as its readers would say
     bool corrupt = false;             // its memory contradicts itself: what is here is not all
   };
+  // A ring in memory that somebody else made, and how it was checked to be.
+  struct Place {
+    const abi::RingHead* head;
+    Geometry geometry;
+  };
   // Allocates what it copies. Any thread, at any time.
   explicit Snapshot(const LocalChannel& channel);
+  // Of these, records that are still being written do not hold back the others of their sub-buffer: they are marked as dead writers' are.
+  explicit Snapshot(std::span<const Place> places);
   Snapshot(Snapshot&&) noexcept = default;  // a copy's packets would be the original's bytes
   Snapshot& operator=(Snapshot&&) noexcept = default;
 
@@ -47,6 +54,11 @@ class Snapshot {
   std::uint64_t lost(abi::Loss cause) const;
 
  private:
+  // Adds what is in this memory of the ring to what older ones had. Returns the records that were lapped unread, by its reader's books.
+  std::uint64_t add(Ring& ring, const abi::RingHead& head, std::uint64_t lapped_before);
+  void end(Ring& ring, std::uint64_t lapped_by_books);
+
+  bool cuts_open_ = false;
   std::vector<std::vector<std::byte>> bytes_;  // of the packets
   std::vector<Ring> rings_;
 };

@@ -1,0 +1,47 @@
+#include "cli/sessions.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "cli/say.hpp"
+#include "record/registry_file.hpp"
+
+namespace ouro::cli {
+
+std::vector<FoundSession> all_sessions(const std::string& folder, const char* command) {
+  std::vector<FoundSession> out;
+  for (const std::string& file : record::find_sessions(folder)) {
+    Result<record::SessionFile> session = record::SessionFile::open(folder, file);
+    if (session) out.push_back({file, std::move(*session)});
+    else if (session.error().code != ENOENT) say("warning: %s: %s", command, session.error().text.c_str());
+  }
+  return out;
+}
+
+Result<std::vector<FoundSession>> named_sessions(std::vector<FoundSession> all, const std::vector<std::string>& names, const std::string& folder) {
+  std::vector<FoundSession> out;
+  for (const std::string& name : names) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const FoundSession& s) { return !s.file.empty() && s.name() == name; });
+    if (found == all.end()) {
+      std::string there;
+      for (const FoundSession& s : all)
+        if (!s.file.empty()) there += (there.empty() ? "" : ", ") + s.name();
+      return errorf(ENOENT, "session '%s' is not there, want one of the runtime folder %s%s%s", name.c_str(), folder.c_str(), there.empty() ? ", which has none" : ": ",
+                    there.c_str());
+    }
+    out.push_back(std::move(*found));
+    found->file.clear();
+  }
+  return out;
+}
+
+std::uint64_t count_processes(const std::string& folder, const record::SessionName& session) {
+  std::uint64_t out = 0;
+  for (const std::string& path : record::find_registries(folder)) {
+    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
+    out += registry && registry->is_of_living_process() && registry->slot_of(session);
+  }
+  return out;
+}
+
+}  // namespace ouro::cli

@@ -1,0 +1,80 @@
+// `ouro status`: what sessions there are, what they hold, how fast it comes and what was lost.
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/runtime.hpp"
+#include "cli/say.hpp"
+#include "cli/status_table.hpp"
+
+namespace ouro::cli {
+namespace {
+
+constexpr const char* kHelp = R"(ouro status shows the sessions of this user: what their memory holds, how fast it comes, and what was lost.
+
+Usage: ouro status [OPTIONS] [SESSION...]
+
+  kind         flight: a flight recorder, which needs no tool; recorded: somebody writes its trace; left behind: who did was killed
+  processes    running programs that are in it
+  events       that are in memory now; covers: for how long back all of them are; events/s: while these came
+  lost         by all causes but overwritten, which is what a flight recorder does with the oldest
+  memory       that it takes now; a CPU's buffer is reserved when the CPU first writes
+
+Options:
+      --json   as JSON, losses by cause
+  -h, --help   this text
+
+Exit status: 0; 1 if a session is not there or makes no sense; 2 if the command line makes no sense.
+
+Example:
+  ouro status --json | jq '.[] | {name, covers_seconds, lost}'
+)";
+
+struct Options {
+  std::vector<std::string> names;
+  bool json = false;
+};
+
+void define(CLI::App& app, Options& options) {
+  app.add_option("sessions", options.names)->type_name("SESSION");
+  app.add_flag("--json", options.json);
+}
+
+}  // namespace
+
+const char* define_status(CLI::App& app) {
+  static Options unread;
+  define(app, unread);
+  return kHelp;
+}
+
+int status_command(int argc, char** argv) {
+  CLI::App app("ouro status");
+  Options options;
+  define(app, options);
+  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  const Result<base::RuntimeDir> folder = runtime_dir(false);
+  const bool none = !folder && folder.error().code == ENOENT && options.names.empty();
+  if (!folder && !none) {
+    say("error: status: %s", folder.error().text.c_str());
+    return 1;
+  }
+  std::vector<FoundSession> sessions;
+  if (!none) sessions = all_sessions(folder->path, "status");
+  if (!options.names.empty()) {
+    Result<std::vector<FoundSession>> named = named_sessions(std::move(sessions), options.names, folder->path);
+    if (!named) {
+      say("error: status: %s", named.error().text.c_str());
+      return 1;
+    }
+    sessions = std::move(*named);
+  }
+  const bool all = show_status(none ? "" : folder->path, sessions, options.json);
+  if (sessions.empty() && !options.json) say("there are no sessions");
+  return all ? 0 : 1;
+}
+
+}  // namespace ouro::cli

@@ -1,0 +1,16 @@
+// cli/units.hpp -- sizes and times as command lines have them.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ouro::cli {
+
+// "4M", "256K", "1000"; nothing if it is no size.
+std::optional<std::uint64_t> parse_size(const std::string& text);
+
+// "10", "10s", "500ms", "5m", "2h"; nothing if it is no time, or none at all.
+std::optional<std::chrono::milliseconds> parse_time(const std::string& text);
+
+}  // namespace ouro::cli
