@@ -40,6 +40,8 @@ Environment:
   OURO_RUNTIME_DIR   folder in which programs and tools of a user find each other, instead of $XDG_RUNTIME_DIR/ouro
                      or, without that, /dev/shm/ouro-UID, or /tmp/ouro-UID where /dev/shm cannot be written to.
                      Programs and tools must agree on it.
+  OURO_FLIGHT=1      of a program: it joins the flight recorder named flight, and makes it if it is not there
+  OURO_ATTACH=0      of a program: nobody can record it
 
 Exit status: 0; 1 if something went wrong or what was written is not complete; 2 if the command line makes no sense;
 `ouro record` passes on the status of its program.

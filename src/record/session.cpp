@@ -26,10 +26,6 @@
 namespace ouro::record {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
-
-std::uint64_t page_up(std::uint64_t n) { return (n + kPage - 1) & ~(kPage - 1); }
-
 // A session's rings as its file says them: nobody vouches for it.
 struct Rings {
   std::uint64_t offset = 0, stride = 0;
@@ -220,14 +216,16 @@ Status Session::make_file(const base::RuntimeDir& folder) {
 }
 
 void Session::lay_out() {
-  rules_offset_ = kPage;
-  events_offset_ = page_up(rules_offset_ + 2 * abi::kRulesSize);
-  schemas_offset_ = page_up(events_offset_ + std::uint64_t{options_.event_capacity} * sizeof(abi::EventRow));
-  threads_offset_ = page_up(schemas_offset_ + options_.schemas_size);
-  processes_offset_ = page_up(threads_offset_ + std::uint64_t{options_.thread_capacity} * sizeof(abi::ThreadRow));
-  rings_offset_ = page_up(processes_offset_ + std::uint64_t{options_.process_capacity} * sizeof(abi::ProcessRow));
-  ring_stride_ = page_up(geometry(0).memory_size());
-  total_size_ = rings_offset_ + ring_count() * ring_stride_;
+  const abi::SessionPlaces places = abi::places_of({options_.cpus, options_.subbuf_count, options_.subbuf_size, options_.event_capacity, options_.thread_capacity,
+                                                    options_.process_capacity, options_.schemas_size});
+  rules_offset_ = places.rules;
+  events_offset_ = places.events;
+  schemas_offset_ = places.schemas;
+  threads_offset_ = places.threads;
+  processes_offset_ = places.processes;
+  rings_offset_ = places.rings;
+  ring_stride_ = places.ring_stride;
+  total_size_ = places.end;
 }
 
 Status Session::reserve() {

@@ -20,6 +20,7 @@
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
 #include "trace/context_cache.hpp"
+#include "trace/flight.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
 
@@ -251,6 +252,16 @@ std::uint32_t take_session_from_environment() noexcept {
   return 1;
 }
 
+// The one that no tool needs to make.
+std::uint32_t take_flight_recorder(std::uint32_t slot) noexcept {
+  const char* const file = flight_recorder_from_environment();
+  if (file == nullptr) return slot;
+  for (std::uint32_t k = 0; k < slot; ++k)
+    if (std::strcmp(tracer.header().slot[k].file, file) == 0) return slot;
+  if (slot < abi::kSessionSlots) offer(slot++, file, 0);
+  return slot;
+}
+
 // Those that are open to all programs.
 std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   char path[sizeof tracer.directory + 16];
@@ -353,7 +364,7 @@ bool begin(const Need& need) noexcept {
   pthread_atfork(nullptr, nullptr, in_forked_child);
   std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
-  const std::uint32_t slot = take_sessions_for_everyone(take_session_from_environment());
+  const std::uint32_t slot = take_flight_recorder(take_sessions_for_everyone(take_session_from_environment()));
   find_offers(offers);
   take_over(offers, slot);
   publish();

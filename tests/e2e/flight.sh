@@ -3,7 +3,7 @@ source "$OURO_SOURCE/tests/e2e/lib.sh"
 
 cleanup+=('pkill -9 -f "$folder/books"')
 ouro() { timeout 60 "$OURO_BIN" "$@" 2>"$folder/said" || fail "ouro $*: status $?: $(cat "$folder/said")"; }
-field() { "$OURO_BIN" status --json "$1" | sed -nE "s/.*\"$2\": \"?([^\",]*)\"?,?\$/\1/p"; }
+field() { "$OURO_BIN" status --json "$1" 2>/dev/null | sed -nE "s/.*\"$2\": \"?([^\",]*)\"?,?\$/\1/p"; }
 pid_of() { pgrep -f "storm $folder/$1" | head -1; }
 newest() { babeltrace "$1" 2>/dev/null | sed -nE 's/.*writer = 0, number = ([0-9]+).*/\1/p' | sort -n | tail -1; }
 babeltrace() { timeout 60 babeltrace2 "$folder/$1" 2>"$folder/babeltrace.stderr" || fail "babeltrace2 refuses $1"; }  # it warns of what was overwritten
@@ -67,6 +67,30 @@ ouro stop always
 expect_equal "events that are on" "$("$OURO_BIN" list --json "$program" | grep -c '"enabled": true' || true)" 0
 expect_equal "files" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 1
 kill -9 "$program"
+
+# ---- from the environment: no tool at all, one recorder for all programs that ask for it
+export OURO_FLIGHT=1
+for i in 5 6; do
+  "$programs/storm" "$folder/books$i" threads=1 events=0 pause=1000 >/dev/null &
+  programs_with_it+=($!)
+  cleanup+=("kill -9 $! 2>/dev/null")
+done
+unset OURO_FLIGHT
+both_in_it() { [[ $(field flight processes) == 2 && $(field flight events) -gt 1000 ]]; }
+wait_for 20 both_in_it
+expect_equal "kind" "$(field flight kind) $(field flight mode)" "flight overwrite"
+kill -9 "${programs_with_it[@]}"
+wait "${programs_with_it[@]}" 2>/dev/null || true
+ouro recover -o "$folder/environment"
+babeltrace environment >"$folder/text"
+for i in 5 6; do
+  tried=$(od -A n -t u8 -j 64 -N 8 "$folder/books$i" | tr -d ' ')
+  grep -qE "number = ($tried|$((tried - 1)))( |$|,)" "$folder/text" || fail "program $i: $tried is not there"
+done
+ouro stop flight
+expect_equal "files" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 0
+OURO_FLIGHT=no "$programs/storm" "$folder/books7" threads=1 events=10 >/dev/null
+expect_equal "files of one that does not ask for it" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 0
 
 # ---- in the foreground: its status is the program's
 status=0

@@ -69,6 +69,18 @@ struct SessionHeader {
 };
 static_assert(sizeof(SessionHeader) <= 4096);
 
+// Where the parts lie in a session of these sizes: makers and whoever checks one agree.
+struct SessionSizes {
+  std::uint32_t cpus, subbuf_count;
+  std::uint64_t subbuf_size;
+  std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
+  std::uint64_t schemas_size = 2 << 20;
+};
+struct SessionPlaces {
+  std::uint64_t rules, events, schemas, threads, processes, rings, ring_stride, end;
+};
+constexpr SessionPlaces places_of(const SessionSizes& sizes);
+
 struct EventRow {  // its index is the event's id in the trace
   Word32 state;
   std::uint32_t schema_size;
@@ -104,5 +116,19 @@ struct ProcessRow {
   std::uint64_t reserved2[3];
 };
 static_assert(sizeof(ProcessRow) == 128);
+
+constexpr SessionPlaces places_of(const SessionSizes& sizes) {
+  constexpr auto page_up = [](std::uint64_t n) { return (n + 4095) & ~std::uint64_t{4095}; };
+  SessionPlaces out{};
+  out.rules = 4096;
+  out.events = page_up(out.rules + 2 * kRulesSize);
+  out.schemas = page_up(out.events + std::uint64_t{sizes.event_capacity} * sizeof(EventRow));
+  out.threads = page_up(out.schemas + sizes.schemas_size);
+  out.processes = page_up(out.threads + std::uint64_t{sizes.thread_capacity} * sizeof(ThreadRow));
+  out.rings = page_up(out.processes + std::uint64_t{sizes.process_capacity} * sizeof(ProcessRow));
+  out.ring_stride = page_up(kRingDataOffset + (std::uint64_t{sizes.subbuf_count} + 1) * sizes.subbuf_size);
+  out.end = out.rings + 2 * std::uint64_t{sizes.cpus} * out.ring_stride;
+  return out;
+}
 
 }  // namespace ouro::abi

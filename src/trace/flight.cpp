@@ -1,0 +1,169 @@
+// OURO_FLIGHT=1: the user's flight recorder, session "flight", made by the first program that wants it and joined by the others. No tool has
+// run before, none needs to run; ouro status, snapshot, recover and stop find it as one that `ouro record --flight` has made.
+//
+//   file without a name | reserve, fill | its name, if nobody else has it yet: so it is whole when it is seen
+#include "trace/flight.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <ouro/abi/session_layout.hpp>
+#include <ouro/ring/reader.hpp>
+
+#include "base/cpus.hpp"
+#include "clock/calibrate.hpp"
+#include "trace/text.hpp"
+#include "trace/tracer.hpp"
+
+namespace ouro::trace {
+namespace {
+
+constexpr std::uint32_t kSubbufs = 16;
+constexpr std::uint64_t kLargest = 4 << 20, kSmallest = 256 << 10;  // a CPU's
+
+std::size_t read_start(const char* path, char* to, std::size_t room) noexcept {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::size_t size = 0;
+  for (ssize_t n; size < room - 1 && (n = read(fd, to + size, room - 1 - size)) > 0;) size += static_cast<std::size_t>(n);
+  close(fd);
+  to[size] = '\0';
+  return size;
+}
+
+// As clock::tsc_trust(), without its texts.
+abi::ClockKind best_clock() noexcept {
+  char text[8192];
+  read_start("/sys/devices/system/clocksource/clocksource0/current_clocksource", text, sizeof text);
+  const std::size_t length = std::strlen(clock::kTrustedSource);
+  bool trusted = OURO_HAS_TSC && std::strncmp(text, clock::kTrustedSource, length) == 0 && text[length] == '\n';
+#if defined(__x86_64__)
+  read_start("/proc/cpuinfo", text, sizeof text);
+  trusted = trusted && std::strstr(text, " constant_tsc ") != nullptr && std::strstr(text, " nonstop_tsc ") != nullptr;
+#endif
+  return trusted ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
+}
+
+// All CPUs at once take at most half of the folder's free room.
+std::uint64_t buffer_size(std::uint64_t cpus) noexcept {
+  struct statvfs status;
+  const std::uint64_t room = statvfs(tracer.directory, &status) == 0 ? std::uint64_t{status.f_bavail} * status.f_frsize / 2 : 0;
+  std::uint64_t size = kLargest;
+  while (size > kSmallest && cpus * (size + size / kSubbufs) > room) size /= 2;
+  return size;
+}
+
+// Every event, as it is.
+void fill_rules(std::byte* area) noexcept {
+  constexpr char kTexts[] = "*\0\0";  // name, file, filter; and another NUL
+  constexpr std::uint32_t kSize = sizeof(abi::RuleHeader) + 8;
+  abi::RuleHeader rule{};
+  rule.size = kSize;
+  rule.level = abi::kAnyLevel;
+  const abi::RuleList list{kSize, 1};
+  std::memcpy(area, &list, sizeof list);
+  std::memcpy(area + sizeof list, &rule, sizeof rule);
+  std::memcpy(area + sizeof list + sizeof rule, kTexts, sizeof kTexts);
+}
+
+bool fill(std::byte* base, const abi::SessionSizes& sizes, const abi::SessionPlaces& places) noexcept {
+  auto& h = *reinterpret_cast<abi::SessionHeader*>(base);
+  if (getrandom(h.uuid, sizeof h.uuid, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof h.uuid) ||
+      getrandom(&h.generation, sizeof h.generation, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof h.generation))
+    return false;
+  h.generation |= 1;  // never 0
+  h.uuid[6] = static_cast<std::uint8_t>((h.uuid[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
+  h.uuid[8] = static_cast<std::uint8_t>((h.uuid[8] & 0x3f) | 0x80);
+  h.version = abi::kSessionVersion;
+  h.header_size = sizeof(abi::SessionHeader);
+  h.total_size = places.end;
+  h.state.store(static_cast<std::uint32_t>(abi::SessionState::open), std::memory_order_relaxed);
+  h.mode = static_cast<std::uint32_t>(abi::FullMode::overwrite);
+  h.clock = static_cast<std::uint32_t>(best_clock());
+  h.cpus = sizes.cpus;
+  h.subbuf_count = sizes.subbuf_count;
+  h.subbuf_size = sizes.subbuf_size;
+  h.rings_offset = places.rings;
+  h.ring_stride = places.ring_stride;
+  h.events_offset = places.events;
+  h.schemas_offset = places.schemas;
+  h.schemas_size = sizes.schemas_size;
+  h.threads_offset = places.threads;
+  h.processes_offset = places.processes;
+  h.rules_offset = places.rules;
+  h.rules_size = abi::kRulesSize;
+  h.event_capacity = sizes.event_capacity;
+  h.thread_capacity = sizes.thread_capacity;
+  h.process_capacity = sizes.process_capacity;
+  h.creator_pid = getpid();
+  h.is_kept = 1;
+  const clock::Pair begin = clock::read_pair(static_cast<abi::ClockKind>(h.clock)), realtime = clock::read_realtime_offset();
+  h.begin_ticks = begin.ticks;
+  h.begin_ns = begin.ns;
+  h.begin_error_ns = begin.error_ns;
+  h.realtime_offset_ns = realtime.ns;
+  h.realtime_error_ns = realtime.error_ns;
+  fill_rules(base + places.rules);
+  for (std::uint32_t i = 0; i < 2 * sizes.cpus; ++i) {
+    ring::Geometry geometry;
+    geometry.kind = i < sizes.cpus ? abi::RingKind::per_cpu : abi::RingKind::shared;
+    geometry.mode = abi::FullMode::overwrite;
+    geometry.subbuf_count = sizes.subbuf_count;
+    geometry.subbuf_size = sizes.subbuf_size;
+    geometry.cpu = i % sizes.cpus;
+    ring::initialise(*reinterpret_cast<abi::RingHead*>(base + places.rings + i * places.ring_stride), geometry);
+  }
+  h.magic.store(abi::kSessionMagic, std::memory_order_release);
+  return true;
+}
+
+// Everything but the rings' data: no store may meet a page that is missing.
+bool reserve(int fd, const abi::SessionSizes& sizes, const abi::SessionPlaces& places) noexcept {
+  if (ftruncate(fd, static_cast<off_t>(places.end)) != 0 || fallocate(fd, 0, 0, static_cast<off_t>(places.rings)) != 0) return false;
+  for (std::uint32_t i = 0; i < 2 * sizes.cpus; ++i)
+    if (fallocate(fd, 0, static_cast<off_t>(places.rings + i * places.ring_stride), abi::kRingDataOffset) != 0) return false;
+  return true;
+}
+
+// Named once it is whole. True also if somebody else was faster.
+bool make(const char* path) noexcept {
+  const std::uint32_t cpus = base::possible_cpus();
+  if (cpus == 0 || cpus >= 8192) return false;
+  abi::SessionSizes sizes{cpus, kSubbufs, 0};
+  sizes.subbuf_size = buffer_size(cpus) / kSubbufs;
+  const abi::SessionPlaces places = abi::places_of(sizes);
+  const int fd = open(tracer.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  bool made = false;
+  if (reserve(fd, sizes, places)) {
+    void* const base = mmap(nullptr, places.end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (base != MAP_FAILED) {
+      char self[32];
+      Text(self).add("/proc/self/fd/").number(static_cast<std::uint64_t>(fd));
+      made = fill(static_cast<std::byte*>(base), sizes, places) && (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST);
+      munmap(base, places.end);
+    }
+  }
+  close(fd);
+  return made;
+}
+
+}  // namespace
+
+const char* flight_recorder_from_environment() noexcept {
+  const char* const wanted = secure_getenv("OURO_FLIGHT");
+  if (wanted == nullptr || std::strcmp(wanted, "1") != 0) return nullptr;
+  static constexpr char kFile[] = "session-flight";
+  char path[sizeof tracer.directory + sizeof kFile + 1];
+  Text(path).add(tracer.directory).add("/").add(kFile);
+  return access(path, F_OK) == 0 || make(path) ? kFile : nullptr;
+}
+
+}  // namespace ouro::trace
