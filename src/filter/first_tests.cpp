@@ -32,6 +32,8 @@ bool make_test(const Instruction& i, const SchemaView& schema, Choice::Test& tes
   return true;
 }
 
+constexpr std::uint8_t place_of(std::uint32_t test) { return static_cast<std::uint8_t>(Choice::kFirstTest + test * Choice::kTestSize); }
+
 }  // namespace
 
 void take_first_tests(const Bound& bound, std::span<const std::byte> schema_bytes, std::uint8_t accepted, Choice& choice) noexcept {
@@ -46,10 +48,10 @@ void take_first_tests(const Bound& bound, std::span<const std::byte> schema_byte
       const std::uint16_t next = code[i].next[yes];
       choice.test[i].next[yes] = next == abi::kFilterAccept   ? accepted
                                  : next == abi::kFilterReject ? Choice::kReject
-                                 : next < count               ? static_cast<std::uint8_t>(next)
+                                 : next < count               ? place_of(next)
                                                               : Choice::kAsk;
     }
-  if (count != 0) choice.begin = 0;
+  if (count != 0) choice.begin = place_of(0);
 }
 
 }  // namespace ouro::filter

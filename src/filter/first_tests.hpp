@@ -11,7 +11,7 @@ namespace ouro::filter {
 
 struct Bound;
 
-// Sets `begin` and `test` of `choice`. `schema` is that to which the filter was bound; `accepted`: what accepting means, kWrite or kAsk.
+// Sets `begin` and `test` of `choice`. `schema` is that to which the filter was bound; `accepted`: what accepting means, kWrite, kWriteBehind or kAsk.
 // Async-signal-safe.
 void take_first_tests(const Bound& bound, std::span<const std::byte> schema, std::uint8_t accepted, detail::Choice& choice) noexcept;
 

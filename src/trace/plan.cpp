@@ -108,7 +108,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->bound_offset = static_cast<std::uint32_t>(bound);
   plan->contexts = view.contexts;
   const bool is_limited = plan->rate != 0 || plan->every > 1;
-  plan->begin = is_limited ? detail::Choice::kAsk : detail::Choice::kWrite;
+  plan->begin = is_limited ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
   if (const Decided old = answer(view, known); old.plan != nullptr && is_same(*old.plan, *plan, id)) {
     give_back(view, begin, kWhole, 0);
     return entry(found.version, static_cast<std::uint32_t>(known));

@@ -250,8 +250,7 @@ using BitsOf = std::uint64_t;
 
 // Behind what the thread knows of the session's contexts. False: nothing was written.
 template <std::size_t... kSizes>
-[[gnu::noinline, gnu::visibility("hidden")]] bool shoot_behind_contexts(const Choice& choice, std::uint32_t word,
-                                                                        BitsOf<kSizes>... values) noexcept {
+[[gnu::always_inline]] inline bool shoot_behind_contexts(const Choice& choice, std::uint32_t word, BitsOf<kSizes>... values) noexcept {
   constexpr std::size_t kTail = (std::size_t{0} + ... + kSizes);
   ThreadState& thread = ouro_thread;
   const ContextsInUse use(thread);
@@ -263,34 +262,53 @@ template <std::size_t... kSizes>
                                                                        thread.known.bytes, thread.known.size);
 }
 
+// By way of a body on the stack. `accepted`: as in ouro_trace_slow.
 template <std::size_t... kSizes>
-[[gnu::always_inline]] inline bool shoot_chosen(const Choice& choice, std::uint32_t word, BitsOf<kSizes>... values) noexcept {
-  constexpr NoValue none;
-  if (choice.contexts != 0) return shoot_behind_contexts<kSizes...>(choice, word, values...);
-  return shoot_scalars({word, choice.id, true}, Bits<kSizes>{values}..., none, none, none, none);
+[[gnu::always_inline]] inline void emit_slow(const Site& site, const void* frame, std::uint32_t accepted, BitsOf<kSizes>... values) noexcept {
+  std::byte body[kTidSize + 8 * kRegisterFields];
+  [[maybe_unused]] std::byte* to = body + kTidSize;
+  ((std::memcpy(to, &values, kSizes), to += kSizes), ...);
+  ouro_trace_slow(&site, body, (kTidSize + ... + kSizes), frame, accepted);
 }
 
-// An event of few scalars that was not written inline. False: it is off.
+// An event that is to be written without contexts. In case that has changed meanwhile it has a frame.
+template <std::size_t... kSizes>
+[[gnu::noinline, gnu::visibility("hidden")]] bool emit_accepted(const Site& site, std::uint32_t word, std::uint32_t id,
+                                                                BitsOf<kSizes>... values) noexcept {
+  constexpr NoValue none;
+  if (is_off(site)) [[unlikely]]
+    return false;
+  if (!shoot_scalars({word, id, true}, Bits<kSizes>{values}..., none, none, none, none)) [[unlikely]]
+    emit_slow<kSizes...>(site, __builtin_frame_address(0), word, values...);
+  return true;
+}
+
+// All that emit_scalars leaves to others: events with contexts, and those for which it has no choice.
+template <std::size_t... kSizes>
+[[gnu::noinline, gnu::visibility("hidden")]] bool emit_asking(const Site& site, std::uint32_t word, const void* frame, bool accepted,
+                                                              BitsOf<kSizes>... values) noexcept {
+  if (is_off(site)) [[unlikely]]
+    return false;
+  if (const Choice* const choice = accepted ? choice_of(site, word) : nullptr;
+      choice == nullptr || !shoot_behind_contexts<kSizes...>(*choice, word, values...)) [[unlikely]]
+    emit_slow<kSizes...>(site, frame, accepted ? word : 0, values...);
+  return true;
+}
+
+// An event of few scalars that was not written inline. False: it is off. What is refused takes few registers and no more calls.
 template <std::size_t... kSizes>
 [[gnu::noinline, gnu::visibility("hidden")]] bool emit_scalars(const Site& site, std::uint32_t word, BitsOf<kSizes>... values) noexcept {
-  std::uint32_t accepted = 0;
+  bool accepted = false;
   if (const Choice* const choice = choice_of(site, word); choice != nullptr) [[likely]] {
     const std::uint64_t fields[sizeof...(values) != 0 ? sizeof...(values) : 1] = {values...};
     const std::uint8_t verdict = decide(*choice, fields);
     if (verdict == Choice::kReject) return true;
-    if (verdict == Choice::kWrite && !is_off(site)) [[likely]] {
-      if (shoot_chosen<kSizes...>(*choice, word, values...)) [[likely]]
-        return true;
-      accepted = word;
-    }
+    if (verdict == Choice::kWrite) return emit_accepted<kSizes...>(site, word, choice->id, values...);
+    accepted = verdict == Choice::kWriteBehind;
   }
-  if (is_off(site)) [[unlikely]]
-    return false;
-  std::byte body[kTidSize + 8 * kRegisterFields];
-  [[maybe_unused]] std::byte* to = body + kTidSize;
-  ((std::memcpy(to, &values, kSizes), to += kSizes), ...);
-  ouro_trace_slow(&site, body, (kTidSize + ... + kSizes), __builtin_frame_address(0), accepted);
-  return true;
+  const bool is_on = emit_asking<kSizes...>(site, word, __builtin_frame_address(0), accepted, values...);
+  asm volatile("");  // not by a jump: the frame stays while its callstack is walked
+  return is_on;
 }
 
 // One string and some scalars: the string is copied once, from where it is to the ring.
@@ -348,11 +366,11 @@ template <bool kTried, class... P>
       const std::uint64_t fields[] = {scalar_bits(values)...};
       const std::uint8_t verdict = decide(*choice, fields);
       if (verdict == Choice::kReject) return true;
-      if (verdict == Choice::kWrite && !is_off(site)) {
+      if (verdict != Choice::kAsk && !is_off(site)) {
         accepted = way.word;
         way.id = choice->id;
         may_shoot = true;
-        if (choice->contexts != 0) {
+        if (verdict == Choice::kWriteBehind) {
           const std::size_t known = thread.route.tag == way.word ? copy_standing(thread, choice->contexts, body) : 0;
           body += known;
           may_shoot = known != 0;
