@@ -262,6 +262,9 @@ template <std::size_t... kSizes>
                                                                        thread.known.bytes, thread.known.size);
 }
 
+// Functions below that ask for their frame's address are nothrow, not noexcept: gcc takes that for something that may throw, and programs
+// would want a runtime for exceptions.
+
 // By way of a body on the stack. `accepted`: as in ouro_trace_slow.
 template <std::size_t... kSizes>
 [[gnu::always_inline]] inline void emit_slow(const Site& site, const void* frame, std::uint32_t accepted, BitsOf<kSizes>... values) noexcept {
@@ -273,8 +276,8 @@ template <std::size_t... kSizes>
 
 // An event that is to be written without contexts. In case that has changed meanwhile it has a frame.
 template <std::size_t... kSizes>
-[[gnu::noinline, gnu::visibility("hidden")]] bool emit_accepted(const Site& site, std::uint32_t word, std::uint32_t id,
-                                                                BitsOf<kSizes>... values) noexcept {
+[[gnu::noinline, gnu::visibility("hidden"), gnu::nothrow]] bool emit_accepted(const Site& site, std::uint32_t word, std::uint32_t id,
+                                                                              BitsOf<kSizes>... values) {
   constexpr NoValue none;
   if (is_off(site)) [[unlikely]]
     return false;
@@ -297,7 +300,7 @@ template <std::size_t... kSizes>
 
 // An event of few scalars that was not written inline. False: it is off. What is refused takes few registers and no more calls.
 template <std::size_t... kSizes>
-[[gnu::noinline, gnu::visibility("hidden")]] bool emit_scalars(const Site& site, std::uint32_t word, BitsOf<kSizes>... values) noexcept {
+[[gnu::noinline, gnu::visibility("hidden"), gnu::nothrow]] bool emit_scalars(const Site& site, std::uint32_t word, BitsOf<kSizes>... values) {
   bool accepted = false;
   if (const Choice* const choice = choice_of(site, word); choice != nullptr) [[likely]] {
     const std::uint64_t fields[sizeof...(values) != 0 ? sizeof...(values) : 1] = {values...};
@@ -350,7 +353,7 @@ template <class P>
 
 // By way of a body on the stack. `kTried`: the inline path has been. False: the event is off.
 template <bool kTried, class... P>
-[[gnu::noinline, gnu::visibility("hidden")]] bool emit_body(const Site& site, Way way, std::size_t size, const P&... values) noexcept {
+[[gnu::noinline, gnu::visibility("hidden"), gnu::nothrow]] bool emit_body(const Site& site, Way way, std::size_t size, const P&... values) {
   if (size > kInlineBody) [[unlikely]] {
     if (!way.is_inline && is_off(site)) return false;
     emit_large(site, size, __builtin_frame_address(0), values...);
