@@ -44,7 +44,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.process_capacity = shared.process_capacity;
   view.rules_offset = shared.rules_offset;
   view.rules_size = shared.rules_size;
-  view.contexts = shared.contexts;
+  view.contexts = shared.contexts & ~abi::bit(abi::Context::tid);  // which stands there anyway
   view.is_kept = shared.is_kept != 0;
   channel.cpus = shared.cpus;
   channel.stamped = true;
