@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "filter/first_tests.hpp"
 #include "filter/test_event.hpp"
 
 namespace ouro::filter {
@@ -271,9 +272,23 @@ class Maker {
   const RandomEvent& event_;
 };
 
+// What is decided before there is a body agrees with what is decided from the body, or is left to it. True: it was decided.
+bool first_tests_agree(const Bound& bound, const RandomEvent& event, bool verdict) {
+  using detail::Choice;
+  Choice choice;
+  take_first_tests(bound, event.schema, Choice::kWrite, choice);
+  std::uint64_t bits[Choice::kFields] = {};
+  for (std::size_t i = 0; i < event.fields.size() && i < Choice::kFields; ++i)
+    if (event.fields[i].shape == FieldShape::scalar && event.fields[i].values[0].is_integer) bits[i] = event.fields[i].values[0].bits;
+  const std::uint8_t said = detail::decide(choice, bits);
+  if (said == Choice::kAsk) return false;
+  EXPECT_EQ(said, verdict ? Choice::kWrite : Choice::kReject);
+  return true;
+}
+
 TEST(FilterRandom, SaysWhatTheReferenceSays) {
   Random r(20240607);
-  int accepted = 0;
+  int accepted = 0, decided_first = 0;
   constexpr int kEvents = 4000, kExpressions = 8;
   for (int n = 0; n < kEvents; ++n) {
     const RandomEvent event(r);
@@ -290,6 +305,7 @@ TEST(FilterRandom, SaysWhatTheReferenceSays) {
       ASSERT_TRUE(bound);
       ASSERT_EQ(verdict(*bound.bound, event.body, event.contexts), expected);
       accepted += expected;
+      decided_first += first_tests_agree(*bound.bound, event, expected);
       // Any part of the body, and any other body: some verdict, nothing read behind it.
       verdict(*bound.bound, Bytes(event.body.begin(), event.body.begin() + static_cast<std::ptrdiff_t>(below(r, event.body.size() + 1))), event.contexts);
       Bytes noise(below(r, 60));
@@ -299,6 +315,7 @@ TEST(FilterRandom, SaysWhatTheReferenceSays) {
   }
   EXPECT_GT(accepted, kEvents * kExpressions / 10);
   EXPECT_LT(accepted, kEvents * kExpressions * 9 / 10);
+  EXPECT_GT(decided_first, kEvents * kExpressions / 20);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include <ouro/detail/rseq.hpp>
 
+#include "trace/context_bytes.hpp"
 #include "trace/context_cache.hpp"
 #include "trace/tracer.hpp"
 
@@ -140,10 +141,14 @@ std::byte* put_rest(std::byte* to, std::uint64_t mask, const detail::ThreadState
   return to;
 }
 
-std::byte* put_cached(std::byte* to, std::uint64_t mask, detail::ThreadState& thread, const void* frame) noexcept {
-  const Borrowed cache(thread, mask);
-  to = put_first(to, mask, thread, &*cache);
-  return (mask & abi::kAllContexts & ~kFirst) == 0 ? to : put_rest(to, mask, thread, &*cache, frame);
+std::byte* put_of(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread, ContextCache& cache, const void* frame) noexcept {
+  to = put_first(to, mask, thread, &cache);
+  return (mask & abi::kAllContexts & ~kFirst) == 0 ? to : put_rest(to, mask, thread, &cache, frame);
+}
+
+std::byte* put_cached(std::byte* to, std::uint64_t mask, detail::ThreadState& thread, const void* frame, bool ticks) noexcept {
+  const Borrowed cache(thread, mask, {false, ticks});
+  return put_of(to, mask, thread, *cache, frame);
 }
 
 std::byte* put_plain(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread) noexcept {
@@ -153,11 +158,11 @@ std::byte* put_plain(std::byte* to, std::uint64_t mask, const detail::ThreadStat
 
 }  // namespace
 
-std::size_t put_contexts(std::uint64_t mask, detail::ThreadState& thread, std::byte* to, std::size_t room, const void* frame) noexcept {
+std::size_t put_contexts(std::uint64_t mask, detail::ThreadState& thread, std::byte* to, std::size_t room, const void* frame, bool ticks) noexcept {
   if (room < kMaxContexts && room < abi::max_context_size(mask)) return 0;
   if ((mask & kCachedContexts) == 0) return static_cast<std::size_t>(put_plain(to, mask, thread) - to);
   if (frame == nullptr) frame = __builtin_frame_address(0);
-  return static_cast<std::size_t>(put_cached(to, mask, thread, frame) - to);
+  return static_cast<std::size_t>(put_cached(to, mask, thread, frame, ticks) - to);
 }
 
 std::uint64_t context_number(Context context, detail::ThreadState& thread) noexcept {
@@ -176,19 +181,51 @@ std::size_t context_text(Context context, detail::ThreadState& thread, char* to,
   return length;
 }
 
+namespace {
+
+// The contexts, asked where they are too old; they stand from then on.
+std::size_t put_to_stand(std::uint64_t mask, detail::ThreadState& thread, std::byte* to) noexcept {
+  const std::uint32_t pid = thread.pid;
+  if ((mask & kKeptContexts) == 0) {
+    const detail::ContextsInUse use(thread);
+    const auto size = static_cast<std::size_t>(put_plain(to, mask, thread) - to);
+    if (use) let_stand(thread, mask, to, size, pid, ~std::uint64_t{0});
+    return size;
+  }
+  // Stood, and does no longer.
+  const bool again = thread.known.contexts == mask && !detail::stand(thread, mask);
+  const Borrowed cache(thread, mask, {again, true});
+  const auto size = static_cast<std::size_t>(put_of(to, mask, thread, *cache, nullptr) - to);
+  const std::uint64_t stand = cache->asked_ticks != 0 ? ticks_that_stand() : 0;
+  if (!cache.is_spare()) let_stand(thread, mask, to, size, pid, stand != 0 ? cache->asked_ticks + stand : 0);
+  return size;
+}
+
+}  // namespace
+
 bool write_with_contexts(const SessionView& view, std::uint32_t id, detail::ThreadState& thread, std::uint32_t tag, const void* frame,
                          std::size_t size, void (*put)(const void* of, std::byte* place), const void* of) noexcept {
   alignas(16) std::byte body[ring::kMaxSingleShotBody + 16];
   std::memcpy(body, &thread.tid, detail::kTidSize);
-  const std::size_t head = detail::kTidSize + put_contexts(view.contexts, thread, body + detail::kTidSize, kMaxContexts, frame);
+  const std::uint64_t first_word[1] = {thread.tid};
+  const auto shoot = [&](std::size_t whole) {
+    return ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, tag, id, thread.tid, first_word,
+                                                                             body + detail::kTidSize, whole - detail::kTidSize);
+  };
+  // The route's ring tells the time in ticks if the thread is known there; that is the channel's, where it has such.
+  const bool may_stand = tag != 0 && thread.route.tag == tag && view.channel->tsc && can_stand(view.contexts);
+  if (may_stand && id < ring::kExtendedId && size <= ring::kMaxSingleShotBody - detail::kTidSize - sizeof thread.known.bytes) {
+    if (const std::size_t contexts = detail::copy_standing(thread, view.contexts, body + detail::kTidSize); contexts != 0) {
+      put(of, body + detail::kTidSize + contexts);
+      if (shoot(detail::kTidSize + contexts + size)) return true;
+    }
+  }
+  const std::size_t head = detail::kTidSize + (may_stand ? put_to_stand(view.contexts, thread, body + detail::kTidSize)
+                                                         : put_contexts(view.contexts, thread, body + detail::kTidSize, kMaxContexts, frame, view.channel->tsc));
   const std::uint64_t owner = std::uint64_t{thread.tid} << 32 | thread.pid;
   if (size <= ring::kMaxSingleShotBody - head) {
     put(of, body + head);
-    const std::uint64_t first_word[1] = {thread.tid};
-    if (tag != 0 && id < ring::kExtendedId &&
-        ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, tag, id, thread.tid, first_word,
-                                                                          body + detail::kTidSize, head + size - detail::kTidSize))
-      return true;
+    if (tag != 0 && id < ring::kExtendedId && shoot(head + size)) return true;
     ring::write_slow(*view.channel, id, body, head + size, owner);
     return false;
   }

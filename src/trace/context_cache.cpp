@@ -12,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "trace/context_bytes.hpp"
 #include "trace/text.hpp"
 
 #ifndef MADV_WIPEONFORK
@@ -22,7 +23,7 @@ namespace ouro::trace {
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
-constexpr std::uintptr_t kInUse = 1;
+constexpr std::uintptr_t kInUse = detail::kContextsInUse;
 constexpr int kLooks = 4;   // caches that a claim looks at before it takes one that was never used
 constexpr int kLastLooks = 16;  // where there is none of these
 
@@ -174,7 +175,7 @@ void store_word(detail::ThreadState& thread, std::uintptr_t word) noexcept {
 
 }  // namespace
 
-Borrowed::Borrowed(detail::ThreadState& thread, std::uint64_t contexts) noexcept : thread_(thread) {
+Borrowed::Borrowed(detail::ThreadState& thread, std::uint64_t contexts, How how) noexcept : thread_(thread) {
   const std::uintptr_t word = load_word(thread);
   cache_ = reinterpret_cast<ContextCache*>(word & ~kInUse);
   if ((word & kInUse) != 0) {
@@ -191,7 +192,7 @@ Borrowed::Borrowed(detail::ThreadState& thread, std::uint64_t contexts) noexcept
       }
     }
   }
-  freshen(contexts);
+  freshen(contexts, how);
 }
 
 Borrowed::~Borrowed() {
@@ -204,13 +205,20 @@ void Borrowed::use_spare() noexcept {
   cache_ = &spare_;
 }
 
-void Borrowed::freshen(std::uint64_t contexts) noexcept {
+[[gnu::cold]] void Borrowed::start_over(How how) noexcept {
+  cache_->known = 0;
+  cache_->stack.hole = 0;
+  // Ticks on either side of the coarse time, so that whatever comes in between makes more ticks seem to be fewer.
+  const std::uint64_t ticks = how.ticks ? clock::read_unordered(true) : 0;
   const std::uint64_t now = coarse_now();
-  if (now - cache_->asked_ns >= kFreshNs) [[unlikely]] {
-    cache_->known = 0;
-    cache_->stack.hole = 0;
-    cache_->asked_ns = now;
-  }
+  if (ticks != 0 && cache_->asked_ticks != 0) learned(ticks - cache_->asked_ticks, now - cache_->asked_ns);
+  cache_->asked_ns = now;
+  cache_->asked_ticks = how.ticks ? clock::read_unordered(true) : 0;
+}
+
+void Borrowed::freshen(std::uint64_t contexts, How how) noexcept {
+  if (how.again || coarse_now() - cache_->asked_ns >= kFreshNs) [[unlikely]]
+    start_over(how);
   if (const std::uint64_t missing = contexts & kKeptContexts & ~cache_->known; missing != 0) [[unlikely]]
     ask(*cache_, missing);
 }

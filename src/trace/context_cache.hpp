@@ -6,7 +6,7 @@
 //   +------+------+---------------------------+----------------------------+
 //                   {claims:32, thread id:32}   its owner alone
 //
-//   ThreadState::contexts   pointer to the thread's cache | 1 while some frame of the thread uses it
+//   ThreadState::contexts   pointer to the thread's cache | 1 while some frame of the thread uses it, or ThreadState::known
 //
 // A thread claims a cache once; those of dead threads are found by the hand, which looks at a few at each claim, and
 // claimed again. A signal handler that interrupts its thread in here finds the 1 and works with a spare on its stack: no
@@ -48,6 +48,7 @@ inline constexpr std::uint64_t kCachedContexts = kKeptContexts | abi::bit(abi::C
 struct alignas(64) ContextCache {
   std::uint32_t tid, pid;
   std::uint64_t asked_ns;   // of CLOCK_MONOTONIC_COARSE
+  std::uint64_t asked_ticks;  // between that and the asking; 0: not read
   std::uint64_t known;      // contexts of which there is a value here
   StackBounds stack;
   const void* counter[base::kCounters];
@@ -61,17 +62,23 @@ struct alignas(64) ContextCache {
 // The calling thread's, with fresh values of those contexts that are kept. `contexts` has some of kCachedContexts.
 class Borrowed {
  public:
-  Borrowed(detail::ThreadState& thread, std::uint64_t contexts) noexcept;
+  struct How {
+    bool again = false;  // ask, whatever their age
+    bool ticks = false;  // the counter may be read
+  };
+  Borrowed(detail::ThreadState& thread, std::uint64_t contexts, How how = {false, false}) noexcept;
   ~Borrowed();
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
 
   ContextCache& operator*() const noexcept { return *cache_; }
   ContextCache* operator->() const noexcept { return cache_; }
+  bool is_spare() const noexcept { return cache_ == &spare_; }
 
  private:
   void use_spare() noexcept;
-  void freshen(std::uint64_t contexts) noexcept;
+  void freshen(std::uint64_t contexts, How how) noexcept;
+  void start_over(How how) noexcept;
 
   detail::ThreadState& thread_;
   ContextCache* cache_;

@@ -53,8 +53,8 @@ void remember(detail::Site& site, detail::ThreadState& thread, const SessionView
   if (plan != nullptr) {
     plan->word.store(word, std::memory_order_release);
     // Sequentially consistent, as in retire(): either we see that the view is retired, or it sees our plan.
-    site.plan.store(plan, std::memory_order_seq_cst);
-    if (view.retired.load(std::memory_order_seq_cst)) site.plan.store(nullptr, std::memory_order_relaxed);
+    site.choice.store(plan, std::memory_order_seq_cst);
+    if (view.retired.load(std::memory_order_seq_cst)) site.choice.store(nullptr, std::memory_order_relaxed);
     return;
   }
   // Good as long as the word has this name, also if other events share the word: rules that change rename it, and ours were looked up
@@ -163,26 +163,22 @@ using namespace trace;
 __thread ThreadState ouro_thread = {};
 
 // To those who call it, it is cold. With filters, limits and contexts it is not, and what is cold is compiled for size: so it has two names.
-extern "C" __attribute__((used, visibility("hidden"))) void ouro_trace_by_plan(const Site* site, void* body, std::size_t size) noexcept {
-  const void* const frame = __builtin_frame_address(0);
-  const auto* const plan = static_cast<const Plan*>(site->plan.load(std::memory_order_acquire));
-  if (plan != nullptr) [[likely]] {
-    const std::uint32_t word = tracer.filter()[site->filter_index].load(std::memory_order_relaxed);
-    // Acquire; pairs with remember(): the plan is whole. The route's tag: the thread has made itself known to the session.
-    if (word != 0 && plan->word.load(std::memory_order_acquire) == word && ouro_thread.route.tag == word) [[likely]] {
-      if (!passes_filter_of(*plan, body, size)) return;
-      write_known(*plan, body, size, word, frame);
-      asm volatile("");  // not by a jump: the frame stays while its callstack is walked
-      return;
-    }
+extern "C" __attribute__((used, visibility("hidden"))) void ouro_trace_by_plan(const Site* site, void* body, std::size_t size,
+                                                                             const void* frame, std::uint32_t accepted) noexcept {
+  const std::uint32_t word = tracer.registry != nullptr ? tracer.filter()[site->filter_index].load(std::memory_order_relaxed) : 0;
+  // The route's tag: the thread has made itself known to the session.
+  const auto* const plan = word != 0 ? static_cast<const Plan*>(choice_of(*site, word)) : nullptr;
+  if (plan != nullptr && ouro_thread.route.tag == word) [[likely]] {
+    if (accepted == word || passes_filter_of(*plan, body, size)) write_known(*plan, body, size, word, frame);
+    return;
   }
   write_to_all(*site, body, size, frame);
-  asm volatile("");
 }
-void ouro_trace_slow(const Site* site, void* body, std::size_t size) noexcept __attribute__((alias("ouro_trace_by_plan")));
+void ouro_trace_slow(const Site* site, void* body, std::size_t size, const void* frame, std::uint32_t accepted) noexcept
+    __attribute__((alias("ouro_trace_by_plan")));
 
-void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void*, std::byte*), const void* context) noexcept {
-  const void* const frame = __builtin_frame_address(0);
+void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void* context, std::byte* place), const void* context,
+                      const void* frame) noexcept {
   for_sessions(const_cast<Site&>(*site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
     Payload seen{nullptr, size - kTidSize};
     // A filter wants to see it before it has a place, and on a handler's stack there may be no room.

@@ -12,6 +12,7 @@
 
 #include "base/rules.hpp"
 #include "filter/bind.hpp"
+#include "filter/first_tests.hpp"
 #include "filter/run.hpp"
 #include "trace/tracer.hpp"
 
@@ -105,6 +106,9 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->code_size = found.header.filter_size;
   const std::size_t bound = (sizeof *plan + plan->code_size + 15) & ~std::size_t{15};
   plan->bound_offset = static_cast<std::uint32_t>(bound);
+  plan->contexts = view.contexts;
+  const bool is_limited = plan->rate != 0 || plan->every > 1;
+  plan->begin = is_limited ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
   if (const Decided old = answer(view, known); old.plan != nullptr && is_same(*old.plan, *plan, id)) {
     give_back(view, begin, kWhole, 0);
     return entry(found.version, static_cast<std::uint32_t>(known));
@@ -120,6 +124,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
     }
     plan->bound_offset = static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(binding.bound) - reinterpret_cast<const std::byte*>(plan));
     used = plan->bound_offset + filter::size_of(*binding.bound);
+    filter::take_first_tests(*binding.bound, std::as_bytes(std::span(site.schema, site.schema_size)), plan->begin, *plan);
   }
   give_back(view, begin, kWhole, static_cast<std::uint32_t>(used));
   return entry(found.version, begin);

@@ -192,6 +192,7 @@ bool map_filter(void* page) noexcept {
 void in_forked_child() noexcept {
   // The route's ring and rseq area stay what they are: a handler may be in an event at any of these stores.
   detail::ThreadState& thread = detail::ouro_thread;
+  *const_cast<volatile std::uint64_t*>(&thread.known.contexts) = 0;
   thread.tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
   thread.pid = static_cast<std::uint32_t>(getpid());
   thread.announced = 0;

@@ -44,7 +44,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.process_capacity = shared.process_capacity;
   view.rules_offset = shared.rules_offset;
   view.rules_size = shared.rules_size;
-  view.contexts = shared.contexts;
+  view.contexts = shared.contexts & ~abi::bit(abi::Context::tid);  // which stands there anyway
   view.is_kept = shared.is_kept != 0;
   channel.cpus = shared.cpus;
   channel.stamped = true;
@@ -193,8 +193,8 @@ void retire(SessionView& view) noexcept {
   visit_sites([&](detail::Site& site) {
     std::uint64_t target = site.target.load(relaxed);
     if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
-    const void* plan = site.plan.load(std::memory_order_seq_cst);
-    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.plan.compare_exchange_strong(plan, nullptr, relaxed);
+    const detail::Choice* plan = site.choice.load(std::memory_order_seq_cst);
+    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.choice.compare_exchange_strong(plan, nullptr, relaxed);
   });
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};

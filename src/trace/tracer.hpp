@@ -25,9 +25,7 @@ inline constexpr std::uint32_t kNoId = ~std::uint32_t{0};
 struct SessionView;
 
 // How an event is written to a session, where that takes more than its bytes.
-struct Plan {
-  std::atomic<std::uint32_t> word;  // the event's filter word under which its sites may go by this plan; 0: none
-  std::uint32_t id;
+struct Plan : detail::Choice {
   SessionView* view;
   abi::EventRow* row;
   std::uint32_t rate, every;  // as in abi::RuleHeader
