@@ -18,7 +18,8 @@ read -r -t 20 _ <&9
 # Line, and the candidates it has in all shells; what bash replaces begins behind a ':' or '='.
 cases() {
   cat <<END
-ouro rec|record|record
+ouro recor|record|record
+ouro snap|snapshot|snapshot
 ouro completion z|zsh|zsh
 ouro record --over|--overwrite|--overwrite
 ouro record --clock=mono|monotonic|--clock=monotonic
