@@ -1,4 +1,4 @@
-# A traced program may be written in C: libouro-trace must link, whole, without libstdc++, and ask for nothing of the
+# A traced program may be written in C: libouro-trace must link, whole, without libstdc++ and libgcc_s, and ask for nothing of the
 # C++ runtime. Nor may its archive define a symbol that another library could take for its own.
 set -euo pipefail
 
@@ -40,7 +40,10 @@ flags=(-Wall -Werror)
 "$OURO_CC" "${flags[@]}" "$folder/program.c" -o "$folder/program" -Wl,--whole-archive "$archive" -Wl,--no-whole-archive
 OURO_RUNTIME_DIR=$folder/run LD_LIBRARY_PATH=$(dirname "$archive") "$folder/program"
 
-if readelf --dynamic "$folder/program" | grep -q 'NEEDED.*libstdc++' && [[ -z $OURO_SANITIZE ]]; then
-  echo "a C program with libouro-trace needs libstdc++"
+# libgcc_s, too, takes as long to load as the tracer to start; a C++ compiler takes it from there where a C compiler links what it needs.
+cp "$folder/program.c" "$folder/program.cpp"
+"${OURO_CXX:-c++}" "${flags[@]}" "$folder/program.cpp" -o "$folder/program" -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -Wl,--as-needed
+if readelf --dynamic "$folder/program" | grep -E 'NEEDED.*(libstdc|libgcc_s)' && [[ -z $OURO_SANITIZE ]]; then
+  echo "a program with libouro-trace needs a library that it did not need without"
   exit 1
 fi
