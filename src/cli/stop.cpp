@@ -1,4 +1,8 @@
 // `ouro stop`: ends flight recorders.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,12 +55,25 @@ int stop_command(int argc, char** argv) {
   };
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   if (!folder) return refuse(folder.error());
-  const Result<std::vector<FoundSession>> found = named_sessions(all_sessions(folder->path, "stop"), names, folder->path);
-  if (!found) return refuse(found.error());
   int status = 0;
+  std::vector<FoundSession> all = all_sessions(folder->path, "stop");
+  std::erase_if(names, [&](const std::string& name) {
+    const std::string file = record::kSessionPrefix + name;
+    if (name.find('/') != std::string::npos || std::any_of(all.begin(), all.end(), [&](const FoundSession& s) { return s.name() == name; }) ||
+        ::access((std::string(folder->path) + "/" + file).c_str(), F_OK) != 0)
+      return false;
+    // Its header makes no sense to us: it is ended all the same.
+    if (const Status ended = record::end_session(folder->path, file); !ended) status = refuse(ended.error());
+    else say("session %s is over", name.c_str());
+    return true;
+  });
+  const Result<std::vector<FoundSession>> found = named_sessions(std::move(all), names, folder->path);
+  if (!found) return refuse(found.error());
   for (const FoundSession& one : *found) {
     Result<record::Session> session = record::Session::adopt(folder->path, one.file, record::Session::Adopt::inherit);
-    if (!session && session.error().code == EBUSY)
+    if (!session && session.error().code == EBUSY && one.session.is_kept())
+      status = refuse(errorf(EBUSY, "session '%s': another ouro is at it, want it done (hint: try again)", one.name().c_str()));
+    else if (!session && session.error().code == EBUSY)
       status = refuse(errorf(EBUSY, "session '%s' is recorded by process %d, want none that is (hint: kill -INT %d ends it)", one.name().c_str(), one.session.creator_pid(),
                              one.session.creator_pid()));
     else if (!session)

@@ -23,8 +23,9 @@ std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string unit(static_cast<const char*>(end), text.data() + text.size());
   if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
+  constexpr std::uint64_t kMost = 10ull * 365 * 24 * 3'600'000;  // in nanoseconds it is a number still
   for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
-    if (unit == name) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
+    if (unit == name && number * static_cast<std::uint64_t>(factor) <= kMost) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
   return std::nullopt;
 }
 

@@ -19,7 +19,6 @@
 
 #include "base/bus_guard.hpp"
 #include "base/cpus.hpp"
-#include "base/foreign.hpp"
 #include "record/everyone.hpp"
 #include "record/registry_file.hpp"
 
@@ -52,19 +51,25 @@ bool is_kept(int fd) {
 base::Fd lock_left_behind(const std::string& path, int lock, uid_t owner) {
   base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status;
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != owner || is_kept(fd.get()) ||
-      ::flock(fd.get(), lock | LOCK_NB) != 0)
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != owner ||
+      ::flock(fd.get(), lock | LOCK_NB) != 0 || is_kept(fd.get()))
     return {};
   return fd;
 }
 
-// Of a file that we have just made: false if somebody else does not let go of it.
+// False if somebody else does not let go of it.
 bool lock_new(int fd) {
   for (int i = 0; i < 200; ++i) {
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
     ::usleep(10'000);
   }
   return false;
+}
+
+// Is it still this file that has the name?
+bool is_file(const std::string& path, int fd) {
+  struct stat named, ours;
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &ours) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
 }
 
 // What is left of a session in its file, once all know that it is over. Rings: none if the header makes no sense.
@@ -143,8 +148,10 @@ Result<Session> Session::adopt(const std::string& folder, const std::string& fil
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
     return errorf(EPERM, "session '%s' is of user %u, want a regular file of user %u", file.c_str(), status.st_uid, owner);
-  if (how == Adopt::inherit && ::flock(out.fd_.get(), LOCK_EX | LOCK_NB) != 0)
+  if (how == Adopt::inherit && !lock_new(out.fd_.get()))  // who only looks holds it for a moment
     return errorf(EBUSY, "session '%s' is somebody's, want one that nobody records (hint: ouro list --sessions shows whose)", out.options_.name.c_str());
+  if (::fstat(out.fd_.get(), &status) != 0 || status.st_nlink == 0)  // ended before we had the lock
+    return errorf(ENOENT, "session '%s' has just ended", out.options_.name.c_str());
   out.total_size_ = static_cast<std::uint64_t>(status.st_size);
   if (!out.read_header())
     return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: another Ouro made it, or a program wrote over it)",
@@ -174,6 +181,14 @@ bool Session::read_header() {
   options_.schemas_size = h.schemas_size;
   generation_ = h.generation;
   std::memcpy(uuid_, h.uuid, sizeof uuid_);
+  begin_ = {h.begin_ticks, h.begin_ns, h.begin_error_ns};
+  realtime_ = {0, h.realtime_offset_ns, h.realtime_error_ns};
+  const clock::Pair now = options_.clock == abi::ClockKind::tsc || options_.clock == abi::ClockKind::monotonic ? clock::read_pair(options_.clock) : clock::Pair{};
+  constexpr std::int64_t kMostError = 1'000'000'000, kMostTime = std::int64_t{1} << 62;
+  const auto is_error = [](std::int64_t ns) { return ns >= 0 && ns <= kMostError; };
+  if (begin_.ns < 0 || begin_.ns > now.ns || begin_.ticks > now.ticks || !is_error(begin_.error_ns) || !is_error(realtime_.error_ns) ||
+      realtime_.ns > kMostTime || realtime_.ns < -kMostTime)
+    return false;
   const bool sane = (options_.mode == abi::FullMode::discard || options_.mode == abi::FullMode::overwrite) &&
                     (options_.clock == abi::ClockKind::tsc || options_.clock == abi::ClockKind::monotonic) && h.cpus != 0 && h.cpus < 8192 &&
                     abi::knows_contexts(h.contexts) && h.event_capacity <= kMaxRows && h.thread_capacity != 0 && h.thread_capacity <= kMaxRows &&
@@ -277,12 +292,13 @@ void Session::fill() {
   h.rules_size = abi::kRulesSize;
   h.contexts = options_.contexts;
   h.is_kept = options_.is_kept ? 1 : 0;
-  const clock::Pair begin = clock::read_pair(options_.clock), realtime = clock::read_realtime_offset();
-  h.begin_ticks = begin.ticks;
-  h.begin_ns = begin.ns;
-  h.begin_error_ns = begin.error_ns;
-  h.realtime_offset_ns = realtime.ns;
-  h.realtime_error_ns = realtime.error_ns;
+  begin_ = clock::read_pair(options_.clock);
+  realtime_ = clock::read_realtime_offset();
+  h.begin_ticks = begin_.ticks;
+  h.begin_ns = begin_.ns;
+  h.begin_error_ns = begin_.error_ns;
+  h.realtime_offset_ns = realtime_.ns;
+  h.realtime_error_ns = realtime_.error_ns;
   h.event_capacity = options_.event_capacity;
   h.thread_capacity = options_.thread_capacity;
   h.process_capacity = options_.process_capacity;
@@ -310,6 +326,8 @@ Session::Session(Session&& other) noexcept
       file_(std::move(other.file_)),
       path_(std::exchange(other.path_, {})),
       generation_(other.generation_),
+      begin_(other.begin_),
+      realtime_(other.realtime_),
       rules_(std::move(other.rules_)),
       rules_offset_(other.rules_offset_),
       events_offset_(other.events_offset_),
@@ -360,16 +378,6 @@ Session::Turn::~Turn() {
 
 bool Session::is_open() const { return header().state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SessionState::open); }
 
-clock::Pair Session::begin() const {
-  const abi::SessionHeader& h = header();
-  return {base::read_once(h.begin_ticks), base::read_once(h.begin_ns), base::read_once(h.begin_error_ns)};
-}
-
-clock::Pair Session::realtime() const {
-  const abi::SessionHeader& h = header();
-  return {0, base::read_once(h.realtime_offset_ns), base::read_once(h.realtime_error_ns)};
-}
-
 bool Session::was_cut_short() const { return base_ != nullptr && base::was_cut_short(base_); }
 
 Session::~Session() {
@@ -383,7 +391,22 @@ Session::~Session() {
     ::munmap(base_, total_size_);
     punch_out(fd_.get(), {rings_offset_, ring_stride_, ring_count()});
   }
-  if (!path_.empty()) ::unlink(path_.c_str());
+  if (!path_.empty() && is_file(path_, fd_.get())) ::unlink(path_.c_str());
+}
+
+Status end_session(const std::string& folder, const std::string& file, uid_t owner) {
+  const std::string path = folder + "/" + file;
+  const base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status;
+  if (!fd || ::fstat(fd.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
+  if (!S_ISREG(status.st_mode) || status.st_uid != owner)
+    return errorf(EPERM, "session '%s' is of user %u, want a regular file of user %u", file.c_str(), status.st_uid, owner);
+  if (!lock_new(fd.get())) return errorf(EBUSY, "session '%s' is somebody's, want one that nobody has", file.c_str());
+  const Remains remains = close_left_behind(fd.get());
+  leave_registries(folder, file, remains.generation, owner);
+  if (is_file(path, fd.get())) ::unlink(path.c_str());
+  punch_out(fd.get(), remains.rings);
+  return Ok{};
 }
 
 std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner) {

@@ -122,8 +122,8 @@ class Session {
   void leave();
   bool is_open() const;
   // When it was made; CLOCK_REALTIME less CLOCK_MONOTONIC then.
-  clock::Pair begin() const;
-  clock::Pair realtime() const;
+  const clock::Pair& begin() const { return begin_; }
+  const clock::Pair& realtime() const { return realtime_; }
 
   // Programs stop writing: those that are about to write finish that, which takes them microseconds if they run.
   void close();
@@ -140,6 +140,7 @@ class Session {
   SessionOptions options_;
   std::string folder_, file_, path_;
   std::uint32_t generation_ = 0;
+  clock::Pair begin_, realtime_;
   std::uint8_t uuid_[16] = {};
   std::vector<std::byte> rules_;
   std::uint64_t rules_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
@@ -149,6 +150,9 @@ class Session {
   std::byte* base_ = nullptr;
   bool leaves_ = false;
 };
+
+// Ends one of which nobody has the lock, whatever its header says.
+Status end_session(const std::string& folder, const std::string& file, uid_t owner = ::geteuid());
 
 // Names of the sessions in the folder that were left behind. `owner`: of the folder and of what counts in it.
 std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner = ::geteuid());

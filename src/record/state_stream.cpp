@@ -30,6 +30,13 @@ std::string text_of(const char (&shared)[N]) {
   return {copy, ::strnlen(copy, N)};
 }
 
+// Was all that was read of a row one program's? Others take rows over where nobody empties the queue.
+template <class Row>
+bool is_still(const Row& row, std::uint64_t stamp) {
+  abi::fence(std::memory_order_acquire);  // pairs with claim_row() in trace/session.cpp
+  return row.state.load(std::memory_order_relaxed) == abi::row_ready && base::read_once(row.stamp) == stamp;
+}
+
 }  // namespace
 
 std::string read_proc(std::int32_t pid, const std::string& name) {
@@ -107,6 +114,7 @@ bool StateStream::take_thread(std::uint32_t index) {
   if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
   Thread thread{base::read_once(row.pid), base::read_once(row.tid), text_of(row.name)};
   const std::uint64_t stamp = base::read_once(row.stamp);
+  if (!takes_ && !is_still(row, stamp)) return false;
   if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
   std::vector<std::byte> bytes;
   format::append_thread(bytes, stamp, thread.pid, thread.tid, thread.name);
@@ -120,8 +128,10 @@ bool StateStream::take_process(std::uint32_t index) {
   if (row.state.load(std::memory_order_acquire) != abi::row_ready) return false;
   const std::int32_t pid = base::read_once(row.pid), parent = base::read_once(row.parent_pid);
   const std::uint64_t stamp = base::read_once(row.stamp), start = base::read_once(row.start_time);
-  const std::string name = text_of(row.name);
-  foreign_.add(pid, base::read_once(row.pid_namespace), text_of(row.registry));
+  const std::string name = text_of(row.name), registry = text_of(row.registry);
+  const std::uint64_t pid_namespace = base::read_once(row.pid_namespace);
+  if (!takes_ && !is_still(row, stamp)) return false;
+  foreign_.add(pid, pid_namespace, registry);
   if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
   const std::string cmdline = !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string();
   std::vector<std::byte> bytes;
@@ -167,10 +177,11 @@ void StateStream::add_living() {
       add_event(stamp, std::move(bytes));
     }
     std::error_code ignored;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored)) {
-      const std::string tid = task.path().filename().string();
+    for (std::filesystem::directory_iterator task("/proc/" + std::to_string(pid) + "/task", ignored), end; task != end && !ignored; task.increment(ignored)) {
+      const std::string tid = task->path().filename().string();
       std::string name = read_proc(pid, "task/" + tid + "/comm");
       name.erase(std::min(name.find('\n'), name.size()));
+      if (name.empty()) continue;  // it has just ended
       std::vector<std::byte> bytes;
       format::append_thread(bytes, stamp, pid, std::atoi(tid.c_str()), name);
       add_event(stamp, std::move(bytes));

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ring/internal.hpp"
+#include "ring/owner.hpp"
 
 namespace ouro::ring {
 namespace {
@@ -14,8 +15,9 @@ struct Open {
   std::uint64_t offset, length;  // in the sub-buffer
 };
 
-// Is this entry's record at its place? Somebody else's may be, where an attempt to reserve it failed; or none yet.
-bool has_its_header(const Look& look, std::uint64_t offset, std::size_t entry, std::uint64_t stamp) {
+enum class Header : std::uint8_t { own, dead, other };
+// Whose is it, at the entry's place? Somebody else's, where an attempt to reserve it failed; or none yet.
+Header header_of(const Look& look, std::uint64_t offset, std::size_t entry, std::uint64_t stamp) {
   const std::byte* const record = data_of(look.head) + offset;
   std::uint32_t header = 0;
   std::uint64_t its = 0;
@@ -23,7 +25,8 @@ bool has_its_header(const Look& look, std::uint64_t offset, std::size_t entry, s
   std::memcpy(&its, record + 8, sizeof its);
   abi::copied(&header, record, sizeof header);
   abi::copied(&its, record + 8, sizeof its);
-  return its == stamp && header == (look.shared() ? stamped_mark(entry) : kExtendedId);
+  if (header == kDeadHeader) return Header::dead;
+  return its == stamp && header == (look.shared() ? stamped_mark(entry) : kExtendedId) ? Header::own : Header::other;
 }
 
 // Those below `end` that are not committed. A writer fills its entry before W covers its record, and frees it behind the commit: so whoever has
@@ -31,12 +34,15 @@ bool has_its_header(const Look& look, std::uint64_t offset, std::size_t entry, s
 bool find_open(const Look& look, std::uint32_t physical, std::uint64_t sequence, std::uint64_t end, std::vector<Open>& out) {
   for (std::size_t i = 0; i < abi::kMaxPending; ++i) {
     const abi::Pending& entry = look.head.pending[i];
-    if (entry.state.load(acquire) == 0) continue;
+    const std::uint64_t state = entry.state.load(acquire);
+    if (state == 0) continue;
     const std::uint64_t length = entry.length.load(acquire), where = entry.where.load(acquire), stamp = entry.stamp.load(relaxed);
     const std::uint64_t size = length & ~abi::kCommitting, offset = look.in_subbuf(where);
     if (length == 0 || look.physical_of(where) != physical || !look.is_in(where, sequence) || offset >= end) continue;
     if ((length & abi::kCommitting) != 0) continue;  // its bytes are there
-    if (size < kExtendedHeader || size > end - offset || !has_its_header(look, offset_of(where), i, stamp)) return false;
+    const Header header = size < kExtendedHeader || size > end - offset ? Header::other : header_of(look, offset_of(where), i, stamp);
+    if (header == Header::dead && state == kBurier) continue;  // a dead writer's, buried: marked as it is to be
+    if (header != Header::own) return false;
     out.push_back({offset, size});
   }
   return true;

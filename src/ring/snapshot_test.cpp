@@ -253,6 +253,22 @@ TYPED_TEST(Snapshots, OfPlacesHoldAllButTheRecordsThatAreStillBeingWritten) {
   EXPECT_EQ(all(), this->from_to(0, 51)) << "one that is committed behind others that are not";
 }
 
+TYPED_TEST(Snapshots, OfPlacesHoldWhatIsBesideABuriedRecordAndAnOpenOne) {
+  this->write(5);
+  const pid_t child = fork();
+  if (child == 0) _exit(reserve(this->buffer->channel().channel(), 7, 300).body != nullptr ? 0 : 1);
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  this->write(5);
+  for (std::uint32_t i = 0; i < this->buffer->channel().ring_count(); ++i) this->buffer->channel().reader(i).bury_dead();
+  ASSERT_NE(reserve(this->buffer->channel().channel(), 7, 300).body, nullptr);
+  this->write(5);
+  const Snapshot snapshot = this->of_places();
+  EXPECT_TRUE(this->missing(snapshot).empty());
+  EXPECT_EQ(this->numbers(Records(snapshot)), this->from_to(0, 15));
+}
+
 TYPED_TEST(Snapshots, AreWhatAnOverviewSays) {
   this->write(100);
   const Snapshot snapshot = this->of_places();

@@ -15,7 +15,7 @@ std::uint64_t ticks_that_stand() noexcept { return ticks_to_stand(least.load(rel
 
 void learned(std::uint64_t ticks, std::uint64_t coarse_ns) noexcept {
   // Of less it says too little; over more the machine may have slept, which the two clocks see differently.
-  if (coarse_ns < kStandNs / 2 || coarse_ns > 10'000'000'000) return;
+  if (coarse_ns < kStandNs / 2 || coarse_ns > 10'000'000'000 || ticks >> 63 != 0) return;
   const std::uint64_t now = ticks_per_ms(ticks, coarse_ns);
   if (const std::uint64_t before = least.load(relaxed); before == 0 || now < before) least.store(now, relaxed);
 }

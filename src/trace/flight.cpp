@@ -29,6 +29,7 @@ constexpr std::uint32_t kSubbufs = 16;
 constexpr std::uint64_t kLargest = 4 << 20, kSmallest = 256 << 10;  // a CPU's
 
 std::size_t read_start(const char* path, char* to, std::size_t room) noexcept {
+  to[0] = '\0';
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   std::size_t size = 0;
@@ -139,6 +140,7 @@ bool make(const char* path) noexcept {
   abi::SessionSizes sizes{cpus, kSubbufs, 0};
   sizes.subbuf_size = buffer_size(cpus) / kSubbufs;
   const abi::SessionPlaces places = abi::places_of(sizes);
+  if (!allows_file_of(places.end)) return false;
   const int fd = open(tracer.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   bool made = false;

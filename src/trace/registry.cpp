@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -31,6 +32,11 @@
 namespace ouro::trace {
 
 constinit Tracer tracer{};
+
+bool allows_file_of(std::uint64_t size) noexcept {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= size;
+}
 
 namespace {
 
@@ -118,6 +124,7 @@ int create_file(const std::uint64_t image_id[2]) noexcept {
 
 // Makes the file and maps it, at `at` if that is not null. Null: no registry.
 std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs) noexcept {
+  if (!allows_file_of(abi::kRegistrySize)) return nullptr;
   const int fd = create_file(image_id);
   if (fd < 0) return nullptr;
   char path[sizeof tracer.directory + sizeof tracer.file + 1];

@@ -369,6 +369,7 @@ Row* claim_row(bool is_kept, Row* rows, std::uint32_t capacity, abi::Word& queue
   } while (!queue_head.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, relaxed));
   Row* const row = rows + head % capacity;
   row->state.store(abi::row_claimed, relaxed);
+  abi::fence(std::memory_order_release);  // who looks at the row meanwhile finds that, or nothing of what is written now
   return row;
 }
 

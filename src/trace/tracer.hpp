@@ -112,6 +112,8 @@ void visit_sites(See see) noexcept {
   tracer.visitors.fetch_sub(1, std::memory_order_release);
 }
 
+// A larger one than the process may make is SIGXFSZ, which kills.
+bool allows_file_of(std::uint64_t size) noexcept;
 // Names of files that may be a session's: others are not even looked for.
 bool is_session_name(const char* file) noexcept;
 // The view of the session in this slot of the registry, mapped if it is not yet; null if there is none, or it cannot

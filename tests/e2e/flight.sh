@@ -92,6 +92,8 @@ expect_equal "files" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 0
 OURO_FLIGHT=no "$programs/storm" "$folder/books7" threads=1 events=10 >/dev/null
 expect_equal "files of one that does not ask for it" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 0
 
+expect_equal "what a program does that may make no large files" "$(ulimit -f 1000; OURO_FLIGHT=1 "$programs/storm" "$folder/books8" threads=1 events=10)" 10
+
 # ---- in the foreground: its status is the program's
 status=0
 "$OURO_BIN" record --flight -- bash -c 'exit 7' 2>/dev/null || status=$?
@@ -100,6 +102,13 @@ status=0
 "$OURO_BIN" record --flight -- bash -c 'kill -9 $$' 2>"$folder/said" || status=$?
 expect_equal "status of one that was killed" "$status" 137
 expect_match "what is said then" "$(cat "$folder/said")" 'killed by signal 9 \(Killed\): ouro recover flight-2 writes what it did'
+
+# ---- one over whose header somebody wrote can be ended
+ouro record --flight --all --name spoiled
+printf '\xff\xff' | dd of="$OURO_RUNTIME_DIR/session-spoiled" bs=1 seek=36 conv=notrunc status=none
+"$OURO_BIN" snapshot spoiled 2>/dev/null && fail "a snapshot of what makes no sense"
+ouro stop spoiled
+[[ ! -e $OURO_RUNTIME_DIR/session-spoiled ]] || fail "it is still there"
 
 # ---- mistakes
 refused() {  # refused STATUS PATTERN OPTION...
