@@ -80,7 +80,7 @@ cp -p "$folder/secret" "$folder/secret.before"
 timeout 60 "$OURO_BIN" record -o "$folder/junk" -p "$program" --for 300ms 2>"$folder/junk.summary" || fail "$(cat "$folder/junk.summary")"
 [[ $(recorded junk) -gt 0 ]] || fail "nothing came: $(cat "$folder/junk.summary")"
 expect_equal "the secret" "$(cat "$folder/secret") $(stat -c '%u %a %Y' "$folder/secret")" "secret $(stat -c '%u %a %Y' "$folder/secret.before")"
-rm -rf "$theirs"/everyone "$theirs"/session-* "$theirs"/4* "$theirs/$program".[1-9]*
+rm -rf "$theirs"/everyone "$theirs"/session-* "$theirs"/400000[1-5].0 "$theirs/$program".[1-9]*
 
 # ---- locked for ever by the program's user: an error after two seconds
 flock "$theirs/$program.0" sleep 30 &
