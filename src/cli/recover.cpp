@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,17 +55,17 @@ void define(CLI::App& app, Options& options) {
 }
 
 // Those that nobody has any more.
-std::vector<FoundSession> abandoned(std::vector<FoundSession> all, const std::string& folder) {
-  std::erase_if(all, [&](const FoundSession& s) {
-    return s.session.is_kept() ? count_processes(folder, s.session.session_name()) != 0 : !s.session.is_left_behind();
+Sessions abandoned(Sessions all, const std::string& folder) {
+  std::erase_if(all, [&](const record::SessionFile& s) {
+    return s.is_kept() ? count_processes(folder, s.session_name()) != 0 : !s.is_left_behind();
   });
   return all;
 }
 
 // Is its trace complete?
-Result<bool> recover(const std::string& folder, const FoundSession& one, const std::string& output) {
-  const bool ends = one.session.is_left_behind();
-  Result<record::Session> session = record::Session::adopt(folder, one.file, ends ? record::Session::Adopt::inherit : record::Session::Adopt::look);
+Result<bool> recover(const std::string& folder, const record::SessionFile& one, const std::string& output) {
+  const bool ends = one.is_left_behind();
+  Result<record::Session> session = record::Session::adopt(folder, one.session_name().file, ends ? record::Session::Adopt::inherit : record::Session::Adopt::look);
   if (!session) return session.error();
   if (ends) {
     session->close();
@@ -104,11 +103,11 @@ int recover_command(int argc, char** argv) {
     return 0;
   }
   if (!folder) return refuse(folder.error());
-  std::vector<FoundSession> sessions = all_sessions(folder->path, "recover");
+  Sessions sessions = all_sessions(folder->path, "recover");
   if (options.names.empty()) {
     sessions = abandoned(std::move(sessions), folder->path);
   } else {
-    Result<std::vector<FoundSession>> named = named_sessions(std::move(sessions), options.names, folder->path);
+    Result<Sessions> named = named_sessions(std::move(sessions), options.names, folder->path);
     if (!named) return refuse(named.error());
     sessions = std::move(*named);
   }
@@ -123,7 +122,7 @@ int recover_command(int argc, char** argv) {
     if (std::filesystem::create_directories(options.output, error); error)
       return refuse(errorf(error.value(), "folder '%s': %s", options.output.c_str(), error.message().c_str()));
   }
-  for (const FoundSession& one : sessions) {
+  for (const record::SessionFile& one : sessions) {
     const bool apart = sessions.size() > 1 && !options.output.empty();
     const Result<bool> complete = recover(folder->path, one, apart ? options.output + "/" + one.name() : options.output);
     if (!complete) refuse(complete.error());

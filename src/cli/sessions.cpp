@@ -8,29 +8,28 @@
 
 namespace ouro::cli {
 
-std::vector<FoundSession> all_sessions(const std::string& folder, const char* command) {
-  std::vector<FoundSession> out;
+Sessions all_sessions(const std::string& folder, const char* command) {
+  Sessions out;
   for (const std::string& file : record::find_sessions(folder)) {
     Result<record::SessionFile> session = record::SessionFile::open(folder, file);
-    if (session) out.push_back({file, std::move(*session)});
+    if (session) out.push_back(std::move(*session));
     else if (session.error().code != ENOENT) say("warning: %s: %s", command, session.error().text.c_str());
   }
   return out;
 }
 
-Result<std::vector<FoundSession>> named_sessions(std::vector<FoundSession> all, const std::vector<std::string>& names, const std::string& folder) {
-  std::vector<FoundSession> out;
+Result<Sessions> named_sessions(Sessions all, const std::vector<std::string>& names, const std::string& folder) {
+  Sessions out;
   for (const std::string& name : names) {
-    const auto found = std::find_if(all.begin(), all.end(), [&](const FoundSession& s) { return !s.file.empty() && s.name() == name; });
+    const auto found = std::find_if(all.begin(), all.end(), [&](const record::SessionFile& s) { return s.name() == name; });
     if (found == all.end()) {
       std::string there;
-      for (const FoundSession& s : all)
-        if (!s.file.empty()) there += (there.empty() ? "" : ", ") + s.name();
+      for (const record::SessionFile& s : all) there += (there.empty() ? "" : ", ") + s.name();
       return errorf(ENOENT, "session '%s' is not there, want one of the runtime folder %s%s%s", name.c_str(), folder.c_str(), there.empty() ? ", which has none" : ": ",
                     there.c_str());
     }
     out.push_back(std::move(*found));
-    found->file.clear();
+    all.erase(found);
   }
   return out;
 }

@@ -9,17 +9,13 @@
 
 namespace ouro::cli {
 
-struct FoundSession {
-  std::string file;
-  record::SessionFile session;
-  std::string name() const { return session.name(); }
-};
+using Sessions = std::vector<record::SessionFile>;
 
 // All that can be read, ordered by name; the others are warned of, as `command`'s.
-std::vector<FoundSession> all_sessions(const std::string& folder, const char* command);
+Sessions all_sessions(const std::string& folder, const char* command);
 
 // Of these, the ones with the names. Error: there is none of a name.
-Result<std::vector<FoundSession>> named_sessions(std::vector<FoundSession> all, const std::vector<std::string>& names, const std::string& folder);
+Result<Sessions> named_sessions(Sessions all, const std::vector<std::string>& names, const std::string& folder);
 
 // Running programs that have the session.
 std::uint64_t count_processes(const std::string& folder, const record::SessionName& session);

@@ -46,20 +46,20 @@ void define(CLI::App& app, Options& options) {
 }
 
 // The one that is meant where none is named.
-Result<FoundSession> choose(std::vector<FoundSession> all, const std::string& name, const std::string& folder) {
+Result<record::SessionFile> choose(Sessions all, const std::string& name, const std::string& folder) {
   if (!name.empty()) {
-    Result<std::vector<FoundSession>> named = named_sessions(std::move(all), {name}, folder);
+    Result<Sessions> named = named_sessions(std::move(all), {name}, folder);
     if (!named) return named.error();
     return std::move(named->front());
   }
-  std::vector<FoundSession> flights;
-  for (FoundSession& s : all)
-    if (s.session.is_kept()) flights.push_back(std::move(s));
+  Sessions flights;
+  for (record::SessionFile& s : all)
+    if (s.is_kept()) flights.push_back(std::move(s));
   if (flights.size() == 1) return std::move(flights.front());
   if (flights.empty() && all.size() == 1) return std::move(all.front());
   if (flights.empty() && all.empty()) return errorf(ENOENT, "there is no session, want one (hint: ouro record --flight starts a flight recorder; looked in %s)", folder.c_str());
   std::string names;
-  for (const FoundSession& s : flights.empty() ? all : flights) names += (names.empty() ? "" : ", ") + s.name();
+  for (const record::SessionFile& s : flights.empty() ? all : flights) names += (names.empty() ? "" : ", ") + s.name();
   return errorf(EINVAL, "there are several sessions, want the name of one: %s", names.c_str());
 }
 
@@ -88,9 +88,9 @@ int snapshot_command(int argc, char** argv) {
   };
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   if (!folder) return refuse(folder.error());
-  const Result<FoundSession> chosen = choose(all_sessions(folder->path, "snapshot"), options.session, folder->path);
+  const Result<record::SessionFile> chosen = choose(all_sessions(folder->path, "snapshot"), options.session, folder->path);
   if (!chosen) return refuse(chosen.error());
-  Result<record::Session> session = record::Session::adopt(folder->path, chosen->file, record::Session::Adopt::look);
+  Result<record::Session> session = record::Session::adopt(folder->path, chosen->session_name().file, record::Session::Adopt::look);
   if (!session) return refuse(session.error());
   const Result<bool> complete = write_snapshot_of(*session, options.output, "snapshot", last);
   if (!complete) return refuse(complete.error());

@@ -62,10 +62,10 @@ int status_command(int argc, char** argv) {
     say("error: status: %s", folder.error().text.c_str());
     return 1;
   }
-  std::vector<FoundSession> sessions;
+  Sessions sessions;
   if (!none) sessions = all_sessions(folder->path, "status");
   if (!options.names.empty()) {
-    Result<std::vector<FoundSession>> named = named_sessions(std::move(sessions), options.names, folder->path);
+    Result<Sessions> named = named_sessions(std::move(sessions), options.names, folder->path);
     if (!named) {
       say("error: status: %s", named.error().text.c_str());
       return 1;

@@ -57,14 +57,14 @@ void look_at_rings(const record::Session& session, Row& row) {
   row.covers = static_cast<double>(last - std::min(last, std::max(first, complete_from))) / ticks_a_second;
 }
 
-Row row_of(const std::string& folder, const FoundSession& one) {
+Row row_of(const std::string& folder, const record::SessionFile& one) {
   Row out;
   out.name = one.name();
-  out.kind = one.session.is_kept() ? "flight" : one.session.is_left_behind() ? "left behind" : one.session.is_open() ? "recorded" : "closed";
-  out.mode = one.session.mode() == abi::FullMode::overwrite ? "overwrite" : "discard";
-  out.processes = count_processes(folder, one.session.session_name());
-  out.buffer = one.session.buffer_size();
-  out.memory = one.session.memory();
+  out.kind = one.is_kept() ? "flight" : one.is_left_behind() ? "left behind" : one.is_open() ? "recorded" : "closed";
+  out.mode = one.mode() == abi::FullMode::overwrite ? "overwrite" : "discard";
+  out.processes = count_processes(folder, one.session_name());
+  out.buffer = one.buffer_size();
+  out.memory = one.memory();
   return out;
 }
 
@@ -103,12 +103,12 @@ void print_json(const std::vector<Row>& rows) {
 
 }  // namespace
 
-bool show_status(const std::string& folder, const std::vector<FoundSession>& sessions, bool json) {
+bool show_status(const std::string& folder, const Sessions& sessions, bool json) {
   std::vector<Row> rows;
   bool all = true;
-  for (const FoundSession& one : sessions) {
+  for (const record::SessionFile& one : sessions) {
     Row row = row_of(folder, one);
-    const Result<record::Session> session = record::Session::adopt(folder, one.file, record::Session::Adopt::look);
+    const Result<record::Session> session = record::Session::adopt(folder, one.session_name().file, record::Session::Adopt::look);
     if (session) record::bury_dead(*session), look_at_rings(*session, row);
     else say("warning: %s", session.error().text.c_str()), all = false;
     if (row.corrupt) say("warning: session %s: the memory of some rings contradicts itself (hint: a program wrote over it)", row.name.c_str()), all = false;

@@ -33,6 +33,12 @@ Example:
   ouro stop flight
 )";
 
+// Why somebody has its lock.
+Error busy(const Result<record::SessionFile>& session, const std::string& name) {
+  if (!session || session->is_kept()) return errorf(EBUSY, "session '%s': another ouro is at it, want it done (hint: try again)", name.c_str());
+  return errorf(EBUSY, "session '%s' is recorded by process %d, want none that is (hint: kill -INT %d ends it)", name.c_str(), session->creator_pid(), session->creator_pid());
+}
+
 void define(CLI::App& app, std::vector<std::string>& names) { app.add_option("sessions", names)->type_name("SESSION"); }
 
 }  // namespace
@@ -55,31 +61,17 @@ int stop_command(int argc, char** argv) {
   };
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   if (!folder) return refuse(folder.error());
+  const auto is_there = [&](const std::string& name) {
+    return name.find('/') == std::string::npos && ::access((std::string(folder->path) + "/" + record::kSessionPrefix + name).c_str(), F_OK) == 0;
+  };
+  if (const auto missing = std::find_if_not(names.begin(), names.end(), is_there); missing != names.end())
+    return refuse(named_sessions(all_sessions(folder->path, "stop"), {*missing}, folder->path).error());
   int status = 0;
-  std::vector<FoundSession> all = all_sessions(folder->path, "stop");
-  std::erase_if(names, [&](const std::string& name) {
+  for (const std::string& name : names) {
     const std::string file = record::kSessionPrefix + name;
-    if (name.find('/') != std::string::npos || std::any_of(all.begin(), all.end(), [&](const FoundSession& s) { return s.name() == name; }) ||
-        ::access((std::string(folder->path) + "/" + file).c_str(), F_OK) != 0)
-      return false;
-    // Its header makes no sense to us: it is ended all the same.
-    if (const Status ended = record::end_session(folder->path, file); !ended) status = refuse(ended.error());
-    else say("session %s is over", name.c_str());
-    return true;
-  });
-  const Result<std::vector<FoundSession>> found = named_sessions(std::move(all), names, folder->path);
-  if (!found) return refuse(found.error());
-  for (const FoundSession& one : *found) {
-    Result<record::Session> session = record::Session::adopt(folder->path, one.file, record::Session::Adopt::inherit);
-    if (!session && session.error().code == EBUSY && one.session.is_kept())
-      status = refuse(errorf(EBUSY, "session '%s': another ouro is at it, want it done (hint: try again)", one.name().c_str()));
-    else if (!session && session.error().code == EBUSY)
-      status = refuse(errorf(EBUSY, "session '%s' is recorded by process %d, want none that is (hint: kill -INT %d ends it)", one.name().c_str(), one.session.creator_pid(),
-                             one.session.creator_pid()));
-    else if (!session)
-      status = refuse(session.error());
-    else
-      say("session %s is over", one.name().c_str());  // as it goes out of scope
+    const Status ended = record::end_session(folder->path, file);
+    if (ended) say("session %s is over", name.c_str());
+    else status = refuse(ended.error().code == EBUSY ? busy(record::SessionFile::open(folder->path, file), name) : ended.error());
   }
   return status;
 }

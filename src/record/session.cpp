@@ -394,6 +394,25 @@ Session::~Session() {
   if (!path_.empty() && is_file(path_, fd_.get())) ::unlink(path_.c_str());
 }
 
+namespace {
+
+// Programs stop writing to it, and its name is gone: what is left is memory. `fd` has its lock.
+struct Ended {
+  Rings rings;
+  bool was_written_to;
+};
+Ended end(int fd, const std::string& folder, const std::string& file, uid_t owner) {
+  const Remains remains = close_left_behind(fd);
+  const bool was_written_to = leave_registries(folder, file, remains.generation, owner) != 0;
+  if (const std::string path = folder + "/" + file; is_file(path, fd)) ::unlink(path.c_str());
+  return {remains.rings, was_written_to};
+}
+
+// Nobody begins a record any more; those who had begun one finish it meanwhile.
+void wait_for_records() { ::usleep(10'000); }
+
+}  // namespace
+
 Status end_session(const std::string& folder, const std::string& file, uid_t owner) {
   const std::string path = folder + "/" + file;
   const base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -402,10 +421,9 @@ Status end_session(const std::string& folder, const std::string& file, uid_t own
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
     return errorf(EPERM, "session '%s' is of user %u, want a regular file of user %u", file.c_str(), status.st_uid, owner);
   if (!lock_new(fd.get())) return errorf(EBUSY, "session '%s' is somebody's, want one that nobody has", file.c_str());
-  const Remains remains = close_left_behind(fd.get());
-  leave_registries(folder, file, remains.generation, owner);
-  if (is_file(path, fd.get())) ::unlink(path.c_str());
-  punch_out(fd.get(), remains.rings);
+  const Ended ended = end(fd.get(), folder, file, owner);
+  if (ended.was_written_to) wait_for_records();
+  punch_out(fd.get(), ended.rings);
   return Ok{};
 }
 
@@ -431,13 +449,11 @@ std::uint32_t remove_left_behind(const std::string& folder, uid_t owner) {
     struct stat status;
     // Between open and lock another one may have removed it; a file of that name would then be somebody's new session.
     if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_nlink == 0) continue;
-    const Remains remains = close_left_behind(fd.get());
-    was_written_to |= leave_registries(folder, name, remains.generation, owner) != 0;
-    ::unlink(path.c_str());
-    removed.emplace_back(std::move(fd), remains.rings);
+    const Ended ended = end(fd.get(), folder, name, owner);
+    was_written_to |= ended.was_written_to;
+    removed.emplace_back(std::move(fd), ended.rings);
   }
-  // Nobody begins a record any more; those who had begun one finish it meanwhile.
-  if (was_written_to) ::usleep(10'000);
+  if (was_written_to) wait_for_records();
   for (const auto& [fd, rings] : removed) punch_out(fd.get(), rings);
   return static_cast<std::uint32_t>(removed.size());
 }
