@@ -3,8 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -12,11 +12,17 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.hpp"
 #include "base/runtime_dir.hpp"
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/say.hpp"
+#include "cli/units.hpp"
 #include "clock/calibrate.hpp"
 #include "record/contexts.hpp"
 #include "record/session.hpp"
@@ -26,11 +32,23 @@ namespace {
 
 constexpr const char* kHelp = R"(Measures what an event costs here, beside a bare clock read, in one traced process.
 
+Usage: ouro bench [OPTIONS] [ring]
+
 Ratios are to the bare clock read (rdtsc) of the same round; record_without_clock's is to a lock xadd. Medians over
 rounds and code alignments; p10 and p90 say how far they scatter. Other load on the machine spoils them.
 
 'ouro bench ring' measures the ring library by itself, writers and readers, along the tables of docs/ring-policies.md, and the
 kernel's ring buffers beside it (as root): a JSON object a line.
+
+Options:
+      --mode discard|overwrite|both
+                          what happens to events when the buffer is full (default: both, one after the other)
+      --context LIST      contexts that the events carry, as ouro record takes them; may be repeated
+      --buffer-size SIZE  memory per CPU, with K, M or G, in 16 parts; becomes a power of two (default: 4M)
+      --json              one JSON object
+  -h, --help              this text
+
+Exit status: 0; 1 if it could not be measured; 2 if the command line makes no sense.
 
 Examples:
   ouro bench                        both modes, as tables
@@ -38,6 +56,8 @@ Examples:
   ouro bench --context pid,thread   what these cost with each event
   ouro bench ring                   15 seconds, on an idle machine
 )";
+
+constexpr std::uint32_t kSubbufs = 16;
 
 // A program that is measured or measures: beside us in a build folder, or in libexec.
 Result<std::string> find_program(const std::string& name) {
@@ -123,6 +143,7 @@ Result<nlohmann::json> measure(abi::FullMode mode, std::uint64_t subbuf_size, st
   options.mode = mode;
   options.clock = clock::tsc_trust().trusted ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   options.subbuf_size = subbuf_size;
+  options.subbuf_count = kSubbufs;
   options.rules = {{.name = "ouro_bench:*"}};
   options.contexts = contexts;
   auto session = record::Session::create(folder, options);
@@ -175,34 +196,39 @@ void print_table(const char* mode, const nlohmann::json& r) {
 }
 
 struct Options {
-  std::string mode = "both", what;
+  std::string mode = "both", what, buffer_size_text = "4M";
   std::vector<std::string> contexts;
   bool json = false;
-  std::uint64_t buffer_size = 4 << 20;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("what", options.what, "'ring' for the ring by itself")->check(CLI::IsMember({"ring"}));
-  app.add_option("--context", options.contexts, "contexts that the events carry, as ouro record takes them");
-  app.add_option("--mode", options.mode, "discard, overwrite or both")->check(CLI::IsMember({"discard", "overwrite", "both"}))->capture_default_str();
-  app.add_option("--buffer-size", options.buffer_size, "per CPU, with a suffix K or M; 16 sub-buffers")->transform(CLI::AsSizeValue(false))->capture_default_str();
-  app.add_flag("--json", options.json, "one JSON object");
+void define(CommandLine& line, Options& options) {
+  line.add_argument("what", options.what, "ring");
+  line.add_option("--context", options.contexts, "LIST");
+  line.add_option("--mode", options.mode, "discard|overwrite|both");
+  line.add_option("--buffer-size", options.buffer_size_text, "SIZE");
+  line.add_flag("--json", options.json);
 }
 
 }  // namespace
 
-const char* define_bench(CLI::App& app) {
+const char* define_bench(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int bench_command(int argc, char** argv) {
-  CLI::App app(kHelp, "ouro bench");
+  CommandLine line;
   Options options;
-  define(app, options);
-  CLI11_PARSE(app, argc, argv);
-  const auto& [mode, what, lists, json, buffer_size] = options;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
+  const auto& [mode, what, buffer_size_text, lists, json] = options;
+  if (!what.empty() && what != "ring") return usage_error("bench", "unexpected argument '" + what + "', want ring or none");
+  if (mode != "discard" && mode != "overwrite" && mode != "both") return usage_error("bench", "--mode is '" + mode + "', want discard, overwrite or both");
+  constexpr std::uint64_t kLeast = kSubbufs * abi::kMinSubbufSize, kMost = kSubbufs * abi::kMaxSubbufSize;
+  const std::optional<std::uint64_t> buffer_size = parse_size(buffer_size_text);
+  if (!buffer_size || *buffer_size > kMost || std::bit_ceil(*buffer_size) < kLeast)
+    return usage_error("bench", "--buffer-size is '" + buffer_size_text + "', want " + binary_size(kLeast) + " to " + binary_size(kMost));
   if (what == "ring") {
     const Status ran = run_ring_benches();
     if (!ran) std::fprintf(stderr, "ouro: error: %s\n", ran.error().text.c_str());
@@ -216,7 +242,7 @@ int bench_command(int argc, char** argv) {
   nlohmann::json all;
   for (const auto& [name, full_mode] : {std::pair{"discard", abi::FullMode::discard}, {"overwrite", abi::FullMode::overwrite}}) {
     if (mode != "both" && mode != name) continue;
-    const auto result = measure(full_mode, buffer_size / 16, *contexts);
+    const auto result = measure(full_mode, std::bit_ceil(*buffer_size) / kSubbufs, *contexts);
     if (!result) {
       std::fprintf(stderr, "ouro: error: %s\n", result.error().text.c_str());
       return 1;

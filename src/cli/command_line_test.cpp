@@ -53,7 +53,7 @@ TEST_F(CommandLine, HelpIsPrintedByAllAndDoesNothingElse) {
   using Command = std::pair<int (*)(int, char**), const char*>;
   for (const auto& [command, name] : {Command{record_command, "record"}, Command{list_command, "list"},
                                       Command{doctor_command, "doctor"}, Command{print_command, "print"},
-                                      Command{stats_command, "stats"}}) {
+                                      Command{stats_command, "stats"}, Command{bench_command, "bench"}}) {
     const test::Outcome outcome = test::run(command, name, {"--help"});
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.err, "");
@@ -148,6 +148,14 @@ TEST_F(CommandLine, ListWantsNumbersOfProcessesThatHaveEvents) {
   const test::Outcome outcome = test::run(list_command, "list", {"99999999"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.err, "ouro: error: list: process 99999999 is not there, want one that runs (hint: ouro list shows those with events)\n");
+}
+
+TEST_F(CommandLine, BenchSaysWhatItMeasures) {
+  expect_usage(bench_command, "bench", {"rings"}, "unexpected argument 'rings', want ring or none");
+  expect_usage(bench_command, "bench", {"ring", "a"}, "unexpected argument 'a'");
+  expect_usage(bench_command, "bench", {"--mode", "none"}, "--mode is 'none', want discard, overwrite or both");
+  for (const char* size : {"32K", "65M", "4X", ""})
+    expect_usage(bench_command, "bench", {"--buffer-size", size}, "--buffer-size is '" + std::string(size) + "', want 64K to 64M");
 }
 
 TEST_F(CommandLine, DoctorSaysOfARuntimeFolderThatIsNoneWhatIsWanted) {

@@ -3,11 +3,10 @@
 #pragma once
 #include <span>
 
-namespace CLI {
-class App;
-}
 
 namespace ouro::cli {
+
+class CommandLine;
 
 int record_command(int argc, char** argv);
 int list_command(int argc, char** argv);
@@ -25,24 +24,24 @@ int completion_command(int argc, char** argv);
 
 // Define a command's options and arguments as it does itself, for those who want to know what there is; what an option's
 // value is, its type's name says (cli/complete.hpp). They return its help.
-const char* define_record(CLI::App& app);
-const char* define_list(CLI::App& app);
-const char* define_enable(CLI::App& app);
-const char* define_disable(CLI::App& app);
-const char* define_snapshot(CLI::App& app);
-const char* define_recover(CLI::App& app);
-const char* define_status(CLI::App& app);
-const char* define_stop(CLI::App& app);
-const char* define_print(CLI::App& app);
-const char* define_stats(CLI::App& app);
-const char* define_doctor(CLI::App& app);
-const char* define_bench(CLI::App& app);
-const char* define_completion(CLI::App& app);
+const char* define_record(CommandLine& line);
+const char* define_list(CommandLine& line);
+const char* define_enable(CommandLine& line);
+const char* define_disable(CommandLine& line);
+const char* define_snapshot(CommandLine& line);
+const char* define_recover(CommandLine& line);
+const char* define_status(CommandLine& line);
+const char* define_stop(CommandLine& line);
+const char* define_print(CommandLine& line);
+const char* define_stats(CommandLine& line);
+const char* define_doctor(CommandLine& line);
+const char* define_bench(CommandLine& line);
+const char* define_completion(CommandLine& line);
 
 struct Command {
   const char* name;
   int (*run)(int argc, char** argv);
-  const char* (*define)(CLI::App& app);
+  const char* (*define)(CommandLine& line);
 };
 
 // `ouro __complete`, which the shells' scripts call: argv[0] is that word. `help`: that of `ouro`.

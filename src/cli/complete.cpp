@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <ouro/read.hpp>
 
 #include "base/runtime_dir.hpp"
+#include "cli/command_line.hpp"
 #include "cli/list_sources.hpp"
 #include "record/session_file.hpp"
 
@@ -70,11 +70,8 @@ class Offers {
   std::vector<Candidate> out_;
 };
 
-// "EVENT", "tsc|monotonic", "TEXT:{ring}".
+// "EVENT", "tsc|monotonic".
 void Offers::add_values(const std::string& type) {
-  if (const std::size_t open = type.find('{'), close = type.find('}');
-      open != std::string::npos && close != std::string::npos && open < close)
-    for (const std::string& choice : split(type.substr(open + 1, close - open - 1), ',')) add(choice, {});
   bool folders = false, files = false;
   for (const std::string& kind : split(type, '|')) {
     if (kind == "EVENT") add_events();
@@ -130,69 +127,55 @@ void Offers::add_sessions() {
 
 // ---- where the cursor is
 
-const CLI::Option* option_named(const CLI::App& app, const std::string& word) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (word.starts_with("--") ? option->check_lname(word.substr(2))
-                               : word.size() == 2 && option->check_sname(word.substr(1)))
-      return option;
-  }
+using Parameter = CommandLine::Parameter;
+
+// The option of this name, if it takes a value.
+const Parameter* option_with_value(const CommandLine& line, const std::string& name) {
+  for (const Parameter& option : line.parameters())
+    if (!option.is_argument && option.flag == nullptr && option.has_name(name)) return &option;
   return nullptr;
 }
 
-bool takes_value(const CLI::Option* option) { return option != nullptr && option->get_items_expected_max() != 0; }
-
 struct Place {
-  const CLI::Option* value_of = nullptr;  // the word is this option's value
+  const Parameter* value_of = nullptr;    // the word is this option's value
   bool only_arguments = false;            // behind "--"
   std::size_t arguments = 0;              // that stand before it
   bool in_program = false;                // the word is the recorded program's
 };
 
 // `before`: the words behind the command and before the cursor.
-Place place_of(const CLI::App& app, const Words& before) {
+Place place_of(const CommandLine& line, const Words& before) {
   Place out;
   for (const std::string& word : before) {
     if (out.value_of != nullptr) {
       out.value_of = nullptr;
     } else if (out.only_arguments || word.size() < 2 || word[0] != '-') {
       ++out.arguments;
-      out.only_arguments |= out.in_program = app.get_prefix_command();
+      out.only_arguments |= out.in_program = line.has_program();
     } else if (word == "--") {
       out.only_arguments = true;
     } else if (word.find('=') == std::string::npos) {
-      if (const CLI::Option* option = option_named(app, word); takes_value(option)) out.value_of = option;
+      out.value_of = option_with_value(line, word);
     }
   }
   return out;
 }
 
-void add_options(Offers& offers, const CLI::App& app, const char* help) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) continue;
-    for (const std::string& name : option->get_lnames()) offers.add("--" + name, description_in(help, "--" + name));
-    for (const std::string& name : option->get_snames()) offers.add("-" + name, description_in(help, "-" + name));
-  }
+void add_options(Offers& offers, const CommandLine& line, const char* help) {
+  const auto add = [&](const std::string& name) { offers.add(name, description_in(help, name)); };
+  for (const Parameter& option : line.parameters())
+    if (!option.is_argument) std::for_each(option.names.rbegin(), option.names.rend(), add);
+  add("--help");
+  add("-h");
 }
 
-void add_argument(Offers& offers, const CLI::App& app, const Place& place) {
-  if (app.get_prefix_command()) return offers.add_values(place.in_program ? "FILE" : "PROGRAM");
+void add_argument(Offers& offers, const CommandLine& line, const Place& place) {
+  if (line.has_program()) return offers.add_values(place.in_program ? "FILE" : "PROGRAM");
   std::size_t at = 0;
-  for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_positional()) continue;
-    const auto room = static_cast<std::size_t>(option->get_items_expected_max());
-    if (place.arguments < at + room) return offers.add_values(option->get_type_name());
-    at += room;
-  }
-}
-
-// The words so far are parsed as the command would, for the sake of what depends on options; that they are not all there yet is
-// no matter.
-void parse_what_is_there(CLI::App& app, Words before) {
-  std::reverse(before.begin(), before.end());
-  try {
-    app.allow_extras();
-    app.parse(std::move(before));
-  } catch (const CLI::Error&) {
+  for (const Parameter& argument : line.parameters()) {
+    if (!argument.is_argument) continue;
+    if (argument.values != nullptr || at == place.arguments) return offers.add_values(argument.type());
+    ++at;
   }
 }
 
@@ -259,26 +242,24 @@ std::vector<Candidate> candidates(std::span<const Command> commands, const char*
   const auto command =
       std::find_if(commands.begin(), commands.end(), [&](const Command& c) { return words.front() == c.name; });
   if (command == commands.end() || command->define == nullptr) return {};
-  CLI::App app;
-  const char* of_command = command->define(app);
-  app.set_help_flag();
-  app.add_flag("-h,--help");
+  CommandLine line;
+  const char* of_command = command->define(line);
   const Words before(words.begin() + 1, words.end() - 1);
-  const Place place = place_of(app, before);
-  if (!place.in_program)
-    parse_what_is_there(app, place.value_of != nullptr ? Words(before.begin(), before.end() - 1) : before);
+  const Place place = place_of(line, before);
+  // For the sake of types that depend on options.
+  if (!place.in_program) line.parse_part(place.value_of != nullptr ? Words(before.begin(), before.end() - 1) : before);
 
   if (place.value_of != nullptr) {
-    offers.add_values(place.value_of->get_type_name());
+    offers.add_values(place.value_of->type());
   } else if (const std::size_t equals = current.find('=');
              !place.only_arguments && current.starts_with("--") && equals != std::string::npos) {
-    const CLI::Option* option = option_named(app, current.substr(0, equals));
+    const Parameter* option = option_with_value(line, current.substr(0, equals));
     offers.keep(equals + 1);
-    if (takes_value(option)) offers.add_values(option->get_type_name());
+    if (option != nullptr) offers.add_values(option->type());
   } else if (!place.only_arguments && current.starts_with('-')) {
-    add_options(offers, app, of_command);
+    add_options(offers, line, of_command);
   } else {
-    add_argument(offers, app, place);
+    add_argument(offers, line, place);
   }
   return offers.take();
 }

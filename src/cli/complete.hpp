@@ -10,8 +10,8 @@
 //
 //   :files  :folders  :commands
 //
-// What an option or argument takes is the name of its type in CLI11, one or more of these with '|' between: EVENT, PID, NAME,
-// SESSION, FILE, TRACE, FOLDER, PROGRAM. Lower-case words there, and CLI::IsMember, are taken as they stand. Others: nothing is known.
+// What an option or argument takes is the name of its type in its definition, one or more of these with '|' between: EVENT, PID, NAME,
+// SESSION, FILE, TRACE, FOLDER, PROGRAM. Lower-case words there are taken as they stand. Others: nothing is known.
 #pragma once
 #include <optional>
 #include <span>

@@ -32,21 +32,21 @@ struct Options {
   std::string shell;
 };
 
-void define(CLI::App& app, Options& options) { app.add_option("shell", options.shell)->type_name("bash|zsh|fish"); }
+void define(CommandLine& line, Options& options) { line.add_argument("shell", options.shell, "bash|zsh|fish"); }
 
 }  // namespace
 
-const char* define_completion(CLI::App& app) {
+const char* define_completion(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int completion_command(int argc, char** argv) {
-  CLI::App app("ouro completion");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   const char* const script = options.shell == "bash"   ? kBashCompletion
                              : options.shell == "zsh"  ? kZshCompletion
                              : options.shell == "fish" ? kFishCompletion

@@ -231,24 +231,24 @@ struct Options {
   std::vector<std::string> pids;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_flag("--json", options.json);
-  app.add_option("pids", options.pids)->type_name("PID");
+void define(CommandLine& line, Options& options) {
+  line.add_flag("--json", options.json);
+  line.add_argument("pids", options.pids, "PID");
 }
 
 }  // namespace
 
-const char* define_doctor(CLI::App& app) {
+const char* define_doctor(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int doctor_command(int argc, char** argv) {
-  CLI::App app("ouro doctor");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   std::vector<Finding> findings;
   for (const std::string& text : options.pids) {
     int pid = 0;

@@ -163,26 +163,26 @@ struct Options {
   EventOptions how;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("session", options.session)->type_name("SESSION");
-  app.add_option("events", options.events)->type_name("EVENT");
-  app.add_option("-p,--pid", options.pid)->type_name("PID");
-  options.how.define(app, false);
+void define(CommandLine& line, Options& options) {
+  line.add_argument("session", options.session, "SESSION");
+  line.add_argument("events", options.events, "EVENT");
+  line.add_option("-p,--pid", options.pid, "PID");
+  options.how.define(line, false);
 }
 
 int run(int argc, char** argv, bool enables, const char* help) {
   const std::string command = argv[0];
-  CLI::App app("ouro " + command);
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, help)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, help)) return *status;
   if (options.session.empty()) return usage_error(command, "no SESSION, want one (hint: ouro list --sessions)");
   if (options.events.empty()) return usage_error(command, "no EVENT, want a name or a pattern, such as 'shop:*'");
   for (std::string& event : options.events) {
     if (event.starts_with('!')) return usage_error(command, "EVENT is '" + event + "', want a name or a pattern (hint: ouro disable)");
     if (!enables) event.insert(0, "!");
   }
-  const Result<std::vector<record::Rule>> rules = options.how.rules(app, options.events);
+  const Result<std::vector<record::Rule>> rules = options.how.rules(line, options.events);
   if (!rules) return usage_error(command, rules.error().text);
   int pid = 0;
   const char* const end = options.pid.data() + options.pid.size();
@@ -191,16 +191,16 @@ int run(int argc, char** argv, bool enables, const char* help) {
   return change(command, pid, options.session, *rules);
 }
 
-const char* define_unread(CLI::App& app, const char* help) {
+const char* define_unread(CommandLine& line, const char* help) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return help;
 }
 
 }  // namespace
 
-const char* define_enable(CLI::App& app) { return define_unread(app, kEnableHelp); }
-const char* define_disable(CLI::App& app) { return define_unread(app, kDisableHelp); }
+const char* define_enable(CommandLine& line) { return define_unread(line, kEnableHelp); }
+const char* define_disable(CommandLine& line) { return define_unread(line, kDisableHelp); }
 
 int enable_command(int argc, char** argv) { return run(argc, argv, true, kEnableHelp); }
 int disable_command(int argc, char** argv) { return run(argc, argv, false, kDisableHelp); }

@@ -8,6 +8,7 @@
 #include <ouro/abi/schema.hpp>
 
 #include "base/rules.hpp"
+#include "cli/command_line.hpp"
 #include "format/event_class.hpp"
 
 namespace ouro::cli {
@@ -25,28 +26,25 @@ const char* const kEventOptionsHelp =
       --sample N          one of every N events of a kind; what is left out is counted
 )";
 
-void EventOptions::define(CLI::App& app, bool with_events) {
+void EventOptions::define(CommandLine& line, bool with_events) {
   std::string levels;
   for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(abi::Level::debug); ++i)
     levels += (i == 0 ? "" : "|") + std::string(format::to_string(static_cast<abi::Level>(i)));
-  const auto add = [&](const char* name, const std::string& type) { return app.add_option(name)->expected(1)->take_all()->type_name(type); };
-  if (with_events) event_ = add("-e,--event", "EVENT");
-  filter_ = add("--filter", "EXPR");
-  level_ = add("--level", levels);
-  file_ = add("--file", "GLOB");
-  rate_ = add("--rate", "N");
-  sample_ = add("--sample", "N");
+  if (with_events) line.add_option("-e,--event", "EVENT");
+  line.add_option("--filter", "EXPR");
+  line.add_option("--level", levels);
+  line.add_option("--file", "GLOB");
+  line.add_option("--rate", "N");
+  line.add_option("--sample", "N");
 }
 
-Status EventOptions::set(Rest& rest, const CLI::Option* option, const std::string& value) {
-  std::optional<std::string>& place = option == filter_ ? rest.filter
-                                      : option == level_ ? rest.level
-                                      : option == file_  ? rest.file
-                                      : option == rate_  ? rest.rate
-                                                         : rest.sample;
-  if (place) return errorf(EINVAL, "%s is given twice for the same events, want it once", option->get_name().c_str());
-  place = value;
-  return Ok{};
+std::optional<std::string>* EventOptions::Rest::of(const std::string& option) {
+  return option == "--filter"   ? &filter
+         : option == "--level"  ? &level
+         : option == "--file"   ? &file
+         : option == "--rate"   ? &rate
+         : option == "--sample" ? &sample
+                                : nullptr;
 }
 
 namespace {
@@ -104,19 +102,19 @@ Result<record::Rule> EventOptions::rule_of(const std::string& pattern, const Res
   return out;
 }
 
-Result<std::vector<record::Rule>> EventOptions::rules(const CLI::App& app, const std::vector<std::string>& events) {
+Result<std::vector<record::Rule>> EventOptions::rules(const CommandLine& line, const std::vector<std::string>& events) {
   std::vector<std::pair<std::string, Rest>> patterns;
   Rest common;
-  std::map<const CLI::Option*, std::size_t> seen;
-  for (const CLI::Option* option : app.parse_order()) {
-    const bool is_ours = option == event_ || option == filter_ || option == level_ || option == file_ || option == rate_ || option == sample_;
-    if (!is_ours || option == nullptr) continue;
-    const std::string value = option->results().at(seen[option]++);
-    if (option == event_) {
+  for (const auto& [option, value] : line.given()) {
+    if (option == "--event") {
       patterns.emplace_back(value, Rest{});
       continue;
     }
-    if (Status done = set(patterns.empty() ? common : patterns.back().second, option, value); !done) return done.error();
+    Rest& rest = patterns.empty() ? common : patterns.back().second;
+    std::optional<std::string>* const place = rest.of(option);
+    if (place == nullptr) continue;  // another option
+    if (*place) return errorf(EINVAL, "%s is given twice for the same events, want it once", option.c_str());
+    *place = value;
   }
   for (const std::string& event : events) patterns.emplace_back(event, Rest{});
   // Nothing but what is left out: of all.

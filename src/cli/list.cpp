@@ -76,13 +76,11 @@ struct Options {
   std::vector<std::string> arguments;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_flag("--json", options.json);
-  app.add_flag("--sessions", options.sessions);
-  app.add_flag("--contexts", options.contexts);
-  app.add_option("arguments", options.arguments)->type_name_fn([&options] {
-    return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE";
-  });
+void define(CommandLine& line, Options& options) {
+  line.add_flag("--json", options.json);
+  line.add_flag("--sessions", options.sessions);
+  line.add_flag("--contexts", options.contexts);
+  line.add_argument("arguments", options.arguments, [&options] { return options.sessions ? "SESSION" : "PID|NAME|FILE|TRACE"; });
 }
 
 int show_contexts(bool json) {
@@ -231,17 +229,17 @@ int run_sessions(const Options& options) {
 
 }  // namespace
 
-const char* define_list(CLI::App& app) {
+const char* define_list(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int list_command(int argc, char** argv) {
-  CLI::App app("ouro list");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   for (const std::string& argument : options.arguments) {
     if (argument.empty()) return usage_error("list", "an argument is '', want a PID, NAME, FILE or TRACE");
     if (!options.sessions && is_number(argument) && !parse_pid(argument))

@@ -60,12 +60,12 @@ struct Options {
   bool relative = false, utc = false, all = false;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("-e,--events", options.events)->allow_extra_args(false)->type_name("EVENT");
-  app.add_flag("--relative", options.relative);
-  app.add_flag("--utc", options.utc);
-  app.add_flag("--all", options.all);
-  app.add_option("folder", options.folder)->type_name("TRACE");
+void define(CommandLine& line, Options& options) {
+  line.add_option("-e,--events", options.events, "EVENT");
+  line.add_flag("--relative", options.relative);
+  line.add_flag("--utc", options.utc);
+  line.add_flag("--all", options.all);
+  line.add_argument("folder", options.folder, "TRACE");
 }
 
 std::string span_name(const read::EventClass& type) {
@@ -263,17 +263,17 @@ int print_trace(const Options& options) {
 
 }  // namespace
 
-const char* define_print(CLI::App& app) {
+const char* define_print(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int print_command(int argc, char** argv) {
-  CLI::App app("ouro print");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   if (options.folder.empty()) return usage_error("print", "no trace given, want the folder that 'ouro record' wrote");
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
   return print_trace(options);

@@ -1,6 +1,5 @@
 #include "cli/record_options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -80,25 +79,25 @@ const std::string& record_help() {
   return help;
 }
 
-void define(CLI::App& app, RecordOptions& options) {
+void define(CommandLine& line, RecordOptions& options) {
   std::string contexts;
   for (const abi::ContextInfo& info : abi::kContexts) contexts += (contexts.empty() ? "" : "|") + std::string(info.name);
-  app.prefix_command();  // the first argument that is no option of ours begins the program's
-  app.add_option("-o,--output", options.output)->type_name("FOLDER");
-  app.add_option("-p,--pid", options.pid_texts)->expected(1)->take_all()->type_name("PID");
-  app.add_option("-P,--process", options.names)->expected(1)->take_all()->type_name("NAME");
-  app.add_flag("--all", options.all);
-  app.add_flag("--seccomp-ok", options.seccomp_ok);
-  app.add_option("--for", options.duration_text)->type_name("TIME");
-  app.add_option("--name", options.name)->type_name("TEXT");
-  options.events.define(app, true);
-  app.add_option("--context", options.context_lists)->expected(1)->take_all()->type_name(contexts);
-  app.add_flag("--overwrite", options.overwrite);
-  app.add_flag("--flight", options.flight);
-  app.add_flag("-d,--detach", options.detach);
-  app.add_option("--buffer-size", options.buffer_size_text)->type_name("SIZE");
-  app.add_option("--subbuf-count", options.subbuf_count_text)->type_name("N");
-  app.add_option("--clock", options.clock)->type_name("tsc|monotonic");
+  line.add_program();
+  line.add_option("-o,--output", options.output, "FOLDER");
+  line.add_option("-p,--pid", options.pid_texts, "PID");
+  line.add_option("-P,--process", options.names, "NAME");
+  line.add_flag("--all", options.all);
+  line.add_flag("--seccomp-ok", options.seccomp_ok);
+  line.add_option("--for", options.duration_text, "TIME");
+  line.add_option("--name", options.name, "TEXT");
+  options.events.define(line, true);
+  line.add_option("--context", options.context_lists, contexts);
+  line.add_flag("--overwrite", options.overwrite);
+  line.add_flag("--flight", options.flight);
+  line.add_flag("-d,--detach", options.detach);
+  line.add_option("--buffer-size", options.buffer_size_text, "SIZE");
+  line.add_option("--subbuf-count", options.subbuf_count_text, "N");
+  line.add_option("--clock", options.clock, "tsc|monotonic");
 }
 
 int usage_error(const std::string& text) { return cli::usage_error("record", text); }
@@ -119,19 +118,19 @@ std::optional<int> parse_targets(RecordOptions& options) {
 
 }  // namespace
 
-const char* define_record(CLI::App& app) {
+const char* define_record(CommandLine& line) {
   static RecordOptions unread;
-  define(app, unread);
+  define(line, unread);
   return record_help().c_str();
 }
 
 std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& options) {
-  CLI::App app("ouro record");
-  define(app, options);
+  CommandLine line;
+  define(line, options);
   const std::string &buffer_size = options.buffer_size_text, &subbuf_count = options.subbuf_count_text;
   const std::string help = record_help();
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, help.c_str())) return *status;
-  options.program = app.remaining();
+  if (const std::optional<int> status = line.parse(argc, argv, help.c_str())) return *status;
+  options.program = line.rest();
   // An option behind "--" is a program's name; before it, one that we do not know.
   const bool is_marked = !options.program.empty() && options.program.front() == "--";
   if (is_marked) options.program.erase(options.program.begin());
@@ -143,21 +142,21 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   if (options.flight && !options.output.empty()) return usage_error("--output with --flight, want one of them (hint: ouro snapshot writes a trace)");
   if (options.flight && options.duration_text.size() + options.overwrite != 0) return usage_error("--for or --overwrite with --flight, want none of them: it keeps the newest until ouro stop");
   if (options.detach && !options.flight) return usage_error("--detach without --flight, want both: somebody has to write the trace");
-  if (app.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
-  if (app.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
+  if (line.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
+  if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
-  if (app.count("--name") != 0 && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
+  if (line.count("--name") != 0 && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
     return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
-  Result<std::vector<record::Rule>> rules = options.events.rules(app);
+  Result<std::vector<record::Rule>> rules = options.events.rules(line);
   if (!rules) return usage_error(rules.error().text);
   options.rules = std::move(*rules);
-  if (app.count("--subbuf-count") != 0) {
+  if (line.count("--subbuf-count") != 0) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)
       return usage_error("--subbuf-count is '" + subbuf_count + "', want a number from 2 to 128");
     options.subbuf_count = std::bit_ceil(static_cast<std::uint32_t>(*count));
   }
-  if (app.count("--buffer-size") != 0) {
+  if (line.count("--buffer-size") != 0) {
     options.buffer_size = parse_size(buffer_size);
     if (!options.buffer_size)
       return usage_error("--buffer-size is '" + buffer_size + "', want a number with K, M or G, such as 4M");
@@ -167,7 +166,7 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
       return usage_error("--buffer-size is '" + buffer_size + "', want " + binary_size(least) + " to " + binary_size(most) +
                          (options.subbuf_count ? " for " + std::to_string(*options.subbuf_count) + " parts" : ""));
   }
-  if (app.count("--clock") != 0 && options.clock != "tsc" && options.clock != "monotonic")
+  if (line.count("--clock") != 0 && options.clock != "tsc" && options.clock != "monotonic")
     return usage_error("--clock is '" + options.clock + "', want tsc or monotonic");
   const Result<std::uint64_t> known = record::parse_contexts(options.context_lists);
   if (!known && known.error().code == EINVAL) return usage_error(known.error().text);

@@ -47,11 +47,11 @@ struct Options {
   bool list = false, json = false;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("sessions", options.names)->type_name("SESSION");
-  app.add_option("-o,--output", options.output)->type_name("FOLDER");
-  app.add_flag("--list", options.list);
-  app.add_flag("--json", options.json);
+void define(CommandLine& line, Options& options) {
+  line.add_argument("sessions", options.names, "SESSION");
+  line.add_option("-o,--output", options.output, "FOLDER");
+  line.add_flag("--list", options.list);
+  line.add_flag("--json", options.json);
 }
 
 // Those that nobody has any more.
@@ -81,17 +81,17 @@ Result<bool> recover(const std::string& folder, const record::SessionFile& one, 
 
 }  // namespace
 
-const char* define_recover(CLI::App& app) {
+const char* define_recover(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int recover_command(int argc, char** argv) {
-  CLI::App app("ouro recover");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   const auto refuse = [](const Error& error) {
     say("error: recover: %s", error.text.c_str());
     return 1;

@@ -39,10 +39,10 @@ struct Options {
   std::string session, output, last;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("session", options.session)->type_name("SESSION");
-  app.add_option("-o,--output", options.output)->type_name("FOLDER");
-  app.add_option("--last", options.last)->type_name("TIME");
+void define(CommandLine& line, Options& options) {
+  line.add_argument("session", options.session, "SESSION");
+  line.add_option("-o,--output", options.output, "FOLDER");
+  line.add_option("--last", options.last, "TIME");
 }
 
 // The one that is meant where none is named.
@@ -65,19 +65,19 @@ Result<record::SessionFile> choose(Sessions all, const std::string& name, const 
 
 }  // namespace
 
-const char* define_snapshot(CLI::App& app) {
+const char* define_snapshot(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int snapshot_command(int argc, char** argv) {
-  CLI::App app("ouro snapshot");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   std::optional<std::chrono::nanoseconds> last;
-  if (app.count("--last") != 0) {
+  if (line.count("--last") != 0) {
     const auto time = parse_time(options.last);
     if (!time) return usage_error("snapshot", "--last is '" + options.last + "', want a time such as 30s, 500ms, 5m or 2h");
     last = *time;

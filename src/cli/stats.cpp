@@ -49,9 +49,9 @@ struct Options {
   bool json = false;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_flag("--json", options.json);
-  app.add_option("folder", options.folder)->type_name("TRACE");
+void define(CommandLine& line, Options& options) {
+  line.add_flag("--json", options.json);
+  line.add_argument("folder", options.folder, "TRACE");
 }
 
 constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
@@ -266,17 +266,17 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
 
 }  // namespace
 
-const char* define_stats(CLI::App& app) {
+const char* define_stats(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int stats_command(int argc, char** argv) {
-  CLI::App app("ouro stats");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   const auto& [folder, json] = options;
   if (folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
   Result<read::Trace> trace = read::Trace::open(folder);

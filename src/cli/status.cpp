@@ -38,24 +38,24 @@ struct Options {
   bool json = false;
 };
 
-void define(CLI::App& app, Options& options) {
-  app.add_option("sessions", options.names)->type_name("SESSION");
-  app.add_flag("--json", options.json);
+void define(CommandLine& line, Options& options) {
+  line.add_argument("sessions", options.names, "SESSION");
+  line.add_flag("--json", options.json);
 }
 
 }  // namespace
 
-const char* define_status(CLI::App& app) {
+const char* define_status(CommandLine& line) {
   static Options unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int status_command(int argc, char** argv) {
-  CLI::App app("ouro status");
+  CommandLine line;
   Options options;
-  define(app, options);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, options);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   const bool none = !folder && folder.error().code == ENOENT && options.names.empty();
   if (!folder && !none) {

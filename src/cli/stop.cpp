@@ -39,21 +39,21 @@ Error busy(const Result<record::SessionFile>& session, const std::string& name) 
   return errorf(EBUSY, "session '%s' is recorded by process %d, want none that is (hint: kill -INT %d ends it)", name.c_str(), session->creator_pid(), session->creator_pid());
 }
 
-void define(CLI::App& app, std::vector<std::string>& names) { app.add_option("sessions", names)->type_name("SESSION"); }
+void define(CommandLine& line, std::vector<std::string>& names) { line.add_argument("sessions", names, "SESSION"); }
 
 }  // namespace
 
-const char* define_stop(CLI::App& app) {
+const char* define_stop(CommandLine& line) {
   static std::vector<std::string> unread;
-  define(app, unread);
+  define(line, unread);
   return kHelp;
 }
 
 int stop_command(int argc, char** argv) {
-  CLI::App app("ouro stop");
+  CommandLine line;
   std::vector<std::string> names;
-  define(app, names);
-  if (const std::optional<int> status = parse_command_line(app, argc, argv, kHelp)) return *status;
+  define(line, names);
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   if (names.empty()) return usage_error("stop", "no SESSION, want one (hint: ouro status)");
   const auto refuse = [](const Error& error) {
     say("error: stop: %s", error.text.c_str());
