@@ -17,6 +17,7 @@ struct EventFacts {
   const char* name;  // without a span's _begin or _end
   const char* file;
   std::uint8_t level;
+  abi::EventKind kind = abi::EventKind::point;
 };
 
 struct Rule {
@@ -85,7 +86,9 @@ inline bool find_rule(const std::byte* list, std::size_t size, const EventFacts&
       found = rule.header.excludes == 0;
       out = rule;
     }
-  return found;
+  if (!found || out.header.longer == 0) return found;
+  if (event.kind == abi::EventKind::span_end) out.header.filter_size = 0;  // it has no fields: its begin was judged
+  return event.kind == abi::EventKind::span_begin || event.kind == abi::EventKind::span_end;
 }
 
 // Of a schema's bytes, which are the caller's own and whole. `name`: room for the name without its suffix. False: it is too long.
@@ -101,7 +104,7 @@ bool facts_of(const char* schema, char (&name)[N], EventFacts& out) noexcept {
   if (length >= N) return false;
   std::memcpy(name, full, length);
   name[length] = '\0';
-  out = {name, full + whole + 1, static_cast<std::uint8_t>(header.level)};
+  out = {name, full + whole + 1, static_cast<std::uint8_t>(header.level), header.kind};
   return true;
 }
 

@@ -1,4 +1,5 @@
 // `ouro record`: makes a session, runs the program in it, drains until all is over, says what came of it.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +24,7 @@
 #include "cli/report.hpp"
 #include "cli/runtime.hpp"
 #include "cli/say.hpp"
+#include "cli/triggers.hpp"
 #include "record/attachment.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
@@ -35,50 +39,116 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kGrace = 2s;
 
-void say_left_out(record::Attachment& attachment) {
-  for (const std::string& why : attachment.take_left_out()) say("warning: not recorded: %s", why.c_str());
-}
+// Of the session that is recorded, and of those of the triggers.
+class Attachments {
+ public:
+  // `triggers`: null if there is none.
+  Attachments(const record::Session& session, const Triggers* triggers, const std::string& folder) : session_(session), file_names_(session.file()) {
+    list_.emplace_back(session, folder);
+    if (triggers == nullptr) return;
+    for (const record::Session& watched : triggers->sessions()) {
+      list_.emplace_back(watched, folder);
+      file_names_ += " " + watched.file();
+    }
+  }
+
+  Status add(const RecordOptions& options, const Targets& targets) {
+    for (record::Attachment& one : list_) {
+      if (options.seccomp_ok) one.ignore_seccomp();
+      if (options.all)
+        if (Status added = one.add_everyone(); !added) return added;
+      for (const record::Target& target : targets.list)
+        if (Status added = one.add(target); !added) return added;
+    }
+    return Ok{};
+  }
+  void step() {
+    for (record::Attachment& one : list_) one.step();
+    say_left_out();
+  }
+  void say_left_out() {
+    for (const std::string& why : list_.front().take_left_out()) say("warning: not recorded: %s", why.c_str());
+  }
+  bool all_ended() const { return list_.front().all_ended(); }
+  const record::Session& session() const { return session_; }
+  const record::Attachment& main() const { return list_.front(); }
+  // For OURO_SESSION.
+  const std::string& file_names() const { return file_names_; }
+
+ private:
+  const record::Session& session_;
+  std::deque<record::Attachment> list_;
+  std::string file_names_;
+};
 
 // From the beginning to the moment at which recording is to end.
 class Supervision {
  public:
-  // `program`, `recorder`: null if there is none.
-  Supervision(record::Program* program, record::Recorder* recorder, record::Attachment& attachment, int signals,
+  // `program`, `recorder`, `triggers`: null if there is none.
+  Supervision(record::Program* program, record::Recorder* recorder, Attachments& attachments, Triggers* triggers, int signals,
               std::optional<std::chrono::milliseconds> duration)
-      : program_(program), recorder_(recorder), attachment_(attachment), signals_(signals) {
+      : program_(program), recorder_(recorder), attachments_(attachments), triggers_(triggers), signals_(signals) {
     if (duration) end_ = Clock::now() + *duration;
   }
 
   void run() {
-    while (!is_over()) {
-      wait(recorder_ != nullptr ? recorder_->step() : kLookEvery);
-      // Also without a signal: several SIGCHLD may come as one.
-      if (program_ != nullptr) program_->reap();
-      if (Clock::now() >= next_look_) {
-        attachment_.step();
-        say_left_out(attachment_);
-        next_look_ = Clock::now() + kLookEvery;
-      }
-      say_who_remains();
-    }
+    while (!is_over()) step();
+    if (triggers_ == nullptr) return;
+    signals_seen_ = 0;
+    triggers_->finish([this] {
+      wait_and_reap(0us);
+      return signals_seen_ != 0;
+    });
   }
 
  private:
   static constexpr std::chrono::microseconds kLookEvery = 100ms;
 
+  void step() {
+    std::chrono::microseconds pause = recorder_ != nullptr ? recorder_->step() : kLookEvery;
+    if (triggers_ != nullptr) {
+      if (recorder_ != nullptr) triggers_->on_buffer(recorder_->fullest());
+      triggers_->step();
+      pause = std::min<std::chrono::microseconds>(pause, triggers_->until_next());
+    }
+    wait_and_reap(pause);
+    if (Clock::now() >= next_look_) {
+      attachments_.step();
+      next_look_ = Clock::now() + kLookEvery;
+    }
+    say_who_remains();
+  }
+
   bool is_over() const {
     if (end_ && Clock::now() >= *end_) return true;
-    if (program_ == nullptr) return signals_seen_ != 0 || attachment_.all_ended();
+    if (triggers_ != nullptr && triggers_->wants_end()) return true;
+    if (const record::Session& session = attachments_.session(); session.options().is_kept && !session.is_open()) return true;  // ouro stop
+    if (program_ == nullptr) return signals_seen_ != 0 || attachments_.all_ended();
     return program_->all_ended() || signals_seen_ > 1 || (signals_seen_ == 1 && Clock::now() >= deadline_);
   }
 
+  void wait_and_reap(std::chrono::microseconds pause) {
+    wait(pause);
+    // Also without a signal: several SIGCHLD may come as one.
+    if (program_ == nullptr) return;
+    program_->reap([this](pid_t pid, int status) {
+      if (triggers_ != nullptr) triggers_->on_child(pid, status);
+    });
+  }
+
   void wait(std::chrono::microseconds pause) {
-    pollfd on{signals_, POLLIN, 0};
+    std::vector<pollfd> on = {{signals_, POLLIN, 0}};
+    if (triggers_ != nullptr)
+      for (const int fd : triggers_->fds()) on.push_back({fd, POLLIN, 0});
     const timespec timeout{pause.count() / 1'000'000, pause.count() % 1'000'000 * 1000};
-    if (::ppoll(&on, 1, &timeout, nullptr) <= 0) return;
+    if (::ppoll(on.data(), on.size(), &timeout, nullptr) <= 0 || on.front().revents == 0) return;
     for (signalfd_siginfo info; ::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);) {
       const int signal = static_cast<int>(info.ssi_signo);
       if (signal == SIGCHLD) continue;
+      if (signal != SIGINT && signal != SIGTERM && signal != SIGHUP) {
+        triggers_->on_signal(signal);
+        continue;
+      }
       ++signals_seen_;
       deadline_ = Clock::now() + kGrace;
       // A signal from the kernel is the terminal's: the program got it too.
@@ -97,7 +167,8 @@ class Supervision {
 
   record::Program* program_;
   record::Recorder* recorder_;
-  record::Attachment& attachment_;
+  Attachments& attachments_;
+  Triggers* triggers_;
   int signals_;
   int signals_seen_ = 0;
   Clock::time_point deadline_, ended_at_, next_look_;
@@ -115,39 +186,68 @@ int refuse(const Error& error, int status) {
   return status;
 }
 
+// Those of the triggers, too.
+Status check_filters(const RecordOptions& options, const std::vector<std::vector<std::byte>>& known) {
+  if (Status checked = cli::check_filters(options.rules, known, say_line); !checked) return checked;
+  for (const Trigger& trigger : options.triggers) {
+    if (trigger.event.filter.empty()) continue;
+    record::Rule rule;
+    rule.name = trigger.event.event;
+    rule.filter = trigger.event.filter;
+    rule.code = trigger.event.code;
+    if (Status checked = cli::check_filters({rule}, known, say_line); !checked) return checked;
+  }
+  return Ok{};
+}
+
 // The session's programs have it from here on. An exit status if one that was asked for has not.
-std::optional<int> start(const RecordOptions& options, const Targets& targets, const record::Session& session, record::Attachment& attachment,
-                         const record::SignalGuard& guard, std::optional<record::Program>& program) {
-  if (options.seccomp_ok) attachment.ignore_seccomp();
-  if (options.all)
-    if (Status added = attachment.add_everyone(); !added) return refuse(added.error(), 1);
-  for (const record::Target& target : targets.list)
-    if (Status added = attachment.add(target); !added) return refuse(added.error(), 1);
+std::optional<int> start(const RecordOptions& options, const Targets& targets, Attachments& attachments, const record::SignalGuard& guard,
+                         std::optional<record::Program>& program) {
+  if (Status added = attachments.add(options, targets); !added) return refuse(added.error(), 1);
   if (!options.program.empty()) {
     std::vector<std::pair<std::string, std::string>> environment;
-    if (!options.attaches()) environment.emplace_back("OURO_SESSION", session.file());
+    if (!options.attaches()) environment.emplace_back("OURO_SESSION", attachments.file_names());
     Result<record::Program> started = record::Program::start(options.program, environment, guard);
     if (!started) return refuse(started.error(), started.error().code == ENOENT ? 127 : 126);
     program = std::move(*started);
   }
-  say_left_out(attachment);
+  attachments.say_left_out();
   return std::nullopt;
 }
 
+// Goes on in the background, without a terminal; the caller has its prompt back. What is said goes to a log.
+void detach(const std::string& log) {
+  std::fflush(nullptr);
+  if (::fork() != 0) ::_exit(0);  // nothing is ended: it is the child's
+  ::setsid();
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC), out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(null, STDOUT_FILENO);
+  ::dup2(out >= 0 ? out : null, STDERR_FILENO);
+}
+
 // A flight recorder stays when we go.
-int fly(const RecordOptions& options, record::Session& session, record::Attachment& attachment, std::optional<record::Program>& program, int signals) {
+int fly(const RecordOptions& options, record::Session& session, Attachments& attachments, Triggers* triggers, std::optional<record::Program>& program,
+        int signals, const std::string& folder) {
   const record::SessionOptions& made = session.options();
   const auto cpus = static_cast<std::uint64_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
   const char* const name = made.name.c_str();
   say("flight recorder %s is on: %s of the newest events a CPU, %s of memory at most (hint: ouro snapshot %s, ouro stop %s)", name,
       binary_size(made.subbuf_count * made.subbuf_size).c_str(), human_bytes(session.memory(cpus)).c_str(), name, name);
-  if (options.attaches()) say("%u events of %u processes are on", attachment.events(), attachment.processes());
+  if (options.attaches()) say("%u events of %u processes are on", attachments.main().events(), attachments.main().processes());
   session.leave();
-  if (!program || options.detach) return 0;
-  Supervision(&*program, nullptr, attachment, signals, options.duration).run();
-  if (program->killed_by() != 0)
+  if (triggers == nullptr && (!program || options.detach)) return 0;
+  const std::string log = folder + "/" + made.name + ".log";
+  if (options.detach) {
+    say("its triggers are watched in the background (hint: ouro stop %s ends that too; what happens stands in %s)", name, log.c_str());
+    detach(log);
+    program.reset();
+  }
+  Supervision(program ? &*program : nullptr, nullptr, attachments, triggers, signals, options.duration).run();
+  if (options.detach) ::unlink(log.c_str());
+  if (program && program->killed_by() != 0)
     say("the program was killed by signal %d (%s): ouro recover %s writes what it did", program->killed_by(), ::strsignal(program->killed_by()), name);
-  return program->has_ended() ? program->exit_status() : 0;
+  return program && program->has_ended() ? program->exit_status() : 0;
 }
 
 int run(const RecordOptions& options) {
@@ -155,6 +255,8 @@ int run(const RecordOptions& options) {
   struct sigaction hangup;
   if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
     blocked.push_back(SIGHUP);  // else: nohup
+  for (const Trigger& trigger : options.triggers)
+    if (trigger.when == Trigger::When::signal) blocked.push_back(trigger.signal);
   const record::SignalGuard guard(blocked);
   sigset_t mask;
   ::sigemptyset(&mask);
@@ -165,7 +267,7 @@ int run(const RecordOptions& options) {
   const Result<Targets> targets = find_targets(options, runtime_dir(true));
   if (!targets) return refuse(targets.error(), 1);
   const base::RuntimeDir& runtime = targets->folder;
-  if (Status checked = check_filters(options.rules, known_events(options, *targets), say_line); !checked) return refuse(checked.error(), 2);
+  if (Status checked = check_filters(options, known_events(options, *targets)); !checked) return refuse(checked.error(), 2);
   Result<record::SessionOptions> wanted = session_options(options, runtime);
   if (!wanted) return refuse(wanted.error(), 1);
   wanted->owner = targets->owner;
@@ -173,27 +275,33 @@ int run(const RecordOptions& options) {
   record::remove_left_behind(runtime.path, targets->owner);  // before ours: there is more room then
   Result<record::Session> session = record::Session::create(runtime, *wanted);
   if (!session) return refuse(session.error(), 1);
-  record::Attachment attachment(*session, runtime.path);
+  std::unique_ptr<Triggers> triggers;
+  if (!options.triggers.empty()) {
+    Result<std::unique_ptr<Triggers>> made = Triggers::create(options.triggers, {runtime, *session, guard, {}});
+    if (!made) return refuse(made.error(), 1);
+    triggers = std::move(*made);
+  }
+  Attachments attachments(*session, triggers.get(), runtime.path);
   std::optional<record::Program> program;
   if (options.flight) {
-    if (const std::optional<int> status = start(options, *targets, *session, attachment, guard, program)) return *status;
-    return fly(options, *session, attachment, program, signals.get());
+    if (const std::optional<int> status = start(options, *targets, attachments, guard, program)) return *status;
+    return fly(options, *session, attachments, triggers.get(), program, signals.get(), runtime.path);
   }
   Result<record::TraceFolder> folder = make_trace_folder(options.output, "trace");
   if (!folder) return refuse(folder.error(), 1);
   std::string command;
   for (const std::string& argument : options.program) command += (command.empty() ? "" : " ") + argument;
   record::Recorder recorder(*session, *folder, {trace_environment(command, wanted->mode), say_line});
-  if (const std::optional<int> status = start(options, *targets, *session, attachment, guard, program)) {
+  if (const std::optional<int> status = start(options, *targets, attachments, guard, program)) {
     folder->discard();
     return *status;
   }
   if (options.attaches())
-    say("session %s: %u events of %u processes are on%s", session->options().name.c_str(), attachment.events(), attachment.processes(),
+    say("session %s: %u events of %u processes are on%s", session->options().name.c_str(), attachments.main().events(), attachments.main().processes(),
         options.program.empty() && !options.duration ? " (Ctrl-C ends it)" : "");
   record::prefer_short_turns();
   record::Program* const own = program ? &*program : nullptr;
-  Supervision(own, &recorder, attachment, signals.get(), options.duration).run();
+  Supervision(own, &recorder, attachments, triggers.get(), signals.get(), options.duration).run();
   session->close();
   // Nobody begins a record any more; those who had begun one finish it meanwhile.
   if (own == nullptr || !own->all_ended() || options.attaches()) ::usleep(10'000);

@@ -51,14 +51,16 @@ constexpr const char* kHelpRest = R"(      --context LIST      what is recorded 
                           while the program runs, and what does not fit in the buffers is lost and counted
       --flight            a flight recorder: the newest events stay in memory, and so does the session, also when ouro has
                           ended or was killed, until ouro stop. ouro snapshot writes them; ouro recover, when the
-                          program was killed. No trace is written meanwhile. With -p, -P and --all ouro is done at once
-  -d, --detach            with --flight: does not wait for PROGRAM either
+                          program was killed. No trace is written meanwhile. With -p, -P and --all ouro is done at once,
+                          unless there are triggers
+  -d, --detach            with --flight: does not wait for PROGRAM either, and watches triggers in the background
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
       --subbuf-count N    parts of a CPU's buffer, each written as one packet: 2 to 128 (default: 16)
       --clock tsc|monotonic
                           what events are stamped with (default: tsc where the kernel itself keeps time by it)
-  -h, --help              this text
+)";
+constexpr const char* kHelpEnd = R"(  -h, --help              this text
 
 Exit status: the program's, 128 + N if signal N killed it, 0 if it was left running; 127 if it was not found, 126 if
 it could not be run; 2 for a wrong command line; 1 if the program ended with 0 but the trace is not complete.
@@ -70,12 +72,13 @@ Examples:
   ouro record -p 4711 --for 10s                             ten seconds of a program that runs
   ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
   ouro record --flight -d -- ./shop                         always on; ouro snapshot when something happened
+  ouro record --flight --all -d --on 'span shop:checkout > 50ms' --do 'snapshot --last 10s /var/tmp'
   ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
   ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
 )";
 
 const std::string& record_help() {
-  static const std::string help = std::string(kHelp) + kEventOptionsHelp + kHelpRest;
+  static const std::string help = std::string(kHelp) + kEventOptionsHelp + kHelpRest + kTriggerOptionsHelp + kHelpEnd;
   return help;
 }
 
@@ -98,6 +101,7 @@ void define(CommandLine& line, RecordOptions& options) {
   line.add_option("--buffer-size", options.buffer_size_text, "SIZE");
   line.add_option("--subbuf-count", options.subbuf_count_text, "N");
   line.add_option("--clock", options.clock, "tsc|monotonic");
+  define_triggers(line);
 }
 
 int usage_error(const std::string& text) { return cli::usage_error("record", text); }
@@ -150,6 +154,9 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   Result<std::vector<record::Rule>> rules = options.events.rules(line);
   if (!rules) return usage_error(rules.error().text);
   options.rules = std::move(*rules);
+  Result<std::vector<Trigger>> triggers = triggers_of(line);
+  if (!triggers) return usage_error(triggers.error().text);
+  options.triggers = std::move(*triggers);
   if (line.count("--subbuf-count") != 0) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)

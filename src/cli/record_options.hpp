@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/event_options.hpp"
+#include "cli/trigger.hpp"
 #include "record/rules.hpp"
 
 namespace ouro::cli {
@@ -22,6 +23,7 @@ struct RecordOptions {
   std::string buffer_size_text, subbuf_count_text, duration_text;
   std::vector<std::string> pid_texts, context_lists;
   EventOptions events;
+  std::vector<Trigger> triggers;
   std::optional<std::uint64_t> buffer_size;
   std::optional<std::uint32_t> subbuf_count;
   std::string clock;

@@ -57,6 +57,7 @@ void define(CommandLine& line, Options& options) {
 // Those that nobody has any more.
 Sessions abandoned(Sessions all, const std::string& folder) {
   std::erase_if(all, [&](const record::SessionFile& s) {
+    if (s.is_watched()) return true;  // what it holds is in another as well
     return s.is_kept() ? count_processes(folder, s.session_name()) != 0 : !s.is_left_behind();
   });
   return all;

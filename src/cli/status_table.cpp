@@ -60,7 +60,7 @@ void look_at_rings(const record::Session& session, Row& row) {
 Row row_of(const std::string& folder, const record::SessionFile& one) {
   Row out;
   out.name = one.name();
-  out.kind = one.is_kept() ? "flight" : one.is_left_behind() ? "left behind" : one.is_open() ? "recorded" : "closed";
+  out.kind = one.is_kept() ? "flight" : one.is_watched() ? "trigger" : one.is_left_behind() ? "left behind" : one.is_open() ? "recorded" : "closed";
   out.mode = one.mode() == abi::FullMode::overwrite ? "overwrite" : "discard";
   out.processes = count_processes(folder, one.session_name());
   out.buffer = one.buffer_size();

@@ -18,15 +18,23 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
   return number << (10 * (unit + 1));
 }
 
-std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
+std::optional<std::chrono::nanoseconds> parse_duration(const std::string& text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string unit(static_cast<const char*>(end), text.data() + text.size());
-  if (error != std::errc() || number == 0 || number > 10'000'000) return std::nullopt;
-  constexpr std::uint64_t kMost = 10ull * 365 * 24 * 3'600'000;  // in nanoseconds it is a number still
-  for (const auto& [name, factor] : {std::pair{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}})
-    if (unit == name && number * static_cast<std::uint64_t>(factor) <= kMost) return std::chrono::milliseconds(number * static_cast<std::uint64_t>(factor));
+  if (error != std::errc() || number == 0 || number > 1'000'000'000) return std::nullopt;
+  constexpr std::uint64_t kSecond = 1'000'000'000, kMost = 10ull * 365 * 24 * 3600 * kSecond;  // it fits into 63 bits
+  for (const auto& [name, factor] : {std::pair{"", kSecond}, {"s", kSecond}, {"ms", kSecond / 1000}, {"us", kSecond / 1'000'000}, {"ns", std::uint64_t{1}},
+                                     {"m", 60 * kSecond}, {"h", 3600 * kSecond}})
+    if (unit == name && number <= kMost / factor) return std::chrono::nanoseconds(static_cast<std::int64_t>(number * factor));
   return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
+  const std::optional<std::chrono::nanoseconds> time = parse_duration(text);
+  const bool is_fine = text.ends_with("us") || text.ends_with("ns");
+  if (!time || is_fine) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*time);
 }
 
 }  // namespace ouro::cli

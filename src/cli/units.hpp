@@ -12,5 +12,7 @@ std::optional<std::uint64_t> parse_size(const std::string& text);
 
 // "10", "10s", "500ms", "5m", "2h"; nothing if it is no time, or none at all.
 std::optional<std::chrono::milliseconds> parse_time(const std::string& text);
+// The same, and "50us", "100ns".
+std::optional<std::chrono::nanoseconds> parse_duration(const std::string& text);
 
 }  // namespace ouro::cli

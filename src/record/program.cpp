@@ -86,14 +86,17 @@ Result<Program> Program::start(const std::vector<std::string>& argv,
   return failed;
 }
 
-void Program::reap() {
+void Program::reap(const std::function<void(pid_t, int)>& others) {
   for (;;) {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid < 0 && errno == EINTR) continue;
     if (pid < 0) nobody_left_ = true;
     if (pid <= 0) return;
-    if (pid != pid_) continue;
+    if (pid != pid_) {
+      if (others) others(pid, status);
+      continue;
+    }
     status_ = status;
     ended_ = true;
   }

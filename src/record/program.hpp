@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,8 +45,8 @@ class Program {
   static Result<Program> start(const std::vector<std::string>& argv,
                                const std::vector<std::pair<std::string, std::string>>& env, const SignalGuard& signals);
 
-  // Takes in whoever ended.
-  void reap();
+  // Takes in whoever ended. `others`: of whom it is told, the program left out; with their status as waitpid(2) has it.
+  void reap(const std::function<void(pid_t, int)>& others = {});
   // The program itself; its descendants may go on.
   bool has_ended() const { return ended_; }
   // Nobody is left.

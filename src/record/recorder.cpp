@@ -70,7 +70,7 @@ microseconds Recorder::step() {
   const bool new_second = now - last_second_ >= 1s;
   if (new_second) last_second_ = now;
   double share = 0;
-  if (!in_overwrite_mode()) share = drain_all(new_second);
+  if (!in_overwrite_mode()) fullest_ = share = drain_all(new_second);
   // At every step: a dead writer keeps its entry of the table, of which there are few, and the sub-buffer of its record.
   for (RingDrain& ring : rings_) bury_dead(ring);
   update_tables(false);

@@ -52,6 +52,8 @@ class Recorder {
 
   // Returns how long the caller may sleep before the next call.
   std::chrono::microseconds step();
+  // How full the fullest ring was as step() came to it: 0 to 1. Overwrite: 0.
+  double fullest() const { return fullest_; }
   // After the programs ended, or Session::close().
   Summary finish();
 
@@ -82,6 +84,7 @@ class Recorder {
   Metadata metadata_;
   clock::Calibration calibration_;
   std::chrono::microseconds pause_, longest_pause_;
+  double fullest_ = 0;
   Clock::time_point last_step_, last_second_, last_metadata_, last_names_, last_counts_, next_calibration_;
   bool metadata_is_old_ = true;
   std::size_t spoiled_said_ = 0;

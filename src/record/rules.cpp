@@ -30,6 +30,7 @@ Result<std::vector<std::byte>> encode(std::span<const Rule> rules) {
     header.filter_size = static_cast<std::uint16_t>(rule.code.size());
     header.rate = rule.rate;
     header.every = rule.every;
+    header.longer = rule.longer;
     append(out, &header, sizeof header);
     for (const std::string* text : {&rule.name, &rule.file, &rule.filter}) append(out, text->c_str(), text->size() + 1);
     append(out, rule.code.data(), rule.code.size());
@@ -54,6 +55,7 @@ std::vector<Rule> decode(std::span<const std::byte> list) {
     r.level = rule.header.level;
     r.rate = rule.header.rate;
     r.every = rule.header.every;
+    r.longer = rule.header.longer;
     r.filter.assign(rule.text, rule.text_end);
     r.code.assign(rule.filter, rule.filter + rule.header.filter_size);
   }

@@ -19,6 +19,7 @@ struct Rule {
   std::uint8_t level = abi::kAnyLevel;   // no less grave
   std::uint32_t rate = 0;                // at most so many of a kind a second; 0: all
   std::uint32_t every = 0;               // one of so many; 0: all
+  std::uint64_t longer = 0;              // spans that took so many ticks of the session's clock, as they end; 0: all events
   std::string filter = {};               // an expression; empty: none
   std::vector<std::byte> code = {};      // compiled
 

@@ -56,6 +56,22 @@ TEST(Rules, TheLastThatMatchesDecides) {
   EXPECT_EQ(decides({}, "bank:order"), "-");
 }
 
+// A span's length is known at its end; its fields, at its begin.
+TEST(Rules, ForLongSpansAreSpansOnly) {
+  Rule slow = rule("shop:*", "id == 7");
+  slow.longer = 1000;
+  EXPECT_EQ(decode(*encode({{slow}})), (std::vector<Rule>{slow}));
+  const std::vector<std::byte> list = *encode({{slow}});
+  const auto filter_for = [&](abi::EventKind kind) {
+    base::Rule found;
+    return base::find_rule(list.data(), list.size(), {"shop:checkout", "x/y", 6, kind}, found) ? static_cast<int>(found.header.filter_size) : -1;
+  };
+  EXPECT_EQ(filter_for(abi::EventKind::point), -1);
+  EXPECT_EQ(filter_for(abi::EventKind::counter), -1);
+  EXPECT_EQ(filter_for(abi::EventKind::span_begin), static_cast<int>(slow.code.size()));
+  EXPECT_EQ(filter_for(abi::EventKind::span_end), 0);
+}
+
 TEST(Rules, AFilesGlobIsForThePathOrForItsLastPart) {
   std::vector<Rule> rules = {rule("*")};
   for (const auto& [glob, matches] : {std::pair{"cart.cpp", true}, {"*/cart.cpp", true}, {"src/a/cart.cpp", true}, {"src/*", true}, {"art.cpp", false}, {"a/cart.cpp", false}}) {

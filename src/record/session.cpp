@@ -175,6 +175,7 @@ bool Session::read_header() {
   options_.subbuf_size = h.subbuf_size;
   options_.contexts = h.contexts;
   options_.is_kept = h.is_kept != 0;
+  options_.is_watched = h.is_watched != 0;
   options_.event_capacity = h.event_capacity;
   options_.thread_capacity = h.thread_capacity;
   options_.process_capacity = h.process_capacity;
@@ -292,6 +293,7 @@ void Session::fill() {
   h.rules_size = abi::kRulesSize;
   h.contexts = options_.contexts;
   h.is_kept = options_.is_kept ? 1 : 0;
+  h.is_watched = options_.is_watched ? 1 : 0;
   begin_ = clock::read_pair(options_.clock);
   realtime_ = clock::read_realtime_offset();
   h.begin_ticks = begin_.ticks;

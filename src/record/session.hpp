@@ -51,6 +51,7 @@ struct SessionOptions {
   std::vector<Rule> rules;
   std::uint64_t contexts = 0;  // record::parse_contexts
   bool is_kept = false;        // stays when its creator is gone
+  bool is_watched = false;     // each event rings its bell
   uid_t owner = ::geteuid();  // whose programs are to write: root's sessions may be another user's
   gid_t group = ::getegid();
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;

@@ -82,6 +82,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   out.clock_ = static_cast<abi::ClockKind>(h.clock);
   out.open_ = h.state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open);
   out.kept_ = h.is_kept != 0 && out.open_;
+  out.watched_ = h.is_watched != 0;
   out.creator_pid_ = h.creator_pid;
   out.generation_ = h.generation;
   out.cpus_ = h.cpus;

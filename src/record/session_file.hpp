@@ -35,6 +35,8 @@ class SessionFile {
   SessionName session_name() const { return {kSessionPrefix + name_, generation_}; }
   // A flight recorder, which needs no creator.
   bool is_kept() const { return kept_; }
+  // A trigger's (record/event_watch.hpp).
+  bool is_watched() const { return watched_; }
   // Nobody holds its lock, though it is not kept: its creator died.
   bool is_left_behind() const;
   std::uint64_t buffer_size() const { return buffer_size_; }  // per CPU, the spare part left out
@@ -61,7 +63,7 @@ class SessionFile {
   std::uint64_t size_ = 0;
   abi::FullMode mode_{};
   abi::ClockKind clock_{};
-  bool open_ = false, kept_ = false;
+  bool open_ = false, kept_ = false, watched_ = false;
   int creator_pid_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t cpus_ = 0, event_capacity_ = 0;

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ring/writer_internal.hpp"
 #include "trace/context.hpp"
+#include "trace/pair.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -71,6 +73,8 @@ void for_sessions(detail::Site& site, Write write) noexcept {
   const std::uint32_t word = tracer.filter()[site.filter_index].load(std::memory_order_acquire);
   abi::Word& row = const_cast<abi::Word&>(*site.enabled.load(std::memory_order_relaxed));
   const std::uint64_t enabled = row.load(std::memory_order_relaxed);
+  Wanted wanted[2];
+  std::uint32_t count = 0;
   for (std::uint32_t bits = static_cast<std::uint32_t>(enabled); bits != 0; bits &= bits - 1) {
     const auto slot = static_cast<std::uint32_t>(__builtin_ctz(bits));
     SessionView* view = slot < abi::kSessionSlots ? view_of(slot) : nullptr;
@@ -88,8 +92,11 @@ void for_sessions(detail::Site& site, Write write) noexcept {
       continue;  // without its plan it must not take a shorter way
     }
     write(*view, id, how.plan);
+    if (count < 2) wanted[count] = {view, id, how};
+    ++count;
     if (enabled == abi::enabled_change(view->generation, slot)) remember(site, thread, *view, word, id, how.plan);
   }
+  if (count == 2 || (count == 1 && (word & 0xffff & (word - 1)) != 0)) remember_pair(site, thread, word, enabled, wanted, count);
   errno = saved;
 }
 
@@ -103,11 +110,19 @@ struct Payload {
   }
 };
 
+// Whoever waits for the session's events has one.
+void tell(const SessionView& view) noexcept {
+  if (!view.is_watched) return;
+  abi::SessionHeader& header = *view.header;
+  // Sequentially consistent, both, as in ring::sleep_on(): either the sleeper sees the count, or we see him.
+  header.bell.fetch_add(1, std::memory_order_seq_cst);
+  if (header.sleepers.load(std::memory_order_seq_cst) != 0) ring::wake(header.bell, 1);
+}
+
 // One body that passes the plan's filter. `word`: under which the thread's route leads to the session; 0: it does not. `frame`: of the
 // function that the event's code called. True: the route need not be refreshed.
-bool write_accepted(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
+bool put_accepted(SessionView& view, std::uint32_t id, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
   detail::ThreadState& thread = detail::ouro_thread;
-  if ((plan.every > 1 || plan.rate != 0) && !passes_limits(plan)) return true;
   const Payload payload{static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize};
   if (view.contexts != 0) return write_with_contexts(view, id, thread, word, frame, payload.size, Payload::put, &payload);
   constexpr std::uint64_t head[1] = {};  // the thread's id takes its place
@@ -118,20 +133,30 @@ bool write_accepted(SessionView& view, std::uint32_t id, const Plan& plan, void*
   ring::write_slow(*view.channel, id, body, size, owner(thread));
   return false;
 }
+bool write_accepted(SessionView& view, std::uint32_t id, const Plan& plan, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
+  if ((plan.every > 1 || plan.rate != 0) && !passes_limits(plan)) return true;
+  const bool is_fresh = put_accepted(view, id, body, size, word, frame);
+  tell(view);
+  return is_fresh;
+}
 
 bool passes_filter_of(const Plan& plan, const void* body, std::size_t size) noexcept {
-  return plan.code_size == 0 || passes_filter(plan, static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize);
+  return (plan.code_size == 0 && plan.longer == 0) || passes_filter(plan, static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize);
 }
 
 void write_large(SessionView& view, std::uint32_t id, const void* frame, std::size_t size, void (*put)(const void*, std::byte*),
                  const void* context) noexcept {
   detail::ThreadState& thread = detail::ouro_thread;
-  if (view.contexts != 0) return static_cast<void>(write_with_contexts(view, id, thread, 0, frame, size, put, context));
+  if (view.contexts != 0) {
+    write_with_contexts(view, id, thread, 0, frame, size, put, context);
+    return tell(view);
+  }
   const ring::Reservation r = ring::reserve(*view.channel, id, detail::kTidSize + size, owner(thread));
   if (r.body == nullptr) return;
   std::memcpy(r.body, &thread.tid, detail::kTidSize);
   put(context, r.body + detail::kTidSize);
   ring::commit(r);
+  tell(view);
 }
 
 // By the plan that the event has and that accepts it; kept apart, so that refusing takes few registers.
@@ -140,6 +165,28 @@ void write_large(SessionView& view, std::uint32_t id, const void* frame, std::si
   const int saved = errno;
   ring::refresh(detail::ouro_thread.route, *plan.view->channel, word);
   errno = saved;
+}
+
+// By what is known of the two sessions that want it. False: nothing was written, and nothing judged.
+bool write_by_pair(const Pair& pair, const detail::Site& site, void* body, std::size_t size, std::uint32_t word, const void* frame) noexcept {
+  detail::ThreadState& thread = detail::ouro_thread;
+  const Held held = hold(pair, site, word, thread);
+  if (held.view == nullptr) return false;
+  constexpr std::uint64_t head[1] = {};  // the thread's id takes its place
+  if (!ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, held.route, held.id, thread.tid, head,
+                                                                         static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize)) [[unlikely]] {
+    const int saved = errno;
+    std::memcpy(body, &thread.tid, sizeof thread.tid);
+    ring::write_slow(*held.view->channel, held.id, body, size, owner(thread));
+    ring::refresh(thread.route, *held.view->channel, held.route);
+    errno = saved;
+  }
+  if (held.other != nullptr && passes_filter_of(*held.other, body, size)) [[unlikely]] {
+    const int saved = errno;
+    write_accepted(*held.other->view, held.other->id, *held.other, body, size, 0, frame);
+    errno = saved;
+  }
+  return true;
 }
 
 [[gnu::noinline, gnu::cold]] void write_to_all(const detail::Site& site, void* body, std::size_t size, const void* frame) noexcept {
@@ -166,10 +213,12 @@ __thread ThreadState ouro_thread = {};
 extern "C" __attribute__((used, visibility("hidden"))) void ouro_trace_by_plan(const Site* site, void* body, std::size_t size,
                                                                              const void* frame, std::uint32_t accepted) noexcept {
   const std::uint32_t word = tracer.registry != nullptr ? tracer.filter()[site->filter_index].load(std::memory_order_relaxed) : 0;
-  // The route's tag: the thread has made itself known to the session.
-  const auto* const plan = word != 0 ? static_cast<const Plan*>(choice_of(*site, word)) : nullptr;
-  if (plan != nullptr && ouro_thread.route.tag == word) [[likely]] {
-    if (accepted == word || passes_filter_of(*plan, body, size)) write_known(*plan, body, size, word, frame);
+  const Choice* const choice = word != 0 ? choice_of(*site, word) : nullptr;
+  if (choice != nullptr && choice->is_pair) {
+    if (write_by_pair(static_cast<const Pair&>(*choice), *site, body, size, word, frame)) return;
+  } else if (choice != nullptr && ouro_thread.route.tag == word) [[likely]] {  // the route's tag: the thread has made itself known to the session
+    const auto& plan = static_cast<const Plan&>(*choice);
+    if (accepted == word || passes_filter_of(plan, body, size)) write_known(plan, body, size, word, frame);
     return;
   }
   write_to_all(*site, body, size, frame);

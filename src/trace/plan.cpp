@@ -14,6 +14,7 @@
 #include "filter/bind.hpp"
 #include "filter/first_tests.hpp"
 #include "filter/run.hpp"
+#include "trace/spans.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -71,7 +72,7 @@ std::uint64_t entry(std::uint64_t version, std::uint32_t what) { return version 
 std::byte* code_of(Plan& plan) { return reinterpret_cast<std::byte*>(&plan) + sizeof plan; }
 
 bool is_same(Plan& old, const Plan& made, std::uint32_t id) noexcept {
-  return old.id == id && old.rate == made.rate && old.every == made.every && old.code_size == made.code_size &&
+  return old.id == id && old.rate == made.rate && old.every == made.every && old.longer == made.longer && old.code_size == made.code_size &&
          std::memcmp(code_of(old), code_of(const_cast<Plan&>(made)), made.code_size) == 0;
 }
 
@@ -79,6 +80,16 @@ Decided answer(SessionView& view, std::uint64_t known) noexcept {
   const auto what = static_cast<std::uint32_t>(known);
   if (what < kPlanAlignment) return {static_cast<Decision>(what), nullptr};
   return {Decision::plan, reinterpret_cast<Plan*>(view.plans + what)};
+}
+
+// Of both ends of a span the same: its name and place, and the session's generation, for each session asks for itself.
+std::uint32_t span_of(const SessionView& view, const detail::Site& site, const base::EventFacts& event) noexcept {
+  abi::SchemaHeader header;
+  std::memcpy(&header, site.schema, sizeof header);
+  std::uint32_t h = view.generation ^ header.line;
+  for (const char* text : {event.name, event.file})
+    for (const char* c = text; *c != '\0'; ++c) h = (h ^ static_cast<std::uint8_t>(*c)) * 16777619u;  // FNV-1a
+  return h | 1;
 }
 
 // `known`: the decision under the rules before.
@@ -92,7 +103,8 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   std::uint32_t begin = 0;
   auto* plan = reinterpret_cast<Plan*>(take(view, kWhole, begin));
   const Found found = find(view, event, plan != nullptr ? code_of(*plan) : nullptr);
-  const bool is_plain = found.header.filter_size == 0 && found.header.rate == 0 && found.header.every <= 1 && view.contexts == 0;
+  const bool is_plain = found.header.filter_size == 0 && found.header.rate == 0 && found.header.every <= 1 && found.header.longer == 0 &&
+                        view.contexts == 0 && !view.is_watched;
   if (!found.wanted || is_plain || plan == nullptr) {
     if (plan != nullptr) give_back(view, begin, kWhole, 0);
     return entry(found.version, what(!found.wanted ? Decision::off : is_plain ? Decision::plain : Decision::no_room));
@@ -103,12 +115,16 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->row = reinterpret_cast<abi::EventRow*>(view.base + view.events_offset) + (id != kNoId ? id : 0);
   plan->rate = found.header.rate;
   plan->every = found.header.every;
+  plan->longer = found.header.longer;
+  plan->span = span_of(view, site, event);
+  plan->is_end = event.kind == abi::EventKind::span_end;
   plan->code_size = found.header.filter_size;
   const std::size_t bound = (sizeof *plan + plan->code_size + 15) & ~std::size_t{15};
   plan->bound_offset = static_cast<std::uint32_t>(bound);
   plan->contexts = view.contexts;
-  const bool is_limited = plan->rate != 0 || plan->every > 1;
-  plan->begin = is_limited ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
+  plan->is_pair = false;
+  const bool is_asked = plan->rate != 0 || plan->every > 1 || plan->longer != 0 || view.is_watched;
+  plan->begin = is_asked ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
   if (const Decided old = answer(view, known); old.plan != nullptr && is_same(*old.plan, *plan, id)) {
     give_back(view, begin, kWhole, 0);
     return entry(found.version, static_cast<std::uint32_t>(known));
@@ -124,7 +140,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
     }
     plan->bound_offset = static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(binding.bound) - reinterpret_cast<const std::byte*>(plan));
     used = plan->bound_offset + filter::size_of(*binding.bound);
-    filter::take_first_tests(*binding.bound, std::as_bytes(std::span(site.schema, site.schema_size)), plan->begin, *plan);
+    if (plan->longer == 0) filter::take_first_tests(*binding.bound, std::as_bytes(std::span(site.schema, site.schema_size)), plan->begin, *plan);
   }
   give_back(view, begin, kWhole, static_cast<std::uint32_t>(used));
   return entry(found.version, begin);
@@ -186,10 +202,28 @@ Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) no
   return answer(view, made);
 }
 
+namespace {
+
+// Of a span: its begin is kept, its end asks how long it took. One that is not wanted is kept too, lest its end be taken for another's.
+bool is_long_enough(const Plan& plan, bool is_wanted) noexcept {
+  constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  detail::OpenSpans& open = detail::ouro_thread.open_spans;
+  const std::uint64_t now = plan.view->channel->now();
+  std::uint64_t begin = 0;
+  if (plan.is_end) return end_span(open, plan.span, begin) && begin <= now && now - begin >= plan.longer;
+  begin_span(open, plan.span, is_wanted ? now : kNever);
+  return false;
+}
+
+}  // namespace
+
 bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept {
-  if (plan.code_size == 0) return true;
-  const auto* bound = reinterpret_cast<const filter::Bound*>(reinterpret_cast<const std::byte*>(&plan) + plan.bound_offset);
-  return filter::run(*bound, payload, size, ThreadContexts());
+  bool passes = true;
+  if (plan.code_size != 0) {
+    const auto* bound = reinterpret_cast<const filter::Bound*>(reinterpret_cast<const std::byte*>(&plan) + plan.bound_offset);
+    passes = filter::run(*bound, payload, size, ThreadContexts());
+  }
+  return plan.longer == 0 ? passes : is_long_enough(plan, passes);
 }
 
 bool passes_limits(const Plan& plan) noexcept {

@@ -252,21 +252,32 @@ void offer(std::uint32_t slot, const char* file, std::uint32_t generation) noexc
   entry.state.store(static_cast<std::uint32_t>(abi::SlotState::offered), std::memory_order_release);
 }
 
-// The session that `ouro record` runs this program in.
-std::uint32_t take_session_from_environment() noexcept {
-  const char* name = secure_getenv("OURO_SESSION");
-  if (name == nullptr || !is_session_name(name) || std::strlen(name) >= sizeof(abi::SessionSlot::file)) return 0;
-  offer(0, name, 0);
-  return 1;
+// Is it in one of the first slots? They are the environment's.
+bool has_slot(const char* file, std::uint32_t slots) noexcept {
+  for (std::uint32_t k = 0; k < slots; ++k)
+    if (tracer.header().slot[k].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(tracer.header().slot[k].file, file) == 0) return true;
+  return false;
+}
+
+// The sessions that `ouro record` runs this program in, with blanks between their names.
+std::uint32_t take_sessions_from_environment() noexcept {
+  std::uint32_t slot = 0;
+  const char* names = secure_getenv("OURO_SESSION");
+  while (names != nullptr && *names != '\0' && slot < abi::kSessionSlots) {
+    const std::size_t length = std::strcspn(names, " ");
+    char file[sizeof abi::SessionSlot::file] = {};
+    if (length < sizeof file) std::memcpy(file, names, length);
+    if (is_session_name(file) && !has_slot(file, slot)) offer(slot++, file, 0);
+    names += length + (names[length] == ' ' ? 1 : 0);
+  }
+  return slot;
 }
 
 // The one that no tool needs to make.
 std::uint32_t take_flight_recorder(std::uint32_t slot) noexcept {
   const char* const file = flight_recorder_from_environment();
   if (file == nullptr) return slot;
-  for (std::uint32_t k = 0; k < slot; ++k)
-    if (std::strcmp(tracer.header().slot[k].file, file) == 0) return slot;
-  if (slot < abi::kSessionSlots) offer(slot++, file, 0);
+  if (slot < abi::kSessionSlots && !has_slot(file, slot)) offer(slot++, file, 0);
   return slot;
 }
 
@@ -281,14 +292,13 @@ std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
                     pread(fd, static_cast<void*>(&all), sizeof all, 0) == static_cast<ssize_t>(sizeof all) && all.magic == abi::kEveryoneMagic;
   close(fd);
+  const std::uint32_t of_environment = slot;
   for (std::uint32_t k = 0; good && k < abi::kSessionSlots && slot < abi::kSessionSlots; ++k) {
     abi::SessionSlot& entry = all.slot[k];
     const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed);
     if (entry.state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
     entry.file[sizeof entry.file - 1] = '\0';
-    if (!is_session_name(entry.file)) continue;
-    if (tracer.header().slot[0].generation.load(std::memory_order_relaxed) == 0 && std::strcmp(entry.file, tracer.header().slot[0].file) == 0)
-      continue;  // the environment's as well
+    if (!is_session_name(entry.file) || has_slot(entry.file, of_environment)) continue;
     offer(slot++, entry.file, generation);
   }
   return slot;
@@ -372,7 +382,7 @@ bool begin(const Need& need) noexcept {
   pthread_atfork(nullptr, nullptr, in_forked_child);
   std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
-  const std::uint32_t slot = take_flight_recorder(take_sessions_for_everyone(take_session_from_environment()));
+  const std::uint32_t slot = take_flight_recorder(take_sessions_for_everyone(take_sessions_from_environment()));
   find_offers(offers);
   take_over(offers, slot);
   publish();

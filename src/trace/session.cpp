@@ -14,6 +14,7 @@
 #include "base/cpus.hpp"
 #include "base/glob.hpp"
 #include "base/proc.hpp"
+#include "trace/pair.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
 
@@ -46,6 +47,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   view.rules_size = shared.rules_size;
   view.contexts = shared.contexts & ~abi::bit(abi::Context::tid);  // which stands there anyway
   view.is_kept = shared.is_kept != 0;
+  view.is_watched = shared.is_watched != 0;
   channel.cpus = shared.cpus;
   channel.stamped = true;
   channel.tsc = shared.clock == static_cast<std::uint32_t>(abi::ClockKind::tsc);
@@ -107,12 +109,13 @@ void* map_anonymous(std::size_t size) noexcept {
 
 // Where a view's parts lie in its memory, of a session with `cpus` CPUs.
 struct ViewParts {
-  std::size_t channel, plans, whole;
+  std::size_t channel, plans, pairs, whole;
 };
 ViewParts parts_of_view(std::uint64_t cpus) noexcept {
   const std::size_t channel = (sizeof(SessionView) + 63) & ~std::size_t{63};
   const std::size_t plans = (channel + sizeof(ring::Channel) + 2 * cpus * sizeof(abi::RingHead*) + 4095) & ~std::size_t{4095};
-  return {channel, plans, plans + kPlansSize};
+  const std::size_t pairs = plans + kPlansSize;
+  return {channel, plans, pairs, pairs + abi::kRegistryRows * sizeof(Pair)};
 }
 
 // Memory for a view, all zeros; null: none.
@@ -164,6 +167,7 @@ SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noex
       view->header = header;
       view->channel = channel;
       view->plans = memory + parts.plans;
+      view->pairs = reinterpret_cast<Pair*>(memory + parts.pairs);
       channel->client = view;
       channel->reserve = reserve_ring;
       channel->per_cpu = may_use_sections(*channel);
@@ -194,7 +198,7 @@ void retire(SessionView& view) noexcept {
     std::uint64_t target = site.target.load(relaxed);
     if ((target & bit) != 0) site.target.compare_exchange_strong(target, 0, relaxed);
     const detail::Choice* plan = site.choice.load(std::memory_order_seq_cst);
-    if (plan != nullptr && static_cast<const Plan*>(plan)->view == &view) site.choice.compare_exchange_strong(plan, nullptr, relaxed);
+    if (plan != nullptr && is_about(*plan, view)) site.choice.compare_exchange_strong(plan, nullptr, relaxed);
   });
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};

@@ -22,6 +22,7 @@ namespace ouro::trace {
 inline constexpr std::uint32_t kMaxModules = 1024;
 inline constexpr std::uint32_t kNoId = ~std::uint32_t{0};
 
+struct Pair;
 struct SessionView;
 
 // How an event is written to a session, where that takes more than its bytes.
@@ -29,6 +30,9 @@ struct Plan : detail::Choice {
   SessionView* view;
   abi::EventRow* row;
   std::uint32_t rate, every;  // as in abi::RuleHeader
+  std::uint64_t longer;       // as in abi::RuleHeader
+  std::uint32_t span;         // whose begin or end the event is: not 0, the same for both
+  bool is_end;
   std::uint32_t code_size;    // the filter as it stood in the rules, then as it is bound to the event, follow; 0: none
   std::uint32_t bound_offset; // from here
 };
@@ -40,7 +44,7 @@ struct SessionView {
   std::uint32_t generation;
   std::uint32_t slot;
   std::atomic<bool> retired;
-  bool is_kept;
+  bool is_kept, is_watched;
   abi::SessionHeader* header;       // the mapping; counters only: the constants below were checked once
   std::byte* base;
   std::uint64_t size;               // of the mapping
@@ -51,6 +55,7 @@ struct SessionView {
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
   std::byte* plans;                 // kPlansSize bytes
+  Pair* pairs;                      // of events for which this session is the first, by registry row
   std::atomic<std::uint32_t> plans_used;
   std::atomic<std::uint32_t> id[abi::kRegistryRows];    // the event's id in the session plus 1, by registry row; 0: not added yet
   std::atomic<std::uint64_t> plan[abi::kRegistryRows];  // {low half of the rules' version:32, Decision or a plan's place:32}, by registry row

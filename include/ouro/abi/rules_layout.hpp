@@ -1,5 +1,5 @@
 // ouro/abi/rules_layout.hpp -- which events a session wants, and how: a list of rules in the session's memory, that tools change while
-// programs look at it. Version 1.
+// programs look at it. Version 2.
 //
 //   rules_offset                  + rules_size                  + 2 * rules_size
 //   +-----------------------------+-----------------------------+
@@ -33,7 +33,8 @@ struct RuleHeader {
   std::uint16_t filter_size;   // 0: none
   std::uint32_t rate;          // at most so many events of a kind a second; 0: all
   std::uint32_t every;         // one of so many; 0 and 1: all
+  std::uint64_t longer;        // of spans that took so many ticks of the session's clock or more, the end, and of no others anything; 0: all
 };
-static_assert(sizeof(RuleList) == 8 && sizeof(RuleHeader) == 16);
+static_assert(sizeof(RuleList) == 8 && sizeof(RuleHeader) == 24);
 
 }  // namespace ouro::abi

@@ -1,5 +1,5 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 5.
+// every traced process of the session. Version 6.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
 //   | SessionHeader | rules    | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
@@ -23,7 +23,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 5;
+inline constexpr std::uint32_t kSessionVersion = 6;
 
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
@@ -51,7 +51,7 @@ struct SessionHeader {
   std::uint8_t uuid[16];
   std::uint64_t contexts;  // what stands behind the thread id in each record (ouro/abi/context_layout.hpp)
   std::uint32_t is_kept;   // 1: a flight recorder, which needs no creator; it stays until somebody stops it
-  std::uint32_t reserved;
+  std::uint32_t is_watched;  // 1: somebody waits for its events (record/watch.hpp), and each one rings the bell
   // When it was made: the session's clock and CLOCK_MONOTONIC at one instant; CLOCK_REALTIME less CLOCK_MONOTONIC. All in ns but the ticks.
   std::uint64_t begin_ticks;
   std::int64_t begin_ns, begin_error_ns, realtime_offset_ns, realtime_error_ns;
@@ -66,6 +66,9 @@ struct SessionHeader {
   Word processes_lost;
   Word processes_head, processes_tail;  // as of threads
   Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
+  // Of a session that is watched: futex(2) words. A program adds one to the bell behind each record, and wakes if somebody sleeps.
+  alignas(64) Word32 bell;
+  Word32 sleepers;
 };
 static_assert(sizeof(SessionHeader) <= 4096);
 

@@ -33,6 +33,7 @@ struct Choice {
   std::uint32_t id;                 // of the event in the session, < ring::kExtendedId
   std::uint64_t contexts;           // SessionHeader::contexts
   std::uint8_t begin;               // what comes next
+  bool is_pair;                     // src/trace/pair.hpp
   alignas(16) Test test[kTests];    // the first one in the same cache line
 };
 static_assert(sizeof(Choice::Test) == Choice::kTestSize && offsetof(Choice, test) == Choice::kFirstTest);

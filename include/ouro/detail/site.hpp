@@ -61,6 +61,17 @@ struct __attribute__((visibility("hidden"))) SiteOf {
 template <const auto& kSchema>
 constinit Site SiteOf<kSchema>::site{schema.bytes, sizeof schema.bytes, filter_index, {nullptr}, {0}, {0}, false, {nullptr}};
 
+// Spans that have begun and whose length somebody wants to know (src/trace/spans.hpp).
+inline constexpr std::uint32_t kOpenSpans = 8;
+struct OpenSpans {
+  struct Span {
+    std::uint64_t begin;
+    std::uint32_t what;  // 0: none
+  };
+  std::uint32_t begun = 0;
+  Span span[kOpenSpans]{};
+};
+
 // What a thread knows of itself. Constant-initialised, initial-exec: an access is one instruction, and safe at first
 // touch in a signal handler.
 struct ThreadState {
@@ -70,6 +81,7 @@ struct ThreadState {
   std::uint32_t announced = 0;     // session slots
   std::uintptr_t contexts = 0;     // src/trace/context_cache.hpp
   ContextBytes known{};
+  OpenSpans open_spans{};
 };
 
 // May what the thread knows of these contexts be written by a section to its route's ring, which there is? That writes nothing with a stamp

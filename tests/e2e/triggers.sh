@@ -1,0 +1,119 @@
+# ouro record --on: what happens in programs, to them, and outside; what is done then.
+source "$OURO_SOURCE/tests/e2e/lib.sh"
+
+said=$folder/said
+cleanup+=('pkill -9 -f "$folder/incidents"; "$OURO_BIN" stop watched 2>/dev/null')
+cp "$programs/incidents" "$folder/incidents"
+cd "$folder"
+mkfifo lines
+# begin OPTION...: a program that obeys do_, under a flight recorder with these triggers.
+begin() {
+  timeout 60 "$OURO_BIN" record --flight --name watched "$@" -- ./incidents <lines >answers 2>"$said" &
+  recorder=$!
+  exec 3>lines
+  do_ exit_not
+}
+answered() { wc -l <answers; }
+do_() {
+  local before
+  before=$(answered 2>/dev/null || echo 0)
+  echo "$*" >&3
+  case $1 in exit | abort) ;; *) wait_for 20 eval "((\$(answered) > $before))" ;; esac
+}
+end() {
+  do_ exit
+  exec 3>&-
+  status=0
+  wait "$recorder" || status=$?
+  "$OURO_BIN" stop watched 2>/dev/null
+}
+times() { sed -nE "s/^ouro: trigger '$1': it happened ([0-9]+) times.*, and ([0-9]+) times.*/\1 \2/p" "$said"; }
+lines_of() { cat "$1" 2>/dev/null | wc -l; }
+
+# ---- an event that matches: its fields; a second one is held off; snapshots go beside each other
+begin --on 'event incident:event if number > 100' --do snapshot --do 'run env | grep ^OURO_ | sort > "seen.$OURO_FIELD_number"'
+do_ event 5 small
+do_ event 500 large
+wait_for 20 test -s seen.500
+do_ event 600 again
+end
+expect_equal "status" "$status" 0
+expect_equal "matches, and what was done" "$(times 'event incident:event if number > 100')" "2 1"
+expect_equal "fields" "$(grep -E '^OURO_FIELD|_EVENT|_SESSION' seen.500 | tr '\n' ' ')" \
+  "OURO_FIELD_number=500 OURO_FIELD_text=large OURO_TRIGGER_EVENT=incident:event OURO_TRIGGER_SESSION=watched "
+snapshot=$(sed -n 's/^OURO_TRIGGER_SNAPSHOT=//p' seen.500)
+expect_equal "the snapshot's events" "$(timeout 60 babeltrace2 "$snapshot" | grep -c 'incident:event:')" 2
+expect_match "when it was seen" "$(grep 'seen after' "$said")" 'seen after [0-9.]+ ms at most'
+
+# ---- spans, counters, so many within a time, no hold-off, at most so many a day
+begin --on 'span incident:span > 20ms' --hold-off 0 --do 'run echo x >> spans' \
+  --on 'counter incident:level > 10' --hold-off 0 --per-day 2 --do 'run echo x >> levels' \
+  --on 'event incident:event' --times 3/30s --hold-off 0 --do 'run echo x >> thirds'
+do_ span 1000
+do_ span 30000
+wait_for 20 test -s spans
+do_ jump 100
+do_ span 0 0 40000
+wait_for 20 test "$(lines_of spans)" -ge 1
+for level in 5 11 12 13; do do_ counter $level && sleep 0.2; done
+for number in 1 2 3 4 5; do do_ event $number x && sleep 0.2; done
+end
+expect_match "spans" "$(times 'span incident:span > 20ms')" '^4 [1-4]$'
+expect_equal "levels" "$(times 'counter incident:level > 10')" "3 2"
+expect_equal "lines of levels" "$(lines_of levels)" 2
+expect_equal "thirds" "$(times 'event incident:event')" "5 1"
+
+# ---- a signal to ouro, a time that comes again and again, a delay; an action that fails is said, the next is done
+begin --on 'signal USR1' --delay 300ms --do 'run exit 3' --do 'run echo "$OURO_TRIGGER" > signalled' --on 'every 200ms' --do 'run echo x >> again'
+kill -USR1 "$(pgrep -P $recorder ouro || echo $recorder)"
+sleep 0.1
+[[ ! -e signalled ]] || fail "the delay of 300 ms is over after 100"
+wait_for 20 test -s signalled
+wait_for 20 eval '(($(lines_of again) >= 3))'
+end
+expect_equal "which" "$(cat signalled)" "signal USR1"
+expect_match "what failed" "$(cat "$said")" "warning: trigger 'signal USR1': action 1 ended with status 3"
+
+# ---- a crash, of the program or of one that is attached to; an ordinary end is none
+begin --on crash --do snapshot --do 'run env | grep -E "TRIGGER_(PID|SIGNAL|PROGRAM)" | sort > crashed'
+do_ event 1 last_words
+do_ abort
+exec 3>&-
+status=0
+wait "$recorder" || status=$?
+expect_equal "status" "$status" 134
+expect_match "who and why" "$(tr '\n' ' ' <crashed)" '^OURO_TRIGGER_PID=[0-9]+ OURO_TRIGGER_PROGRAM=incidents OURO_TRIGGER_SIGNAL=6 $'
+"$OURO_BIN" stop watched 2>/dev/null
+rm crashed
+
+# ---- watched in the background, of all programs; ouro stop ends that too, and nothing is left
+timeout 60 "$OURO_BIN" record --flight --name watched --all -d --on crash --hold-off 0 --do 'run echo "$OURO_TRIGGER_SIGNAL" >> crashed' \
+  --on 'event incident:event if number > 100' --do 'run echo "$OURO_FIELD_text" > background' 2>"$said"
+echo "event 7 quiet
+event 700 loud" | ./incidents >/dev/null
+wait_for 20 test -s background
+expect_equal "which" "$(cat background)" loud
+sleep 60 | ./incidents >/dev/null &
+wait_for 20 pgrep -f '^./incidents' >/dev/null
+sleep 0.5
+pkill -SEGV -f '^./incidents'
+wait_for 20 test -s crashed
+expect_equal "crashes" "$(cat crashed)" 11
+"$OURO_BIN" stop watched 2>/dev/null
+wait_for 20 eval '! ls "$OURO_RUNTIME_DIR" | grep -q watched'
+
+# ---- beside a trace that is written: buffers that fill, an end
+timeout 60 "$OURO_BIN" record -o trace --on 'buffer > 1%' --do 'run echo x > full' --on 'event incident:event if text == "end"' --do stop -- ./incidents <lines >answers 2>"$said" &
+recorder=$!
+exec 3>lines
+do_ many 300000
+wait_for 20 test -s full
+do_ event 1 end
+wait "$recorder" || fail "status $?: $(cat "$said")"
+exec 3>&-
+expect_match "what it says" "$(cat "$said")" 'ouro: recorded [0-9]+ events'
+
+# ---- mistakes
+! "$OURO_BIN" record --flight --on 'event incident:event if colour == 1' -- ./incidents </dev/null 2>"$said" || fail "a field that is not there"
+expect_match "what is wrong" "$(cat "$said")" 'colour'
+expect_equal "sessions" "$("$OURO_BIN" list --sessions | grep -c watched)" 0
