@@ -22,8 +22,8 @@ TEST(Spans, AnEndFindsItsBegin) {
 TEST(Spans, OneInItselfEndsFirst) {
   detail::OpenSpans open;
   std::uint64_t begin = 0;
-  for (std::uint64_t at : {1, 2, 3}) begin_span(open, kA, at);
-  for (std::uint64_t at : {3, 2, 1}) {
+  for (const std::uint64_t at : {1u, 2u, 3u}) begin_span(open, kA, at);
+  for (const std::uint64_t at : {3u, 2u, 1u}) {
     ASSERT_TRUE(end_span(open, kA, begin));
     EXPECT_EQ(begin, at);
   }
