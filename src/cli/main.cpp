@@ -27,6 +27,7 @@ Commands:
   recover     what programs and recorders that were killed left in memory, as a trace
   status      flight recorders and other sessions: what they hold, rates, losses
   stop        end flight recorders
+  top         what sessions are doing: rates, losses, the slowest spans
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
   doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
@@ -63,6 +64,7 @@ constexpr std::array kCommands = {
     Command{"recover", ouro::cli::recover_command, ouro::cli::define_recover},
     Command{"status", ouro::cli::status_command, ouro::cli::define_status},
     Command{"stop", ouro::cli::stop_command, ouro::cli::define_stop},
+    Command{"top", ouro::cli::top_command, ouro::cli::define_top},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
     Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},

@@ -17,6 +17,7 @@
 #include "cli/say.hpp"
 #include "cli/stats_collect.hpp"
 #include "cli/table.hpp"
+#include "cli/units.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -58,14 +59,6 @@ constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
 constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
 constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
 constexpr std::size_t kThreadsShown = 20;
-
-std::string duration(double ns) {
-  if (ns < 1e3) return textf("%.0f ns", ns);
-  if (ns < 1e6) return textf("%.2f us", ns / 1e3);
-  if (ns < 1e9) return textf("%.2f ms", ns / 1e6);
-  return textf("%.3f s", ns / 1e9);
-}
-std::string duration(std::uint64_t ns) { return duration(static_cast<double>(ns)); }
 
 std::string rate(std::uint64_t count, double seconds) {
   return seconds > 0 ? textf("%.1f", static_cast<double>(count) / seconds) : "-";

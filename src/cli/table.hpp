@@ -25,6 +25,11 @@ class Table {
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.size() < 2; }
   void print() const {
+    for (const std::string& line : lines()) std::puts(line.c_str());
+    std::puts("");
+  }
+  std::vector<std::string> lines() const {
+    std::vector<std::string> out;
     std::vector<std::size_t> width;
     for (const auto& row : rows_) {
       width.resize(std::max(width.size(), row.size()));
@@ -38,9 +43,9 @@ class Table {
         line += sides_[std::min(i, sides_.size() - 1)] == 'l' ? row[i] + fill : fill + row[i];
       }
       line.erase(line.find_last_not_of(' ') + 1);
-      std::puts(line.c_str());
+      out.push_back(std::move(line));
     }
-    std::puts("");
+    return out;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdio>
 #include <utility>
 
 namespace ouro::cli {
@@ -35,6 +36,18 @@ std::optional<std::chrono::milliseconds> parse_time(const std::string& text) {
   const bool is_fine = text.ends_with("us") || text.ends_with("ns");
   if (!time || is_fine) return std::nullopt;
   return std::chrono::duration_cast<std::chrono::milliseconds>(*time);
+}
+
+std::string duration(double ns) {
+  const auto text = [](const char* unit, int digits, double value) {
+    char out[48];
+    std::snprintf(out, sizeof out, "%.*f %s", digits, value, unit);
+    return std::string(out);
+  };
+  if (ns < 1e3) return text("ns", 0, ns);
+  if (ns < 1e6) return text("us", 2, ns / 1e3);
+  if (ns < 1e9) return text("ms", 2, ns / 1e6);
+  return text("s", 3, ns / 1e9);
 }
 
 }  // namespace ouro::cli
