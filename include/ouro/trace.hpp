@@ -15,8 +15,11 @@
 // It never allocates, blocks, throws or touches errno. A string is copied as far as its NUL; a NUL inside a
 // std::string is written as '?'.
 //
+// What a program can ask for itself, a flight recorder and the last events when it crashes: ouro/flight.hpp.
+//
 // With OURO_OFF defined all of this compiles to nothing.
 #pragma once
+#include <ouro/flight.hpp>
 
 #if defined(OURO_OFF)
 

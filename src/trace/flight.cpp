@@ -1,5 +1,5 @@
-// OURO_FLIGHT=1: the user's flight recorder, session "flight", made by the first program that wants it and joined by the others. No tool has
-// run before, none needs to run; ouro status, snapshot, recover and stop find it as one that `ouro record --flight` has made.
+// The user's flight recorder, made by the first program that wants it (OURO_FLIGHT=1, ouro::flight_recorder) and joined by the others. No tool
+// has run before, none needs to run; ouro status, snapshot, recover and stop find it as one that `ouro record --flight` has made.
 //
 //   file without a name | reserve, fill | its name, if nobody else has it yet: so it is whole when it is seen
 #include "trace/flight.hpp"
@@ -61,20 +61,24 @@ std::uint64_t buffer_size(std::uint64_t cpus) noexcept {
   return size;
 }
 
-// Every event, as it is.
-void fill_rules(std::byte* area) noexcept {
-  constexpr char kTexts[] = "*\0\0";  // name, file, filter; and another NUL
-  constexpr std::uint32_t kSize = sizeof(abi::RuleHeader) + 8;
+// One rule of the list at `area`. False: there is no room for it.
+bool add_rule(std::byte* area, abi::RuleList& list, const char* glob, std::size_t length, bool excludes, std::uint8_t level) noexcept {
   abi::RuleHeader rule{};
-  rule.size = kSize;
-  rule.level = abi::kAnyLevel;
-  const abi::RuleList list{kSize, 1};
+  const std::size_t size = (sizeof rule + length + 3 + 7) & ~std::size_t{7};  // its name; file and filter are empty
+  if (size > abi::kRulesSize - sizeof list - list.size) return false;
+  rule.size = static_cast<std::uint32_t>(size);
+  rule.excludes = excludes ? 1 : 0;
+  rule.level = excludes ? abi::kAnyLevel : level;
+  std::byte* const to = area + sizeof list + list.size;  // zeros
+  std::memcpy(to, &rule, sizeof rule);
+  std::memcpy(to + sizeof rule, glob, length);
+  list.size += rule.size;
+  ++list.count;
   std::memcpy(area, &list, sizeof list);
-  std::memcpy(area + sizeof list, &rule, sizeof rule);
-  std::memcpy(area + sizeof list + sizeof rule, kTexts, sizeof kTexts);
+  return true;
 }
 
-bool fill(std::byte* base, const abi::SessionSizes& sizes, const abi::SessionPlaces& places) noexcept {
+bool fill(std::byte* base, const FlightWish& wish, const abi::SessionSizes& sizes, const abi::SessionPlaces& places) noexcept {
   auto& h = *reinterpret_cast<abi::SessionHeader*>(base);
   if (getrandom(h.uuid, sizeof h.uuid, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof h.uuid) ||
       getrandom(&h.generation, sizeof h.generation, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof h.generation))
@@ -105,13 +109,17 @@ bool fill(std::byte* base, const abi::SessionSizes& sizes, const abi::SessionPla
   h.process_capacity = sizes.process_capacity;
   h.creator_pid = getpid();
   h.is_kept = 1;
+  h.contexts = wish.contexts;
   const clock::Pair begin = clock::read_pair(static_cast<abi::ClockKind>(h.clock)), realtime = clock::read_realtime_offset();
   h.begin_ticks = begin.ticks;
   h.begin_ns = begin.ns;
   h.begin_error_ns = begin.error_ns;
   h.realtime_offset_ns = realtime.ns;
   h.realtime_error_ns = realtime.error_ns;
-  fill_rules(base + places.rules);
+  if (const int error = write_rules(base + places.rules, wish.events, wish.level); error != 0) {
+    errno = error;
+    return false;
+  }
   for (std::uint32_t i = 0; i < 2 * sizes.cpus; ++i) {
     ring::Geometry geometry;
     geometry.kind = i < sizes.cpus ? abi::RingKind::per_cpu : abi::RingKind::shared;
@@ -133,31 +141,55 @@ bool reserve(int fd, const abi::SessionSizes& sizes, const abi::SessionPlaces& p
   return true;
 }
 
-// Named once it is whole. True also if somebody else was faster.
-bool make(const char* path) noexcept {
-  const std::uint32_t cpus = base::possible_cpus();
-  if (cpus == 0 || cpus >= 8192) return false;
-  abi::SessionSizes sizes{cpus, kSubbufs, 0};
-  sizes.subbuf_size = buffer_size(cpus) / kSubbufs;
-  const abi::SessionPlaces places = abi::places_of(sizes);
-  if (!allows_file_of(places.end)) return false;
-  const int fd = open(tracer.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) return false;
-  bool made = false;
-  if (reserve(fd, sizes, places)) {
-    void* const base = mmap(nullptr, places.end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (base != MAP_FAILED) {
-      char self[32];
-      Text(self).add("/proc/self/fd/").number(static_cast<std::uint64_t>(fd));
-      made = fill(static_cast<std::byte*>(base), sizes, places) && (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST);
-      munmap(base, places.end);
-    }
-  }
-  close(fd);
+// Names the file once it is whole.
+bool fill_and_name(int fd, const char* path, const FlightWish& wish, const abi::SessionSizes& sizes, const abi::SessionPlaces& places) noexcept {
+  if (!reserve(fd, sizes, places)) return false;
+  void* const base = mmap(nullptr, places.end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) return false;
+  char self[32];
+  Text(self).add("/proc/self/fd/").number(static_cast<std::uint64_t>(fd));
+  const bool made = fill(static_cast<std::byte*>(base), wish, sizes, places) && linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+  const int error = errno;
+  munmap(base, places.end);
+  errno = error;
   return made;
 }
 
 }  // namespace
+
+int write_rules(std::byte* area, const char* globs, std::uint8_t level) noexcept {
+  abi::RuleList list{0, 0};
+  std::uint32_t selecting = 0;
+  for (const char* p = globs; *p != '\0'; p += std::strcspn(p, ","), p += *p == ',') selecting += *p != '!' && *p != ',';
+  // Nothing but what is left out: of all.
+  if (selecting == 0 && std::strchr(globs, '!') != nullptr && !add_rule(area, list, "*", 1, false, level)) return E2BIG;
+  for (const char* p = globs; *p != '\0';) {
+    const std::size_t length = std::strcspn(p, ",");
+    const bool excludes = *p == '!';
+    if (excludes && length == 1) return EINVAL;
+    if (length != 0 && !add_rule(area, list, p + excludes, length - excludes, excludes, level)) return E2BIG;
+    p += length;
+    p += *p == ',';
+  }
+  return list.count != 0 ? 0 : EINVAL;
+}
+
+int make_flight_recorder(const char* path, const FlightWish& wish) noexcept {
+  const std::uint32_t cpus = base::possible_cpus();
+  if (cpus == 0 || cpus >= 8192) return ENOTSUP;
+  abi::SessionSizes sizes{cpus, kSubbufs, 0};
+  const std::uint64_t size = wish.buffer_size != 0 ? wish.buffer_size : buffer_size(cpus);
+  while (size / sizes.subbuf_count > abi::kMaxSubbufSize) sizes.subbuf_count *= 2;
+  sizes.subbuf_size = size / sizes.subbuf_count;
+  const abi::SessionPlaces places = abi::places_of(sizes);
+  if (!allows_file_of(places.end)) return EFBIG;
+  const int fd = open(tracer.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) return errno;
+  errno = EIO;
+  const int error = fill_and_name(fd, path, wish, sizes, places) ? 0 : errno;
+  close(fd);
+  return error;
+}
 
 const char* flight_recorder_from_environment() noexcept {
   const char* const wanted = secure_getenv("OURO_FLIGHT");
@@ -165,7 +197,9 @@ const char* flight_recorder_from_environment() noexcept {
   static constexpr char kFile[] = "session-flight";
   char path[sizeof tracer.directory + sizeof kFile + 1];
   Text(path).add(tracer.directory).add("/").add(kFile);
-  return access(path, F_OK) == 0 || make(path) ? kFile : nullptr;
+  if (access(path, F_OK) == 0) return kFile;
+  const int error = make_flight_recorder(path, {});
+  return error == 0 || error == EEXIST ? kFile : nullptr;  // EEXIST: somebody else was faster
 }
 
 }  // namespace ouro::trace

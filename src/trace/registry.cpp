@@ -418,19 +418,6 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
   return index + 1;
 }
 
-// Sets the session's bit of the event's words, as tools do.
-void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
-  const std::uint64_t change = abi::enabled_change(generation, slot);
-  std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
-  while ((seen & std::uint64_t{1} << slot) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
-  }
-  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
-  const std::uint32_t bit = abi::filter_change(tracer.header().slot[slot].use.load(std::memory_order_relaxed), slot);
-  std::uint32_t old = word.load(std::memory_order_relaxed);
-  while ((old & std::uint32_t{1} << slot) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
-  }
-}
-
 // An event that a session already asks for is on from its first moment.
 void join_sessions(abi::RegistryRow& row, const detail::Site& site) noexcept {
   for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k)

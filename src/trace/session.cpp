@@ -231,6 +231,18 @@ bool is_session_name(const char* file) noexcept {
   return std::strncmp(file, kPrefix, std::strlen(kPrefix)) == 0 && std::strchr(file, '/') == nullptr;
 }
 
+void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
+  const std::uint64_t change = abi::enabled_change(generation, slot);
+  std::uint64_t seen = row.enabled.load(std::memory_order_relaxed);
+  while ((seen & std::uint64_t{1} << slot) == 0 && !row.enabled.compare_exchange_weak(seen, seen ^ change)) {
+  }
+  std::atomic<std::uint32_t>& word = tracer.filter()[row.filter_index];
+  const std::uint32_t bit = abi::filter_change(tracer.header().slot[slot].use.load(std::memory_order_relaxed), slot);
+  std::uint32_t old = word.load(std::memory_order_relaxed);
+  while ((old & std::uint32_t{1} << slot) == 0 && !word.compare_exchange_weak(old, old ^ bit)) {
+  }
+}
+
 void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept {
   const std::uint64_t change = abi::enabled_change(generation, slot);
   std::uint64_t seen = row.enabled.load();

@@ -2,6 +2,7 @@
 // ouro::trace statically; several in one process do not know of each other, and need not.
 //
 //   registry.cpp   the program's events as others see them; which are on
+//   join.cpp       a session that the program itself wants to be in
 //   session.cpp    sessions as this process sees them: mapping one, adding events, threads and processes to it
 //   plan.cpp       how a session wants an event: filter, limits, contexts
 //   emit.cpp       an event on its way, whenever it is not on the inline path
@@ -141,7 +142,8 @@ Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) no
 // Is this one event to be written? `payload`: its fields, behind the thread's id and the contexts.
 bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept;
 bool passes_limits(const Plan& plan) noexcept;
-// Takes the event out of the session in this slot.
+// Sets the bit of the session in this slot in the event's words, as tools do; takes the event out of it.
+void switch_on(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept;
 void switch_off(abi::RegistryRow& row, std::uint32_t slot, std::uint32_t generation) noexcept;
 // The event's id in the session; kNoId if its table is full.
 std::uint32_t add_event(SessionView& view, const char* schema, std::uint32_t size) noexcept;
