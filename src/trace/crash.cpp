@@ -158,6 +158,13 @@ void hand_on(std::size_t i, int signal, siginfo_t* info, void* context, const Ha
   handing_on = outer;
 }
 
+// The handler to which we handed a signal on has crashed itself: that it crashed was said. Sure on an alternate stack only, where each signal
+// begins at the same place: elsewhere it may have jumped away, and this be another crash further down.
+bool is_within_old_handler(const HandingOn& present) noexcept {
+  stack_t stack;
+  return handing_on.frame != 0 && present.frame < handing_on.frame && sigaltstack(nullptr, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0;
+}
+
 void on_signal(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
   const std::uint64_t who = self();
@@ -170,7 +177,7 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   if (handing_on.context == context && context != nullptr && present.frame < handing_on.frame) return die(signal, info);
   // Ignored, and sent by somebody else: no crash.
   if (handler.before[i].sa_handler == SIG_IGN && info->si_code <= 0 && info->si_pid != getpid()) return;
-  if (!is_reporter) report_once(signal, info, who);
+  if (!is_reporter && !is_within_old_handler(present)) report_once(signal, info, who);
   errno = saved;
   hand_on(i, signal, info, context, present);
   errno = saved;
@@ -218,6 +225,17 @@ void install() noexcept {
   // First who it was, for a signal that comes at once.
   for (std::size_t i = 0; i < kCount; ++i) sigaction(kSignals[i], nullptr, &handler.before[i]);
   for (std::size_t i = 0; i < kCount; ++i) sigaction(kSignals[i], &action, &handler.before[i]);
+}
+
+// The code that runs here goes away: dlclose() of the library that has the tracer in it. A program that exits may still crash.
+[[gnu::destructor]] void uninstall() {
+  Memory* const memory = handler.memory.load(std::memory_order_acquire);
+  if (memory == nullptr || tracer.is_exiting) return;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    struct sigaction present;
+    if (sigaction(kSignals[i], nullptr, &present) == 0 && present.sa_sigaction == on_signal) sigaction(kSignals[i], &handler.before[i], nullptr);
+  }
+  munmap(memory, sizeof *memory);
 }
 
 Outcome start(const CrashOptions& options) noexcept {

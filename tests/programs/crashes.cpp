@@ -2,10 +2,11 @@
 //
 //   crashes HOW [OPTION...]
 //
-//   HOW     segv jump abort assert terminate bus fpe ill overflow overflow-thread large nested two raise kill survive eight twice fork wait none
+//   HOW     segv jump abort assert terminate bus fpe ill overflow overflow-thread large nested two raise kill survive eight twice fork unload wait none
 //   OPTION  before[=info|=once|=exit|=ignore|=jump|=chain|=loop]   the program's own handler, installed before ours; after=: behind it
 //           events=N fd=N limit=MS all unasked no-flight threads=N n=N
 #undef NDEBUG
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -85,7 +86,8 @@ void own(const char* how, struct sigaction* old = nullptr) {
 }
 
 int* volatile nowhere = nullptr;
-[[gnu::noinline]] void fault() { *static_cast<volatile int*>(nowhere) = 1; }
+[[gnu::noinline, gnu::no_sanitize("undefined")]] void fault() { *static_cast<volatile int*>(nowhere) = 1; }
+[[gnu::noinline, gnu::no_sanitize("undefined")]] int divide(int a, int b) { return a / b; }
 volatile bool goes_on = true;
 [[gnu::noinline]] int overflow(volatile char* outer) {
   volatile char room[4096];
@@ -123,6 +125,8 @@ const char* value_of(const char* argument, const char* name) {
   say("survived\n");
 }
 
+std::string folder;  // of the program
+
 int crash(std::string_view how) {
   if (how == "segv" || how == "twice") fault();
   if (how == "jump") reinterpret_cast<void (*)()>(16)();
@@ -138,9 +142,8 @@ int crash(std::string_view how) {
   }
   if (how == "fpe") {
 #if defined(__x86_64__)
-    volatile int zero = 0, result = 1;
-    result = result / zero;
-    return result;
+    volatile int zero = 0;
+    return divide(7, zero);
 #else
     raise(SIGFPE);
 #endif
@@ -178,6 +181,13 @@ int crash(std::string_view how) {
     waitpid(child, &status, 0);
     say(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV ? "child died of SIGSEGV\n" : "child ended otherwise\n");
   }
+  if (how == "unload") {  // a library with a tracer of its own, that asks and goes
+    void* const library = dlopen((folder + "/mod_crashes.so").c_str(), RTLD_NOW);
+    if (library == nullptr) return std::printf("%s\n", dlerror()), 3;
+    reinterpret_cast<void (*)()>(dlsym(library, "ask"))();
+    dlclose(library);
+    fault();
+  }
   if (how == "wait")
     for (;;) pause();
   return 0;
@@ -192,6 +202,8 @@ void in_handler(int) {
 }
 int main(int argc, char** argv) {
   const std::string_view how = argc > 1 ? argv[1] : "none";
+  folder = argv[0];
+  folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/'));
   ouro::CrashOptions options;
   const char *before = nullptr, *after = nullptr;
   bool asked = true, flight = true;
