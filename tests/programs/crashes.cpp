@@ -86,8 +86,8 @@ void own(const char* how, struct sigaction* old = nullptr) {
 }
 
 int* volatile nowhere = nullptr;
-[[gnu::noinline, gnu::no_sanitize("undefined")]] void fault() { *static_cast<volatile int*>(nowhere) = 1; }
-[[gnu::noinline, gnu::no_sanitize("undefined")]] int divide(int a, int b) { return a / b; }
+__attribute__((noinline, no_sanitize("undefined"))) void fault() { *static_cast<volatile int*>(nowhere) = 1; }
+__attribute__((noinline, no_sanitize("undefined"))) int divide(int a, int b) { return a / b; }
 volatile bool goes_on = true;
 [[gnu::noinline]] int overflow(volatile char* outer) {
   volatile char room[4096];
