@@ -148,7 +148,12 @@ int crash(std::string_view how) {
     raise(SIGFPE);
 #endif
   }
-  if (how == "ill") __builtin_trap();
+  if (how == "ill")
+#if defined(__aarch64__)
+    asm volatile(".inst 0");  // a trap is SIGTRAP there
+#else
+    __builtin_trap();
+#endif
   if (how == "overflow") return overflow(nullptr);
   if (how == "overflow-thread")
     std::thread([] {
