@@ -327,7 +327,7 @@ TEST_P(LastEventsOf, AnyMemory) {
   std::mt19937_64 random(GetParam() ? 2 : 1);
   const auto below = [&](std::uint64_t n) { return random() % n; };
   std::uint64_t found = 0;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 200; ++round) {
     TestSession session(options());
     for (std::uint64_t n = 0, count = below(3000); n < count; ++n) n % 5 == 0 ? session.write_text(std::string(below(60), 'y'), {1, 2}, n) : static_cast<void>(session.write_number(n));
     const ring::Reservation open = session.reserve_number();
@@ -356,7 +356,7 @@ TEST_P(LastEventsOf, AnyMemory) {
     ASSERT_LT(took, 5'000'000'000u) << "round " << round;
     static_cast<void>(open);
   }
-  EXPECT_GT(found, 1000u) << "too little was there to look at";
+  EXPECT_GT(found, 500u) << "too little was there to look at";
 }
 
 }  // namespace
