@@ -145,7 +145,8 @@ void write_crash_report(const Crash& crash, const LastEventsWish& wish, CrashOut
   for (const bool kept : {true, false}) {
     for (std::uint32_t k = 0; tracer.registry != nullptr && k < abi::kSessionSlots; ++k) {
       const SessionView* const view = tracer.view[k].load(std::memory_order_acquire);
-      if (view == nullptr || view->is_kept != kept || view->retired.load(std::memory_order_relaxed) ||
+      // Those that are watched hold what triggers wait for, and are nobody's to read.
+      if (view == nullptr || view->is_kept != kept || view->is_watched || view->retired.load(std::memory_order_relaxed) ||
           view->header->state.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(abi::SessionState::open))
         continue;
       any = true;

@@ -36,7 +36,8 @@ ouro stop flight
 asks 100 name=mine 'events=asks:*,!asks:other' level=6 buffer=100000 contexts=pid,thread >/dev/null
 ouro snapshot mine -o "$folder/mine"
 expect_equal "events of some globs and a level" "$(count mine asks:after) $(count mine asks:other) $(count mine asks:detail)" "100 0 0"
-expect_match "contexts" "$(babeltrace mine | grep asks:after | head -1)" 'pid = [0-9]+, thread = "asks"'
+babeltrace mine >"$folder/text"
+expect_match "contexts" "$(grep -m 1 asks:after "$folder/text")" 'pid = [0-9]+, thread = "asks"'
 asks 1 name=twice buffer=200000 >/dev/null
 possible=$(</sys/devices/system/cpu/possible)
 size() { stat -c %s "$OURO_RUNTIME_DIR/session-$1"; }  # 16 parts and a spare one, of each CPU's two rings
