@@ -185,7 +185,8 @@ struct Clock {
 
 class Trace {
  public:
-  // `folder` holds `metadata` and the stream files. Fails if the metadata cannot be understood; damaged streams are
+  // `folder` holds `metadata` and the stream files; or traces that do, one behind the other, as `ouro record --rotate` makes them: then all of them
+  // are read as one, and files have their trace's name before their own. Fails if the metadata cannot be understood; damaged streams are
   // no failure.
   static Result<Trace> open(const std::string& folder);
   ~Trace();
@@ -200,7 +201,7 @@ class Trace {
   const std::vector<EventClass>& classes() const;
   const std::vector<Stream>& streams() const;
   std::size_t event_streams() const;  // how many of them are programs': what `ouro record` counts
-  const std::vector<Clock>& clocks() const;
+  const std::vector<Clock>& clocks() const;       // of several traces: the first one's; so is environment()
   const std::vector<Thread>& threads() const;     // every one that the trace names; names it had one after another
   const std::vector<Process>& processes() const;  // appear one after another
   const std::vector<std::pair<std::string, std::string>>& environment() const;

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "base/runtime_dir.hpp"
 #include "cli/commands.hpp"
 #include "cli/record_options.hpp"
+#include "cli/record_resume.hpp"
 #include "cli/record_session.hpp"
 #include "cli/record_targets.hpp"
 #include "cli/report.hpp"
@@ -26,8 +28,11 @@
 #include "cli/say.hpp"
 #include "cli/triggers.hpp"
 #include "record/attachment.hpp"
+#include "record/compress.hpp"
+#include "record/housekeeper.hpp"
 #include "record/program.hpp"
 #include "record/recorder.hpp"
+#include "record/rotation.hpp"
 #include "record/session.hpp"
 #include "record/trace_writer.hpp"
 
@@ -84,10 +89,10 @@ class Attachments {
 // From the beginning to the moment at which recording is to end.
 class Supervision {
  public:
-  // `program`, `recorder`, `triggers`: null if there is none.
-  Supervision(record::Program* program, record::Recorder* recorder, Attachments& attachments, Triggers* triggers, int signals,
+  // `program`, `recorder`, `rotation`, `triggers`: null if there is none.
+  Supervision(record::Program* program, record::Recorder* recorder, record::Rotation* rotation, Attachments& attachments, Triggers* triggers, int signals,
               std::optional<std::chrono::milliseconds> duration)
-      : program_(program), recorder_(recorder), attachments_(attachments), triggers_(triggers), signals_(signals) {
+      : program_(program), recorder_(recorder), rotation_(rotation), attachments_(attachments), triggers_(triggers), signals_(signals) {
     if (duration) end_ = Clock::now() + *duration;
   }
 
@@ -106,6 +111,7 @@ class Supervision {
 
   void step() {
     std::chrono::microseconds pause = recorder_ != nullptr ? recorder_->step() : kLookEvery;
+    if (rotation_ != nullptr) rotation_->step(*recorder_);
     if (triggers_ != nullptr) {
       if (recorder_ != nullptr) triggers_->on_buffer(recorder_->fullest());
       triggers_->step();
@@ -167,6 +173,7 @@ class Supervision {
 
   record::Program* program_;
   record::Recorder* recorder_;
+  record::Rotation* rotation_;
   Attachments& attachments_;
   Triggers* triggers_;
   int signals_;
@@ -243,11 +250,41 @@ int fly(const RecordOptions& options, record::Session& session, Attachments& att
     detach(log);
     program.reset();
   }
-  Supervision(program ? &*program : nullptr, nullptr, attachments, triggers, signals, options.duration).run();
+  Supervision(program ? &*program : nullptr, nullptr, nullptr, attachments, triggers, signals, options.duration).run();
   if (options.detach) ::unlink(log.c_str());
   if (program && program->killed_by() != 0)
     say("the program was killed by signal %d (%s): ouro recover %s writes what it did", program->killed_by(), ::strsignal(program->killed_by()), name);
   return program && program->has_ended() ? program->exit_status() : 0;
+}
+
+// One trace, or a folder of them.
+struct Output {
+  std::unique_ptr<record::TraceFolder> trace;
+  std::unique_ptr<record::Rotation> rotation;
+
+  record::TraceFolder& first() { return rotation ? rotation->current() : *trace; }
+  const std::string& path() const { return rotation ? rotation->path() : trace->path(); }
+  void discard() { rotation ? rotation->discard() : trace->discard(); }
+};
+Result<Output> make_output(const RecordOptions& options) {
+  Output out;
+  if (options.rotates()) {
+    Result<std::unique_ptr<record::Rotation>> made = make_rotation(options.output, {options.rotate_size, options.rotate_time, options.keep, options.compress, say_line});
+    if (!made) return made.error();
+    out.rotation = std::move(*made);
+  } else {
+    Result<record::TraceFolder> made = make_trace_folder(options.output, "trace");
+    if (!made) return made.error();
+    out.trace = std::make_unique<record::TraceFolder>(std::move(*made));
+  }
+  return out;
+}
+
+// Returns how many bytes it saved.
+std::uint64_t compress(const record::TraceFolder& trace, const record::Summary& summary, const std::function<bool()>& is_enough) {
+  if (Status compressed = record::compress_trace(AT_FDCWD, trace.path(), is_enough); !compressed) say("warning: %s", compressed.error().text.c_str());
+  const std::uint64_t bytes = record::bytes_of_trace(AT_FDCWD, trace.path());
+  return summary.bytes - std::min(bytes, summary.bytes);
 }
 
 int run(const RecordOptions& options) {
@@ -287,13 +324,14 @@ int run(const RecordOptions& options) {
     if (const std::optional<int> status = start(options, *targets, attachments, guard, program)) return *status;
     return fly(options, *session, attachments, triggers.get(), program, signals.get(), runtime.path);
   }
-  Result<record::TraceFolder> folder = make_trace_folder(options.output, "trace");
-  if (!folder) return refuse(folder.error(), 1);
+  Result<Output> output = make_output(options);
+  if (!output) return refuse(output.error(), 1);
+  record::Rotation* const rotation = output->rotation.get();
   std::string command;
   for (const std::string& argument : options.program) command += (command.empty() ? "" : " ") + argument;
-  record::Recorder recorder(*session, *folder, {trace_environment(command, wanted->mode), say_line});
+  record::Recorder recorder(*session, output->first(), {trace_environment(command, wanted->mode), say_line});
   if (const std::optional<int> status = start(options, *targets, attachments, guard, program)) {
-    folder->discard();
+    output->discard();
     return *status;
   }
   if (options.attaches())
@@ -301,11 +339,19 @@ int run(const RecordOptions& options) {
         options.program.empty() && !options.duration ? " (Ctrl-C ends it)" : "");
   record::prefer_short_turns();
   record::Program* const own = program ? &*program : nullptr;
-  Supervision(own, &recorder, attachments, triggers.get(), signals.get(), options.duration).run();
+  Supervision(own, &recorder, rotation, attachments, triggers.get(), signals.get(), options.duration).run();
   session->close();
   // Nobody begins a record any more; those who had begun one finish it meanwhile.
   if (own == nullptr || !own->all_ended() || options.attaches()) ::usleep(10'000);
   record::Summary summary = recorder.finish();
+  // Compressing may take a while: a signal ends it.
+  const auto is_enough = [&] {
+    signalfd_siginfo info;
+    return ::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info) && info.ssi_signo != SIGCHLD;
+  };
+  std::uint64_t saved = 0;
+  if (rotation != nullptr) rotation->finish(recorder, is_enough), saved = rotation->saved_bytes();
+  else if (options.compress) saved = compress(*output->trace, summary, is_enough);
   if (session->was_cut_short()) {
     say("error: record: the session's memory was cut short (hint: a program truncated its file); the trace has what was read before");
     summary.complete = false;
@@ -313,7 +359,9 @@ int run(const RecordOptions& options) {
   if (own != nullptr && own->killed_by() != 0)
     say("the program was killed by signal %d (%s)", own->killed_by(), ::strsignal(own->killed_by()));
   if (own != nullptr && !own->has_ended()) say("the program (pid %d) is left running", static_cast<int>(own->pid()));
-  say_summary(summary, *wanted, *folder, runtime.path);
+  say_summary(summary, *wanted, output->path(), runtime.path);
+  if (rotation != nullptr) say_rotation(*rotation);
+  if (saved != 0) say("compressed: %s less", human_bytes(saved).c_str());
   return exit_status(own, summary);
 }
 
@@ -322,7 +370,7 @@ int run(const RecordOptions& options) {
 int record_command(int argc, char** argv) {
   RecordOptions options;
   if (const std::optional<int> status = parse_record_options(argc, argv, options)) return *status;
-  return run(options);
+  return options.resume.empty() ? run(options) : resume_recording(options);
 }
 
 }  // namespace ouro::cli

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <charconv>
 
 #include <ouro/abi/context_layout.hpp>
@@ -15,6 +16,8 @@
 
 namespace ouro::cli {
 namespace {
+
+constexpr std::uint64_t kSmallestTrace = 64 << 10;  // of those that are rotated
 
 constexpr const char* kHelp = R"(ouro record writes the events that programs state to a trace: of a program that it runs, or of such as run already.
 
@@ -41,6 +44,16 @@ Options:
       --seccomp-ok        with -p, -P and --all: also programs that took a seccomp filter since they started. One that
                           kills who calls what it forbids would kill them; ouro doctor PID lists what is called
       --for TIME          ends after this time: 10, 10s, 5m, 2h, 500ms
+      --rotate SIZE|TIME  a new trace now and then: DIR becomes a folder of traces, each whole by itself and readable while
+                          the next one is written. SIZE with K, M or G, TIME with s, m or h; twice for one of each. DIR
+                          may hold traces of earlier recordings
+      --keep SIZE         removes the oldest of them, so that all together take no more (without --rotate SIZE a trace is
+                          an eighth of it)
+      --compress          zstd: the streams of each trace become .zst files when it is whole, beside the recording. ouro
+                          reads them as they are; zstd -d --rm DIR/*.zst makes them readable to others
+      --resume DIR        goes on with what a recorder wrote that was killed while its programs ran on: nothing that memory
+                          still holds is lost, nothing is twice. With --rotate, --keep and --compress as before, --for, or
+                          --all: then also when no process is left. No program
       --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
 )";
 constexpr const char* kHelpRest = R"(      --context LIST      what is recorded with each event, beside its fields and thread id; names with commas, may be
@@ -73,6 +86,8 @@ Examples:
   ouro record -P shop -e 'shop:order' --filter 'total > 100 && user == "eve*"'
   ouro record --flight -d -- ./shop                         always on; ouro snapshot when something happened
   ouro record --flight --all -d --on 'span shop:checkout > 50ms' --do 'snapshot --last 10s /var/tmp'
+  ouro record --resume trace                                its recorder was killed, the programs were not
+  ouro record --all --rotate 100M --rotate 1h --keep 10G -o /var/tmp/traces     the newest 10 GB of all programs
   ouro record --all --level warning -- sleep 60             what goes wrong in all programs, for a minute
   ouro record --context pid,thread,callstack -- ./shop      who did it, and how it came there
 )";
@@ -92,6 +107,10 @@ void define(CommandLine& line, RecordOptions& options) {
   line.add_flag("--all", options.all);
   line.add_flag("--seccomp-ok", options.seccomp_ok);
   line.add_option("--for", options.duration_text, "TIME");
+  line.add_option("--rotate", options.rotate_texts, "SIZE");
+  line.add_option("--keep", options.keep_text, "SIZE");
+  line.add_flag("--compress", options.compress);
+  line.add_option("--resume", options.resume, "FOLDER");
   line.add_option("--name", options.name, "TEXT");
   options.events.define(line, true);
   line.add_option("--context", options.context_lists, contexts);
@@ -120,6 +139,40 @@ std::optional<int> parse_targets(RecordOptions& options) {
   return std::nullopt;
 }
 
+std::optional<int> parse_rotation(const CommandLine& line, RecordOptions& options) {
+  for (const std::string& text : options.rotate_texts) {
+    // 5m is five minutes, here as elsewhere, and 5M a size; 5 alone is neither.
+    const char unit = text.empty() ? ' ' : text.back();
+    bool is_good = false;
+    if (unit == 's' || unit == 'm' || unit == 'h') is_good = !options.rotate_time && (options.rotate_time = parse_time(text));
+    else if (std::isdigit(static_cast<unsigned char>(unit)) == 0) is_good = !options.rotate_size && (options.rotate_size = parse_size(text));
+    if (!is_good) return usage_error("--rotate is '" + text + "', want a size such as 100M or a time such as 1h, or both, each once");
+  }
+  if (line.count("--keep") != 0 && !(options.keep = parse_size(options.keep_text)))
+    return usage_error("--keep is '" + options.keep_text + "', want a size such as 10G");
+  if (options.rotate_size && *options.rotate_size < kSmallestTrace) return usage_error("--rotate is " + binary_size(*options.rotate_size) + ", want " + binary_size(kSmallestTrace) + " or more");
+  if (const std::uint64_t least = options.rotate_size ? 2 * *options.rotate_size : 8 * kSmallestTrace; options.keep && *options.keep < least)
+    return usage_error("--keep is '" + options.keep_text + "', want " + binary_size(least) + " or more" + (options.rotate_size ? ": two traces of --rotate" : ""));
+  if (options.compress && options.flight) return usage_error("--compress with --flight, want one of them: no trace is written");
+  if (options.rotates() && (options.overwrite || options.flight))
+    return usage_error("--rotate or --keep with --overwrite or --flight, want none of them: what is kept in memory is no trace yet");
+  return std::nullopt;
+}
+
+// What is recorded, and how, the session says.
+std::optional<int> parse_resume(const CommandLine& line, RecordOptions& options, bool is_marked) {
+  if (options.resume.empty()) return usage_error("--resume is '', want a folder's name");
+  for (const CommandLine::Given& given : line.given()) {
+    const std::string& name = given.option;
+    if (name != "--resume" && name != "--for" && name != "--rotate" && name != "--keep") return usage_error(name + " with --resume, want one of them: what is recorded, the session says");
+  }
+  if (is_marked || !options.program.empty()) return usage_error("a program with --resume, want one of them");
+  if (options.overwrite || options.flight || options.detach || options.seccomp_ok) return usage_error("--overwrite, --flight, --detach or --seccomp-ok with --resume, want none of them");
+  if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
+    return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
+  return parse_rotation(line, options);
+}
+
 }  // namespace
 
 const char* define_record(CommandLine& line) {
@@ -139,6 +192,7 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   const bool is_marked = !options.program.empty() && options.program.front() == "--";
   if (is_marked) options.program.erase(options.program.begin());
   if (const std::optional<int> status = parse_targets(options)) return *status;
+  if (line.count("--resume") != 0) return parse_resume(line, options, is_marked);
   if (options.program.empty() && (is_marked || !options.attaches()))
     return usage_error("no program, want one: ouro record [OPTIONS] -- PROGRAM [ARGUMENTS], or one that runs: -p PID");
   if (!is_marked && !options.program.empty() && options.program.front().rfind('-', 0) == 0)
@@ -149,6 +203,7 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   if (line.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
+  if (const std::optional<int> status = parse_rotation(line, options)) return *status;
   if (line.count("--name") != 0 && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
     return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
   Result<std::vector<record::Rule>> rules = options.events.rules(line);

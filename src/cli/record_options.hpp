@@ -13,15 +13,18 @@
 namespace ouro::cli {
 
 struct RecordOptions {
-  std::string output, name;
+  std::string output, name, resume;
   std::vector<record::Rule> rules;
   std::vector<int> pids;
   std::vector<std::string> names;
   bool all = false, seccomp_ok = false;
   std::optional<std::chrono::milliseconds> duration;
-  bool overwrite = false, flight = false, detach = false;
+  std::optional<std::uint64_t> rotate_size, keep;
+  std::optional<std::chrono::milliseconds> rotate_time;
+  bool overwrite = false, flight = false, detach = false, compress = false;
   std::string buffer_size_text, subbuf_count_text, duration_text;
-  std::vector<std::string> pid_texts, context_lists;
+  std::string keep_text;
+  std::vector<std::string> pid_texts, context_lists, rotate_texts;
   EventOptions events;
   std::vector<Trigger> triggers;
   std::optional<std::uint64_t> buffer_size;
@@ -30,6 +33,8 @@ struct RecordOptions {
   std::uint64_t contexts = 0;
   std::vector<std::string> program;
 
+  // A folder of traces in place of one.
+  bool rotates() const { return rotate_size || rotate_time || keep; }
   bool attaches() const { return all || !pids.empty() || !names.empty(); }
 };
 

@@ -25,7 +25,8 @@ Usage: ouro recover [OPTIONS] [SESSION...]
 
 Without SESSION: the sessions whose recorder was killed, and flight recorders whose programs have all ended. Everything that was committed
 before a program died is there, unless it was overwritten or written to a trace already. A session without a recorder ends when its trace is
-complete; a flight recorder goes on (hint: ouro stop). The next ouro record removes sessions that killed recorders left: recover them first.
+complete; a flight recorder goes on (hint: ouro stop). The next ouro record removes sessions that killed recorders left: recover them first,
+or go on recording with ouro record --resume DIR.
 
 Options:
   -o, --output DIR   the trace's folder, new or empty; of several sessions, each has its own there

@@ -47,17 +47,30 @@ std::vector<std::pair<std::string, std::string>> trace_environment(const std::st
           {"mode", mode == abi::FullMode::overwrite ? "overwrite" : "discard"}};
 }
 
-Result<record::TraceFolder> make_trace_folder(const std::string& path, const std::string& kind) {
-  if (!path.empty()) return record::TraceFolder::create(path);
+namespace {
+
+// `make`: of a path. A name in use: of this second.
+template <class Make>
+auto make_named(const std::string& path, const std::string& kind, Make make) {
+  if (!path.empty()) return make(path);
   char when[64];
   const std::time_t now = std::time(nullptr);
   std::strftime(when, sizeof when, "-%Y%m%d-%H%M%S", std::localtime(&now));
   const std::string name = "./ouro-" + kind + when;
-  for (int i = 2;; ++i) {  // a name in use: of this second
-    Result<record::TraceFolder> made =
-        record::TraceFolder::create(i == 2 ? name : name + ("-" + std::to_string(i - 1)));
-    if (made || made.error().code != EEXIST || i > 100) return made;
+  for (int i = 2;; ++i) {
+    auto made = make(i == 2 ? name : name + ("-" + std::to_string(i - 1)));
+    if (made || (made.error().code != EEXIST && made.error().code != EBUSY) || i > 100) return made;
   }
+}
+
+}  // namespace
+
+Result<record::TraceFolder> make_trace_folder(const std::string& path, const std::string& kind) {
+  return make_named(path, kind, [](const std::string& at) { return record::TraceFolder::create(at); });
+}
+
+Result<std::unique_ptr<record::Rotation>> make_rotation(const std::string& path, const record::RotationOptions& options) {
+  return make_named(path, "traces", [&](const std::string& at) { return record::Rotation::create(at, options); });
 }
 
 void say_losses(const record::Summary& summary) {
@@ -65,15 +78,21 @@ void say_losses(const record::Summary& summary) {
     if (summary.lost[i] != 0) say("lost %llu events: %s", static_cast<unsigned long long>(summary.lost[i]), hint_for(static_cast<abi::Loss>(i)));
 }
 
-void say_summary(const record::Summary& summary, const record::SessionOptions& session, const record::TraceFolder& folder, const char* runtime) {
+void say_rotation(const record::Rotation& rotation) {
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  const record::Rotation::Removed& removed = rotation.removed();
+  say("in %llu traces; removed %llu, the oldest, of %s, with %llu of these events", number(rotation.traces()), number(removed.traces), human_bytes(removed.bytes).c_str(), number(removed.events));
+}
+
+void say_summary(const record::Summary& summary, const record::SessionOptions& session, const std::string& folder, const char* runtime) {
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   say("recorded %llu events, %llu lost, %llu streams, %s to %s", number(summary.events), number(summary.lost_total()),
-      number(summary.streams), human_bytes(summary.bytes).c_str(), folder.path().c_str());
+      number(summary.streams), human_bytes(summary.bytes).c_str(), folder.c_str());
   say_losses(summary);
   if (summary.over_rate != 0) say("left out %llu events above --rate, as asked for (ouro stats says which)", number(summary.over_rate));
   if (summary.not_sampled != 0) say("left out %llu events that are not among the samples, as asked for (ouro stats says which)", number(summary.not_sampled));
   if (summary.unwritten != 0)
-    say("lost %llu events: they could not be written to %s", number(summary.unwritten), folder.path().c_str());
+    say("lost %llu events: they could not be written to %s", number(summary.unwritten), folder.c_str());
   if (summary.rings_refused != 0)
     say("warning: no memory for the buffers of %llu CPUs: %s free in %s, want %s for each CPU (hint: a smaller "
         "--buffer-size, a larger "

@@ -41,7 +41,7 @@ Result<bool> write_snapshot_of(const record::Session& session, const std::string
   const std::uint64_t overwritten = std::exchange(written->lost[kLapped], 0);
   if (overwritten != 0) say("%llu older events were overwritten by newer ones (hint: a larger --buffer-size keeps more)", number(overwritten));
   if (written->older != 0) say("left out %llu events that are older than --last, as asked for", number(written->older));
-  say_summary(*written, session.options(), *folder, session.path().substr(0, session.path().rfind('/')).c_str());
+  say_summary(*written, session.options(), folder->path(), session.path().substr(0, session.path().rfind('/')).c_str());
   return written->complete;
 }
 

@@ -358,6 +358,23 @@ std::array<std::byte, kPacketHeaderSize> encode(const PacketHeader& header) {
   return out;
 }
 
+std::optional<PacketHeader> decode(const std::array<std::byte, kPacketHeaderSize>& from) {
+  PacketHeaderBytes bytes{};
+  std::memcpy(&bytes, from.data(), sizeof bytes);
+  if (bytes.magic != 0xc1fc1fc1 || bytes.content_bits != bytes.packet_bits || bytes.content_bits % 8 != 0 || bytes.content_bits / 8 < kPacketHeaderSize) return std::nullopt;
+  PacketHeader out;
+  std::memcpy(out.uuid.data(), bytes.uuid, sizeof bytes.uuid);
+  out.stream_id = bytes.stream_id;
+  out.stream_instance_id = bytes.stream_instance_id;
+  out.timestamp_begin = bytes.timestamp_begin;
+  out.timestamp_end = bytes.timestamp_end;
+  out.content_bytes = bytes.content_bits / 8;
+  out.packet_seq_num = bytes.packet_seq_num;
+  out.events_discarded = bytes.events_discarded;
+  out.cpu_id = bytes.cpu_id;
+  return out;
+}
+
 void append_process(std::vector<std::byte>& out, std::uint64_t stamp, std::int32_t pid, std::int32_t parent_pid,
                     const std::string& name, const std::string& cmdline) {
   put_header(out, StateEvent::process, stamp);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ struct PacketHeader {
 inline constexpr std::size_t kPacketHeaderSize = 84;
 inline constexpr std::size_t kEventsDiscardedOffset = 72;  // in the header: a late loss is written over it at the end
 std::array<std::byte, kPacketHeaderSize> encode(const PacketHeader&);
+// None: no header that encode() made.
+std::optional<PacketHeader> decode(const std::array<std::byte, kPacketHeaderSize>& bytes);
 
 // Event headers in stream 0: u32 {id:10, stamp:22}; id 1023 announces {u32 id, u64 stamp} behind it. Then the
 // context: u32 thread id, and what else the session asked for. Then the payload.

@@ -23,15 +23,15 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     ::close(fd);
     return errorf(ENOTSUP, "file '%s' is no regular file", path.c_str());
   }
-  const auto size = static_cast<std::size_t>(about.st_size);
-  if (size == 0) {
-    ::close(fd);
-    return MappedFile(nullptr, 0);
-  }
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  const Error error = error_from_errno("file '%s' of %zu bytes cannot be mapped", path.c_str(), size);
+  Result<MappedFile> out = map(fd, path, static_cast<std::size_t>(about.st_size));
   ::close(fd);
-  if (data == MAP_FAILED) return error;
+  return out;
+}
+
+Result<MappedFile> MappedFile::map(int fd, const std::string& path, std::size_t size) {
+  if (size == 0) return MappedFile(nullptr, 0);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return error_from_errno("file '%s' of %zu bytes cannot be mapped", path.c_str(), size);
   ::madvise(data, size, MADV_SEQUENTIAL);
   return MappedFile(static_cast<const char*>(data), size);
 }

@@ -13,6 +13,9 @@ class MappedFile {
  public:
   // Fails with ENOTSUP for what is no regular file (a pipe would block the reader for ever).
   static Result<MappedFile> open(const std::string& path);
+  // Of what `path`, a zstd file, holds: in a file without a name in $TMPDIR or /var/tmp, so that it need not fit into memory. `trouble`: not empty, and
+  // only what stands before the damage is here. Fails where there is nothing, or no room.
+  static Result<MappedFile> open_compressed(const std::string& path, std::string& trouble);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -25,6 +28,7 @@ class MappedFile {
   std::string_view bytes() const { return {data_, size_}; }
 
  private:
+  static Result<MappedFile> map(int fd, const std::string& path, std::size_t size);
   MappedFile(const char* data, std::size_t size) : data_(data), size_(size) {}
   const char* data_ = nullptr;
   std::size_t size_ = 0;

@@ -38,7 +38,8 @@ void DamageLog::add(const std::string& file, std::uint64_t offset, const std::st
 StreamReader::StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log)
     : metadata_(&metadata), info_(&info), file_(file), log_(log), decoder_(metadata.slots) {}
 
-void StreamReader::rewind() {
+void StreamReader::rewind(std::string_view file) {
+  file_ = file;
   in_packet_ = peeked_ = seen_packet_ = false;
   packet_end_ = content_end_ = last_ticks_ = 0;
   packet_ = {};

@@ -48,7 +48,8 @@ class StreamReader {
   // The values are valid until the next call of anything.
   bool take(Event& out);
 
-  void rewind();
+  // Back to the beginning of the file, which may be mapped elsewhere by now.
+  void rewind(std::string_view file);
 
  private:
   struct Packet {

@@ -179,6 +179,14 @@ EventCounts::Within EventCounts::within(std::span<const std::byte> records, std:
   return out;
 }
 
+void EventCounts::resume(const Session& session) {
+  learn();
+  for (std::size_t i = 0; i < known_; ++i) {
+    const std::uint32_t id = events_->events()[i].first;
+    count_[id] = session.event(id).count.load(std::memory_order_relaxed);
+  }
+}
+
 void EventCounts::publish(const Session& session) const {
   for (std::size_t i = 0; i < known_; ++i) {
     const std::uint32_t id = events_->events()[i].first;

@@ -36,6 +36,8 @@ class EventCounts {
   Within within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until);
   // Of the event with this index in the table.
   std::uint64_t of(std::uint32_t event) const { return event < count_.size() ? count_[event] : 0; }
+  // Goes on with those of the table's rows, which another recorder left.
+  void resume(const Session& session);
   // Stores them in the table's rows.
   void publish(const Session& session) const;
 

@@ -1,12 +1,33 @@
 #include "record/metadata.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ouro::record {
 
-Result<clock::Calibration> write_metadata(const Session& session, const EventTable& events, const Metadata& metadata, TraceFolder& folder) {
+namespace {
+
+constexpr std::int64_t kGoodBaseline_ns = 1'000'000'000;
+
+}  // namespace
+
+format::Uuid random_uuid() {
+  format::Uuid out;
+  for (std::size_t i = 0; i < out.size(); i += 4) {
+    const std::uint32_t part = random_generation();
+    std::memcpy(out.data() + i, &part, 4);
+  }
+  out[6] = static_cast<std::uint8_t>((out[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
+  out[8] = static_cast<std::uint8_t>((out[8] & 0x3f) | 0x80);
+  return out;
+}
+
+Result<clock::Calibration> write_metadata(const Session& session, const EventTable& events, const Metadata& metadata, TraceFolder& folder,
+                                          const clock::Pair* end) {
   const abi::ClockKind kind = session.options().clock;
-  const clock::Calibration calibration = clock::calibrate(kind, metadata.begin, clock::read_pair(kind), metadata.realtime);
+  const clock::Pair now = end != nullptr ? *end : clock::read_pair(kind);
+  const clock::Pair& begin = now.ns - metadata.begin.ns < kGoodBaseline_ns ? metadata.earlier : metadata.begin;
+  const clock::Calibration calibration = clock::calibrate(kind, begin, now, metadata.realtime);
   format::TraceDescription trace;
   trace.uuid = metadata.uuid;
   trace.contexts = session.options().contexts;

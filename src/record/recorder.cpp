@@ -1,6 +1,10 @@
 #include "record/recorder.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -22,6 +26,8 @@ constexpr auto kNamesEvery = 100ms;
 constexpr auto kCountsEvery = 100ms;
 constexpr auto kFirstCalibration = 100ms;  // then each time the recording is twice as old
 constexpr auto kShortestBaseline = 10ms;
+constexpr auto kTryAgain = 1s;  // what could not be written
+constexpr off_t kReserve = 256 << 10;
 constexpr int kLastTries = 20;
 constexpr auto kLastTryPause = 10ms;
 // Twice what one thread writes in a second, about: a ring is looked at when it is half full at most. The default one
@@ -61,30 +67,65 @@ Recorder::Recorder(const Session& session, TraceFolder& folder, Options options)
       longest_pause_(longest_pause_of(session.options())) {
   rings_.reserve(session.ring_count());
   for (std::uint32_t i = 0; i < session.ring_count(); ++i) rings_.emplace_back(session, i, uuid_);
-  last_step_ = last_second_ = last_names_ = last_counts_ = Clock::now();
+  last_step_ = last_second_ = last_names_ = last_counts_ = piece_begun_ = Clock::now();
   next_calibration_ = last_step_ + kFirstCalibration;
+  // What is said at the end of a trace has room also when others have filled the disk. A file without a name: nobody finds it left behind.
+  reserve_ = base::Fd(::openat(folder.fd(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  if (reserve_ && ::fallocate(reserve_.get(), 0, 0, kReserve) != 0) reserve_.reset();
+}
+
+Status Recorder::resume() {
+  const Result<Journal> journal = read_journal(folder_->path());
+  if (!journal) return journal.error();
+  if (journal->session.file != session_->file() || journal->session.generation != session_->generation())
+    return errorf(EINVAL, "trace '%s': is of session '%s', not of '%s'", folder_->path().c_str(), journal->session.file.c_str(), session_->file().c_str());
+  metadata_.uuid = uuid_ = journal->uuid;
+  has_journal_ = true;
+  left_out_before_ = journal->left_out;
+  counts_.resume(*session_);
+  for (RingDrain& ring : rings_) {
+    ring.begin(uuid_);
+    const auto lost = journal->lost.find(ring.index());
+    if (Status resumed = ring.resume(*folder_, lost != journal->lost.end() ? lost->second : std::array<std::uint64_t, abi::kLossCauses>{}); !resumed) return resumed;
+  }
+  state_.begin(uuid_);
+  return state_.resume(*folder_);
+}
+
+// For the recorder after us, should we be killed: before the first packet. `folder`: with what is lost before it.
+void Recorder::keep_journal(TraceFolder& folder) {
+  Journal journal{session_->session_name(), metadata_.uuid, {}, left_out_before_};
+  for (const RingDrain& ring : rings_)
+    if (std::any_of(ring.lost_by_cause().begin(), ring.lost_by_cause().end(), [](std::uint64_t n) { return n != 0; })) journal.lost[ring.index()] = ring.lost_by_cause();
+  has_journal_ = true;
+  if (Status written = write_journal(folder.fd(), journal); !written) begin_outage(written.error());
 }
 
 microseconds Recorder::step() {
+  if (!has_journal_) keep_journal(*folder_);
   const auto now = Clock::now();
   const bool new_second = now - last_second_ >= 1s;
   if (new_second) last_second_ = now;
+  const bool again = !outage_ || now >= outage_->next_try;
+  if (outage_ && again) outage_->next_try = now + kTryAgain;
   double share = 0;
-  if (!in_overwrite_mode()) fullest_ = share = drain_all(new_second);
+  if (!in_overwrite_mode()) fullest_ = share = drain_all(new_second, again);
   // At every step: a dead writer keeps its entry of the table, of which there are few, and the sub-buffer of its record.
   for (RingDrain& ring : rings_) bury_dead(ring);
-  update_tables(false);
+  update_tables(false, again);
+  end_outage_if_over();
   const auto since_last = std::chrono::duration_cast<microseconds>(now - last_step_);
   last_step_ = now;
   return in_overwrite_mode() ? kOverwritePause : pause_after(share, since_last);
 }
 
-// One round over all rings. Returns how full the fullest was.
-double Recorder::drain_all(bool include_current) {
+// One round over all rings; `again`: also over those with a packet that could not be written. Returns how full the fullest was.
+double Recorder::drain_all(bool include_current, bool again) {
   double share = 0;
   for (RingDrain& ring : rings_) {
-    if (!ring.poison().empty()) continue;
-    const RingDrain::Round round = ring.drain(*folder_, counts_, include_current, [this] { describe(); });
+    if (!ring.poison().empty() || (ring.holds() && !again)) continue;
+    const RingDrain::Round round = ring.drain(*folder_, counts_, include_current, [this] { return describe(); }, RingDrain::Unwritten::hold);
+    if (round.failed) begin_outage(*round.failed);
     note(ring, round);
     share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);
   }
@@ -103,12 +144,12 @@ microseconds Recorder::pause_after(double share, microseconds since_last) {
 }
 
 // Whoever reads the trace of a recorder that was killed knows the events of all that is in it.
-void Recorder::describe() {
+Status Recorder::describe() {
   events_.update();
-  if (events_.events().size() != events_described_) write_metadata();
+  return events_.events().size() != events_described_ ? write_metadata() : Ok{};
 }
 
-void Recorder::update_tables(bool is_end) {
+void Recorder::update_tables(bool is_end, bool again) {
   const auto now = Clock::now();
   events_.update();
   if (events_.events().size() != events_described_) metadata_is_old_ = true;
@@ -129,17 +170,23 @@ void Recorder::update_tables(bool is_end) {
     last_names_ = now;
     state_.refresh_names();
   }
-  if (Status flushed = state_.flush(*folder_); !flushed) fail(flushed.error());
-  if (!is_end && metadata_is_old_ && now - last_metadata_ >= kMetadataEvery) write_metadata();
+  if (is_end || again || !state_waits_) {
+    const Status flushed = state_.flush(*folder_);
+    state_waits_ = !flushed;
+    if (!flushed) is_end ? fail(flushed.error()) : begin_outage(flushed.error());
+  }
+  if (is_end || !metadata_is_old_ || now - last_metadata_ < (outage_ ? std::chrono::milliseconds(kTryAgain) : kMetadataEvery)) return;
+  if (Status written = write_metadata(); !written) begin_outage(written.error());
 }
 
-void Recorder::write_metadata() {
-  const Result<clock::Calibration> written = record::write_metadata(*session_, events_, metadata_, *folder_);
-  if (written) calibration_ = *written;
-  else fail(written.error());
+Status Recorder::write_metadata(const clock::Pair* end) {
+  const Result<clock::Calibration> written = record::write_metadata(*session_, events_, metadata_, *folder_, end);
   metadata_is_old_ = !written;
-  events_described_ = events_.events().size();
   last_metadata_ = Clock::now();
+  if (!written) return written.error();
+  calibration_ = *written;
+  events_described_ = events_.events().size();
+  return Ok{};
 }
 
 // {thread id:32, process id:32}, as the owner has them: in another PID namespace these are somebody else's here, or nobody's.
@@ -159,6 +206,35 @@ void Recorder::bury_dead(RingDrain& ring) {
   ring::owner_is_dead = others;
 }
 
+std::uint64_t Recorder::lost_in_all() const {
+  return std::accumulate(rings_.begin(), rings_.end(), std::uint64_t{0}, [](std::uint64_t sum, const RingDrain& ring) { return sum + ring.lost_in_all(); });
+}
+
+void Recorder::begin_outage(const Error& error) {
+  const auto now = Clock::now();
+  if (!outage_) {
+    outage_ = Outage{now, now + kTryAgain, now, lost_in_all(), std::nullopt};
+    ++sum_.outages;
+    options_.warn("warning: " + error.text + "; recording goes on in memory, and tries again every second (hint: make room)");
+  }
+  outage_->last_failure = now;
+  outage_->went_on.reset();
+}
+
+// All was written, and for as long that whatever is tried now and then was, too: a disk that is filled again at once has one outage, not many.
+void Recorder::end_outage_if_over() {
+  if (!outage_ || state_waits_ || std::any_of(rings_.begin(), rings_.end(), [](const RingDrain& ring) { return ring.holds(); })) return;
+  const auto now = Clock::now();
+  if (!outage_->went_on) outage_->went_on = now;
+  if (now - outage_->last_failure < 2 * kTryAgain) return;
+  const std::uint64_t lost = lost_in_all() - outage_->lost_before;
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f", std::chrono::duration<double>(*outage_->went_on - outage_->begun).count());
+  options_.warn("the trace is written again, after " + std::string(seconds) + " s; " + std::to_string(lost) + " events were lost meanwhile");
+  if (lost != 0) complete_ = false;
+  outage_.reset();
+}
+
 // The first failure is said in full; the summary counts the rest.
 void Recorder::fail(const Error& error) {
   complete_ = false;
@@ -167,7 +243,6 @@ void Recorder::fail(const Error& error) {
 }
 
 void Recorder::note(const RingDrain& ring, const RingDrain::Round& round) {
-  if (round.failed) fail(*round.failed);
   const std::string name = "warning: ring '" + session_->file() + "/" + ring.name() + "'";
   const std::string hint = " (hint: a program wrote over the session's memory)";
   if (!ring.poison().empty()) {
@@ -186,7 +261,8 @@ void Recorder::drain_rest(RingDrain& ring) {
   int tries = 0;
   for (std::uint32_t rounds = 2 * session_->options().subbuf_count + kLastTries; rounds > 0 && ring.poison().empty();
        --rounds) {
-    const RingDrain::Round round = ring.drain(*folder_, counts_, true, [this] { describe(); });
+    const RingDrain::Round round = ring.drain(*folder_, counts_, true, [this] { return describe(); }, RingDrain::Unwritten::drop);
+    if (round.failed) fail(*round.failed);
     note(ring, round);
     if (!round.waiting && round.subbufs == 0 && !round.failed) return;
     if (!round.waiting) continue;
@@ -201,15 +277,82 @@ void Recorder::drain_rest(RingDrain& ring) {
                 "': a record was never finished, and what stands behind it is left out");
 }
 
-void Recorder::add_left_out(Summary& out) {
+void Recorder::add_left_out() {
   for (const auto& [id, event] : events_.events()) {
     const abi::EventRow& row = session_->event(id);
-    const std::uint64_t over_rate = row.over_rate.load(std::memory_order_relaxed), not_sampled = row.not_sampled.load(std::memory_order_relaxed);
+    auto& [rate_before, sampled_before] = left_out_before_[id];
+    const std::uint64_t rate_now = std::max(rate_before, row.over_rate.load(std::memory_order_relaxed)),
+                        sampled_now = std::max(sampled_before, row.not_sampled.load(std::memory_order_relaxed));
+    const std::uint64_t over_rate = rate_now - std::exchange(rate_before, rate_now), not_sampled = sampled_now - std::exchange(sampled_before, sampled_now);
     if (over_rate + not_sampled == 0) continue;
     state_.add_left_out(event.name, over_rate, not_sampled);
-    out.over_rate += over_rate;
-    out.not_sampled += not_sampled;
+    sum_.over_rate += over_rate;
+    sum_.not_sampled += not_sampled;
   }
+}
+
+Recorder::Piece Recorder::piece() const {
+  Piece out;
+  for (const RingDrain& ring : rings_) {
+    out.events += ring.written();
+    out.event_bytes += ring.file().bytes();
+  }
+  out.bytes = out.event_bytes + state_.file().bytes() + folder_->metadata_bytes();
+  out.begun = piece_begun_;
+  return out;
+}
+
+// All that is said of a trace at its end. What that is, the recorder after us need not know any more, or knows it of the `next` one.
+void Recorder::end_piece(TraceFolder* next) {
+  for (RingDrain& ring : rings_) {
+    if (Status finished = ring.finish(); !finished) fail(finished.error());
+    sum_.events += ring.written();
+    sum_.unwritten += ring.unwritten();
+    sum_.bytes += ring.file().bytes();
+    if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), ring.kind(), "unwritten", ring.unwritten());
+    if (!ring.poison().empty()) continue;  // its counters say nothing
+    for (std::size_t i = 0; i < abi::kLossCauses; ++i) {
+      const std::uint64_t lost = ring.lost(static_cast<abi::Loss>(i));
+      sum_.lost[i] += lost;
+      if (lost != 0) state_.add_lost(ring.cpu(), ring.kind(), kLossNames[i], lost);
+    }
+  }
+  events_.update();
+  add_left_out();
+  const format::Uuid uuid = metadata_.uuid;
+  if (next != nullptr) {
+    metadata_.uuid = random_uuid();
+    keep_journal(*next);
+  }
+  update_tables(true, true);
+  if (Status closed = state_.close(); !closed) fail(closed.error());
+  const clock::Pair end = clock::read_pair(session_->options().clock);
+  const format::Uuid next_uuid = std::exchange(metadata_.uuid, uuid);
+  if (Status written = write_metadata(&end); !written) fail(written.error());
+  metadata_.uuid = next_uuid;
+  remove_journal(folder_->fd());
+  sum_.bytes += state_.file().bytes() + folder_->metadata_bytes();
+  sum_.clock_error_ns = std::max(sum_.clock_error_ns, calibration_.error_ns);
+  // As the next trace begins: the clock's line has no step there.
+  if (end.ns - metadata_.begin.ns >= std::chrono::nanoseconds(1s).count()) metadata_.earlier = metadata_.begin;
+  metadata_.begin = end;
+}
+
+Recorder::Piece Recorder::rotate(TraceFolder& next) {
+  if (!in_overwrite_mode()) drain_all(true, true);
+  end_piece(&next);
+  const Piece out = piece();
+  folder_ = &next;
+  // Somebody may have set the clock.
+  if (const clock::Pair realtime = clock::read_realtime_offset(); std::abs(realtime.ns - metadata_.realtime.ns) > realtime.error_ns + metadata_.realtime.error_ns)
+    metadata_.realtime = realtime;
+  for (RingDrain& ring : rings_) ring.begin(metadata_.uuid);
+  state_.begin(metadata_.uuid);
+  piece_begun_ = Clock::now();
+  next_calibration_ = piece_begun_ + kFirstCalibration;
+  events_described_ = 0;
+  if (Status written = write_metadata(); !written) begin_outage(written.error());
+  return out;
 }
 
 Summary Recorder::finish() {
@@ -217,40 +360,28 @@ Summary Recorder::finish() {
     if (in_overwrite_mode()) bury_dead(ring);
     drain_rest(ring);
   }
-  Summary out;
-  for (RingDrain& ring : rings_) {
-    if (Status finished = ring.finish(); !finished) fail(finished.error());
-    out.events += ring.written();
-    out.unwritten += ring.unwritten();
-    out.bytes += ring.file().bytes();
-    out.streams += ring.file().packets() != 0;
-    if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), ring.kind(), "unwritten", ring.unwritten());
-    if (!ring.poison().empty()) {  // its counters say nothing
-      ++out.rings_poisoned;
-      continue;
-    }
-    for (std::size_t i = 0; i < abi::kLossCauses; ++i) {
-      const std::uint64_t lost = ring.lost(static_cast<abi::Loss>(i));
-      out.lost[i] += lost;
-      if (lost != 0) state_.add_lost(ring.cpu(), ring.kind(), kLossNames[i], lost);
-    }
+  if (outage_ && std::all_of(rings_.begin(), rings_.end(), [](const RingDrain& ring) { return ring.unwritten() == 0; })) {
+    outage_->last_failure -= 2 * kTryAgain;  // all was written: there is nothing to wait for
+    end_outage_if_over();
   }
-  events_.update();
-  add_left_out(out);
-  update_tables(true);
-  if (Status closed = state_.close(); !closed) fail(closed.error());
-  const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - metadata_.begin.ns;
+  reserve_.reset();
+  const std::int64_t age_ns = clock::read_pair(abi::ClockKind::monotonic).ns - metadata_.earlier.ns;
   if (const auto age = std::chrono::nanoseconds(age_ns); age < kShortestBaseline)
     std::this_thread::sleep_for(kShortestBaseline - age);
-  write_metadata();
+  const std::uint64_t lost_before = outage_ ? outage_->lost_before : lost_in_all();
+  end_piece(nullptr);
+  Summary out = sum_;
+  if (outage_ && lost_in_all() != lost_before) complete_ = false;
+  for (const RingDrain& ring : rings_) {
+    out.streams += ring.has_stream();
+    out.rings_poisoned += !ring.poison().empty();
+  }
   const abi::SessionHeader& header = session_->header();
   out.threads_lost = header.threads_lost.load(std::memory_order_relaxed) + state_.skipped();
   out.processes_lost = header.processes_lost.load(std::memory_order_relaxed);
   out.rings_refused = header.rings_refused.load(std::memory_order_relaxed);
-  out.bytes += state_.file().bytes() + folder_->metadata_bytes();
   out.processes = state_.processes();
   out.rings_unfinished = unfinished_;
-  out.clock_error_ns = calibration_.error_ns;
   out.complete = complete_ && out.unwritten == 0;
   return out;
 }

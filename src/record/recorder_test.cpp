@@ -293,6 +293,55 @@ TEST_F(RecorderTest, AWriteErrorIsSaidOnceCountedAndTheTraceStaysReadable) {
             std::string::npos);
 }
 
+//  trace    [ 0 .. ]                    [ .. 599 ]       while nothing can be written, the ring holds what comes
+//  ring              [ held | waiting ]
+TEST_F(RecorderTest, WhatTheFileSystemDoesNotTakeWaitsInMemory) {
+  begin();
+  write(0, 100);
+  recorder_->step();
+  const std::filesystem::path stream = folder_.in("trace/stream_shared0");
+  std::filesystem::create_directory(stream);  // no stream can be made there
+  write(100, 300);
+  recorder_->step();
+  write(300, 450);
+  recorder_->step();
+  EXPECT_TRUE(recorder_->is_stuck());
+  ASSERT_EQ(said_.size(), 1u);
+  EXPECT_TRUE(said("recording goes on in memory, and tries again every second"));
+  std::filesystem::remove(stream);
+  for (int i = 0; i < 500 && !said("the trace is written again"); ++i, ::usleep(10'000)) recorder_->step();
+  EXPECT_FALSE(recorder_->is_stuck());
+  EXPECT_TRUE(said("the trace is written again, after "));
+  EXPECT_TRUE(said("; 0 events were lost meanwhile"));
+  write(450, 600);
+  const Summary summary = recorder_->finish();
+  EXPECT_EQ(summary.events, 600u);
+  EXPECT_EQ(summary.lost_total(), 0u);
+  EXPECT_EQ(summary.outages, 1u);
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(values(), range(0, 600));
+}
+
+// The ring counts what comes then: each event is in the trace or in a count.
+TEST_F(RecorderTest, MemoryThatIsFullMeanwhileLosesWhatComes) {
+  begin();
+  std::filesystem::create_directory(folder_.in("trace/stream_shared0"));
+  for (std::uint64_t n = 0; n < 5000; n += 500) {
+    write(n, n + 500);
+    recorder_->step();
+  }
+  std::filesystem::remove(folder_.in("trace/stream_shared0"));
+  for (int i = 0; i < 500 && !said("the trace is written again"); ++i, ::usleep(10'000)) recorder_->step();
+  write(5000, 5100);
+  const Summary summary = recorder_->finish();
+  EXPECT_GT(summary.events, 600u);
+  EXPECT_EQ(summary.events + summary.lost[static_cast<std::size_t>(abi::Loss::full)], 5100u);
+  EXPECT_EQ(summary.unwritten, 0u);
+  EXPECT_FALSE(summary.complete);
+  EXPECT_EQ(values().size(), summary.events);
+  EXPECT_EQ(values().back(), 5099u);
+}
+
 TEST_F(RecorderTest, ACpuWithoutMemoryLosesItsEventsAndSaysSo) {
   begin();
   FakeProgram::refuse_memory = true;

@@ -3,7 +3,6 @@
 #include <sys/file.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include <ouro/ring/snapshot.hpp>
 
@@ -64,7 +63,6 @@ class Writer {
   }
 
  private:
-  static format::Uuid random_uuid();
   std::vector<ring::Snapshot::Place> places() const {
     std::vector<ring::Snapshot::Place> out;
     for (std::uint32_t i = 0; i < session_.ring_count(); ++i) out.push_back({&session_.ring(i), session_.geometry(i)});
@@ -89,17 +87,6 @@ class Writer {
   std::uint64_t from_ = 0, until_ = 0, first_ = ~std::uint64_t{0};
   std::uint64_t last_end_ = 0, discarded_ = 0;  // of the ring at hand
 };
-
-format::Uuid Writer::random_uuid() {
-  format::Uuid out;
-  for (std::size_t i = 0; i < out.size(); i += 4) {
-    const std::uint32_t part = random_generation();
-    std::memcpy(out.data() + i, &part, 4);
-  }
-  out[6] = static_cast<std::uint8_t>((out[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
-  out[8] = static_cast<std::uint8_t>((out[8] & 0x3f) | 0x80);
-  return out;
-}
 
 Status Writer::write_packet(StreamFile& file, const ring::Packet& packet) {
   const EventCounts::Within part = counts_.within(packet.bytes, packet.begin_stamp, from_, until_);

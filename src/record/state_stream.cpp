@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "base/foreign.hpp"
@@ -21,6 +24,8 @@ constexpr std::uint64_t kPatience_ns = 1'000'000'000;  // with a claimed row
 constexpr std::size_t kNamesPerRound = 64;
 constexpr std::size_t kMaxThreads = 1 << 16;  // whose names are looked up again
 constexpr std::size_t kPacketRoom = 1 << 20;
+constexpr std::size_t kMostPending = 1 << 16;  // events that the file system does not take
+constexpr std::size_t kMostKnown = 1 << 16;    // of those who are there, the newest
 constexpr std::size_t kStampAt = 2;  // event header {u16 id, u64 stamp}
 
 template <std::size_t N>
@@ -28,6 +33,14 @@ std::string text_of(const char (&shared)[N]) {
   char copy[N];
   std::memcpy(copy, shared, N);
   return {copy, ::strnlen(copy, N)};
+}
+
+// Those who are gone make room for others, where there is none.
+template <class T, class Gone>
+void make_room(std::vector<T>& known, Gone is_gone) {
+  if (known.size() < kMostKnown) return;
+  std::erase_if(known, is_gone);
+  if (known.size() >= kMostKnown) known.erase(known.begin(), known.begin() + kMostKnown / 4);
 }
 
 // Was all that was read of a row one program's? Others take rows over where nobody empties the queue.
@@ -67,7 +80,7 @@ std::string command_line_of(std::int32_t pid) {
 
 StateStream::StateStream(const Session& session, format::Uuid uuid, Rows rows)
     : session_(&session), takes_(rows == Rows::take), foreign_(session), file_("ouro_state", uuid, 1, session.ring_count(), 0) {
-  if (takes_) return;
+  // Rows below are read, by a recorder that was killed or by nobody yet.
   new_threads_.tail = session.header().threads_tail.load(std::memory_order_acquire);
   new_processes_.tail = session.header().processes_tail.load(std::memory_order_acquire);
 }
@@ -116,9 +129,7 @@ bool StateStream::take_thread(std::uint32_t index) {
   const std::uint64_t stamp = base::read_once(row.stamp);
   if (!takes_ && !is_still(row, stamp)) return false;
   if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
-  std::vector<std::byte> bytes;
-  format::append_thread(bytes, stamp, thread.pid, thread.tid, thread.name);
-  add_event(stamp, std::move(bytes));
+  add_thread(stamp, thread);
   if (threads_.size() < kMaxThreads && !foreign_.has(thread.pid)) threads_.push_back(std::move(thread));
   return true;
 }
@@ -133,10 +144,7 @@ bool StateStream::take_process(std::uint32_t index) {
   if (!takes_ && !is_still(row, stamp)) return false;
   foreign_.add(pid, pid_namespace, registry);
   if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
-  const std::string cmdline = !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string();
-  std::vector<std::byte> bytes;
-  format::append_process(bytes, stamp, pid, parent, name, cmdline);
-  add_event(stamp, std::move(bytes));
+  add_process(stamp, {pid, parent, start, name, !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string()});
   if (takes_) ++processes_;
   else pids_.insert(pid);
   return true;
@@ -157,10 +165,7 @@ void StateStream::refresh_names() {
     name.erase(std::min(name.find('\n'), name.size()));
     if (name == thread.name) continue;
     thread.name = name;
-    const std::uint64_t stamp = clock::now(session_->options().clock);
-    std::vector<std::byte> bytes;
-    format::append_thread(bytes, stamp, thread.pid, thread.tid, name);
-    add_event(stamp, std::move(bytes));
+    add_thread(clock::now(session_->options().clock), thread);
   }
 }
 
@@ -171,22 +176,67 @@ void StateStream::add_living() {
     const Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_only, session_->options().owner);
     if (!registry || !registry->is_in_our_pid_namespace() || !registry->is_of_living_process() || !registry->slot_of(session_->session_name())) continue;
     const std::int32_t pid = registry->pid();
-    if (pids_.insert(pid).second) {
-      std::vector<std::byte> bytes;
-      format::append_process(bytes, stamp, pid, parent_of(pid), registry->process_name(), command_line_of(pid));
-      add_event(stamp, std::move(bytes));
-    }
+    if (pids_.insert(pid).second) add_process(stamp, {pid, parent_of(pid), 0, registry->process_name(), command_line_of(pid)});
     std::error_code ignored;
     for (std::filesystem::directory_iterator task("/proc/" + std::to_string(pid) + "/task", ignored), end; task != end && !ignored; task.increment(ignored)) {
       const std::string tid = task->path().filename().string();
       std::string name = read_proc(pid, "task/" + tid + "/comm");
       name.erase(std::min(name.find('\n'), name.size()));
       if (name.empty()) continue;  // it has just ended
-      std::vector<std::byte> bytes;
-      format::append_thread(bytes, stamp, pid, std::atoi(tid.c_str()), name);
-      add_event(stamp, std::move(bytes));
+      add_thread(stamp, {pid, std::atoi(tid.c_str()), name});
     }
   }
+}
+
+void StateStream::add_process(std::uint64_t stamp, const Process& process) {
+  std::vector<std::byte> bytes;
+  format::append_process(bytes, stamp, process.pid, process.parent, process.name, process.cmdline);
+  add_event(stamp, std::move(bytes));
+  make_room(known_processes_, [this](const Process& p) { return is_gone(p); });
+  known_processes_.push_back(process);
+}
+
+void StateStream::add_thread(std::uint64_t stamp, const Thread& thread) {
+  std::vector<std::byte> bytes;
+  format::append_thread(bytes, stamp, thread.pid, thread.tid, thread.name);
+  add_event(stamp, std::move(bytes));
+  make_room(known_threads_, [this](const Thread& t) { return is_gone(t); });
+  known_threads_.push_back(thread);
+}
+
+bool StateStream::is_gone(const Process& process) const {
+  if (foreign_.has(process.pid)) return foreign_.are_gone(process.pid);
+  return process.start != 0 ? !base::is_alive(process.pid, process.start) : ::kill(process.pid, 0) != 0 && errno == ESRCH;
+}
+
+bool StateStream::is_gone(const Thread& thread) const {
+  if (foreign_.has(thread.pid)) return foreign_.are_gone(thread.pid);
+  return ::access(("/proc/" + std::to_string(thread.pid) + "/task/" + std::to_string(thread.tid)).c_str(), F_OK) != 0;
+}
+
+Status StateStream::resume(const TraceFolder& folder) {
+  StreamFile::Last last;
+  if (Status reopened = file_.reopen(folder, last); !reopened) return reopened;
+  last_stamp_ = last.end;
+  add_living();
+  pids_.clear();  // rows are counted
+  return Ok{};
+}
+
+void StateStream::begin(format::Uuid uuid) {
+  file_ = StreamFile(file_.name(), uuid, 1, session_->ring_count(), 0);
+  // Of names that one had one behind the other, the last; of those who are gone too: events of theirs may still be in memory.
+  const std::uint64_t stamp = clock::now(session_->options().clock);
+  const std::vector<Process> processes = std::exchange(known_processes_, {});
+  const std::vector<Thread> threads = std::exchange(known_threads_, {});
+  std::map<std::int32_t, const Process*> by_pid;
+  std::map<std::pair<std::int32_t, std::int32_t>, const Thread*> by_tid;
+  for (const Process& process : processes) by_pid[process.pid] = &process;
+  for (const Thread& thread : threads) by_tid[{thread.pid, thread.tid}] = &thread;
+  for (const auto& [pid, process] : by_pid) add_process(stamp, *process);
+  for (const auto& [tid, thread] : by_tid) add_thread(stamp, *thread);
+  std::erase_if(known_processes_, [this](const Process& p) { return is_gone(p); });
+  std::erase_if(known_threads_, [this](const Thread& t) { return is_gone(t); });
 }
 
 void StateStream::add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count) {
@@ -213,7 +263,7 @@ std::uint64_t StateStream::clamp(std::uint64_t stamp) const {
 
 Status StateStream::flush(const TraceFolder& folder) {
   std::stable_sort(pending_.begin(), pending_.end(), [](const Event& a, const Event& b) { return a.stamp < b.stamp; });
-  for (std::size_t i = 0; i < pending_.size();) {
+  for (std::size_t i = 0, done = 0; i < pending_.size();) {
     std::vector<std::byte> bytes;
     const std::uint64_t begin = clamp(pending_[i].stamp);
     for (; i < pending_.size() && bytes.size() < kPacketRoom; ++i) {
@@ -223,9 +273,12 @@ Status StateStream::flush(const TraceFolder& folder) {
       bytes.insert(bytes.end(), event.bytes.begin(), event.bytes.end());
     }
     if (Status written = file_.append(folder, begin, last_stamp_, 0, bytes); !written) {
-      pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(i));
+      const std::size_t kept = pending_.size() - done, most = std::min(kept, kMostPending);
+      skipped_ += kept - most;
+      pending_.erase(pending_.begin(), pending_.end() - static_cast<std::ptrdiff_t>(most));
       return written;
     }
+    done = i;
   }
   pending_.clear();
   return Ok{};

@@ -35,18 +35,28 @@ class StateStream {
   void add_living();
   void add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled);
   void add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count);
-  // Writes what has come together as one packet; nothing if there is nothing.
+  // Writes what has come together as one packet; nothing if there is nothing. What could not be written is kept for the next time, up to some
+  // number of events: older ones go, and are counted as skipped.
   Status flush(const TraceFolder& folder);
   Status close() { return file_.close(); }
+  // At the beginning: goes on in the file of a recorder that was killed. Names that it had read and not written are asked for again.
+  Status resume(const TraceFolder& folder);
+  // Behind close(): on in another trace, which begins with those who are there, or were since the last one began.
+  void begin(format::Uuid uuid);
 
   std::uint64_t processes() const { return processes_ + pids_.size(); }
-  std::uint64_t skipped() const { return skipped_; }  // rows that their programs were killed at
+  std::uint64_t skipped() const { return skipped_; }  // rows that their programs were killed at, names that found no room
   const StreamFile& file() const { return file_; }
 
  private:
   struct Thread {
     std::int32_t pid, tid;
     std::string name;
+  };
+  struct Process {
+    std::int32_t pid, parent;
+    std::uint64_t start;
+    std::string name, cmdline;
   };
   struct Event {
     std::uint64_t stamp;
@@ -61,6 +71,10 @@ class StateStream {
   };
   void empty(Queue& queue, std::uint64_t capacity, abi::Word& head, abi::Word& tail, std::uint64_t now_ns, bool (StateStream::*take)(std::uint32_t));
   void add_event(std::uint64_t stamp, std::vector<std::byte> bytes);
+  void add_process(std::uint64_t stamp, const Process& process);
+  void add_thread(std::uint64_t stamp, const Thread& thread);
+  bool is_gone(const Process& process) const;
+  bool is_gone(const Thread& thread) const;
   std::uint64_t clamp(std::uint64_t stamp) const;
 
   const Session* session_;
@@ -70,6 +84,8 @@ class StateStream {
   Queue new_threads_, new_processes_;
   std::vector<Thread> threads_;
   std::size_t next_refresh_ = 0;
+  std::vector<Process> known_processes_;  // of this trace: the next one is to have those who are there by then
+  std::vector<Thread> known_threads_;
   std::set<std::int32_t> pids_;  // those that were looked at
   std::vector<Event> pending_;
   std::uint64_t last_stamp_ = 0;

@@ -6,9 +6,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 namespace ouro::record {
 namespace {
@@ -22,6 +24,8 @@ bool is_empty(int folder) {
   ::closedir(dir);
   return empty;
 }
+
+constexpr std::uint64_t kMostTorn = abi::kMaxSubbufSize + format::kPacketHeaderSize;
 
 // All of it, or an errno.
 int write_all(int fd, iovec* parts, int count) {
@@ -72,6 +76,14 @@ Result<TraceFolder> TraceFolder::create(const std::string& path) {
   return out;
 }
 
+Result<TraceFolder> TraceFolder::reopen(const std::string& path) {
+  TraceFolder out;
+  out.path_ = path;
+  out.fd_ = base::Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!out.fd_) return error_from_errno("trace '%s'", path.c_str());
+  return out;
+}
+
 Status TraceFolder::write_metadata(const std::string& text) {
   constexpr const char* kNew = "metadata.new";
   const base::Fd fd(::openat(fd_.get(), kNew, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
@@ -93,7 +105,7 @@ void TraceFolder::discard() {
 
 Status StreamFile::append(const TraceFolder& folder, std::uint64_t begin, std::uint64_t end, std::uint64_t discarded,
                           std::span<const std::byte> bytes) {
-  if (broken_) return errorf(EIO, "trace '%s': stream %s is broken", folder.path().c_str(), name_.c_str());
+  if (broken_ && !cut()) return errorf(EIO, "trace '%s': stream %s ends with a part of a packet that cannot be taken back", folder.path().c_str(), name_.c_str());
   if (!fd_) {
     fd_ = base::Fd(::openat(folder.fd(), name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
     if (!fd_) return error_from_errno("trace '%s': stream %s", folder.path().c_str(), name_.c_str());
@@ -111,15 +123,11 @@ Status StreamFile::append(const TraceFolder& folder, std::uint64_t begin, std::u
   auto head = format::encode(header);
   iovec parts[2] = {{head.data(), head.size()}, {const_cast<std::byte*>(bytes.data()), bytes.size()}};
   if (const int error = write_all(fd_.get(), parts, 2); error != 0) {
-    const bool cut = ::ftruncate(fd_.get(), static_cast<off_t>(end_)) == 0 &&
-                     ::lseek(fd_.get(), static_cast<off_t>(end_), SEEK_SET) >= 0;
+    const bool is_whole = cut();
     errno = error;
     Error out = error_from_errno("trace '%s': stream %s: a packet of %zu bytes", folder.path().c_str(), name_.c_str(),
                                  static_cast<std::size_t>(header.content_bytes));
-    if (!cut) {
-      out.text += ", and its first part could not be taken back";
-      broken_ = true;
-    }
+    if (!is_whole) out.text += ", and its first part could not be taken back";
     if (end_ == 0) {  // an empty file is no stream
       ::unlinkat(folder.fd(), name_.c_str(), 0);
       fd_.reset();
@@ -131,6 +139,43 @@ Status StreamFile::append(const TraceFolder& folder, std::uint64_t begin, std::u
   discarded_ = discarded;
   ++packets_;
   return Ok{};
+}
+
+Status StreamFile::reopen(const TraceFolder& folder, Last& last) {
+  fd_ = base::Fd(::openat(folder.fd(), name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd_ && errno == ENOENT) return Ok{};
+  struct stat status;
+  if (!fd_ || ::fstat(fd_.get(), &status) != 0) return error_from_errno("trace '%s': stream %s", folder.path().c_str(), name_.c_str());
+  if (!S_ISREG(status.st_mode)) return errorf(EINVAL, "trace '%s': stream %s is no regular file", folder.path().c_str(), name_.c_str());
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  std::array<std::byte, format::kPacketHeaderSize> head;
+  std::uint64_t last_bytes = 0;
+  while (end_ + head.size() <= size && ::pread(fd_.get(), head.data(), head.size(), static_cast<off_t>(end_)) == static_cast<ssize_t>(head.size())) {
+    const std::optional<format::PacketHeader> packet = format::decode(head);
+    if (!packet || packet->uuid != uuid_ || packet->packet_seq_num != packets_ || packet->content_bytes > size - end_) break;
+    last = {packet->timestamp_begin, packet->timestamp_end, {}};
+    last_packet_ = end_;
+    last_bytes = packet->content_bytes - head.size();
+    discarded_ = packet->events_discarded;
+    end_ += packet->content_bytes;
+    ++packets_;
+  }
+  // What does not go on as it began: torn if it is the last, else no file of this trace.
+  if (end_ != size && size - end_ > kMostTorn) return errorf(EINVAL, "trace '%s': stream %s makes no sense behind byte %llu", folder.path().c_str(), name_.c_str(), static_cast<unsigned long long>(end_));
+  if (!cut()) return error_from_errno("trace '%s': stream %s: its last packet is torn, and cannot be cut off", folder.path().c_str(), name_.c_str());
+  last.bytes.resize(last_bytes);
+  if (last_bytes != 0 && ::pread(fd_.get(), last.bytes.data(), last_bytes, static_cast<off_t>(last_packet_ + head.size())) != static_cast<ssize_t>(last_bytes))
+    return error_from_errno("trace '%s': stream %s: its last packet", folder.path().c_str(), name_.c_str());
+  if (end_ == 0) {  // an empty file is no stream
+    ::unlinkat(folder.fd(), name_.c_str(), 0);
+    fd_.reset();
+  }
+  return Ok{};
+}
+
+bool StreamFile::cut() {
+  broken_ = ::ftruncate(fd_.get(), static_cast<off_t>(end_)) != 0 || ::lseek(fd_.get(), static_cast<off_t>(end_), SEEK_SET) < 0;
+  return !broken_;
 }
 
 Status StreamFile::set_discarded(std::uint64_t discarded) {

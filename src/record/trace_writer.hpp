@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <ouro/result.hpp>
 
@@ -24,6 +25,8 @@ namespace ouro::record {
 class TraceFolder {
  public:
   static Result<TraceFolder> create(const std::string& path);
+  // One that is there: somebody else's trace, to go on with.
+  static Result<TraceFolder> reopen(const std::string& path);
 
   const std::string& path() const { return path_; }
   int fd() const { return fd_.get(); }
@@ -48,6 +51,12 @@ class StreamFile {
   // One packet, not empty. After an error the file ends with the packet before it, and the next one may be tried.
   Status append(const TraceFolder& folder, std::uint64_t begin, std::uint64_t end, std::uint64_t discarded,
                 std::span<const std::byte> bytes);
+  // Goes on in the file that a killed recorder left, if there is one: a last packet that is not whole is cut off. `last`: of the one before it.
+  struct Last {
+    std::uint64_t begin = 0, end = 0;
+    std::vector<std::byte> bytes;
+  };
+  Status reopen(const TraceFolder& folder, Last& last);
   // Losses after the last packet: written over its header. Nothing if there is none.
   Status set_discarded(std::uint64_t discarded);
   // Reports what the file system found out late, as network file systems do.
@@ -56,15 +65,18 @@ class StreamFile {
   const std::string& name() const { return name_; }
   std::uint64_t packets() const { return packets_; }
   std::uint64_t bytes() const { return end_; }
+  std::uint64_t discarded() const { return discarded_; }
 
  private:
+  bool cut();
+
   std::string name_;
   format::Uuid uuid_;
   std::uint32_t stream_id_;
   std::uint64_t instance_;
   std::uint32_t cpu_;
   base::Fd fd_;
-  bool broken_ = false;  // ends with a part of a packet: nothing may follow it
+  bool broken_ = false;  // ends with a part of a packet: nothing may follow it until that is gone
   std::uint64_t packets_ = 0;
   std::uint64_t end_ = 0;          // of what is whole
   std::uint64_t last_packet_ = 0;  // where it begins
