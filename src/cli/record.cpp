@@ -115,6 +115,8 @@ class Supervision {
     if (triggers_ != nullptr) {
       if (recorder_ != nullptr) triggers_->on_buffer(recorder_->fullest());
       triggers_->step();
+      if (triggers_->take_rotation() && rotation_ != nullptr)
+        if (Status rotated = rotation_->rotate(*recorder_); !rotated) say("warning: %s", rotated.error().text.c_str());
       pause = std::min<std::chrono::microseconds>(pause, triggers_->until_next());
     }
     wait_and_reap(pause);
@@ -314,7 +316,7 @@ int run(const RecordOptions& options) {
   if (!session) return refuse(session.error(), 1);
   std::unique_ptr<Triggers> triggers;
   if (!options.triggers.empty()) {
-    Result<std::unique_ptr<Triggers>> made = Triggers::create(options.triggers, {runtime, *session, guard, {}});
+    Result<std::unique_ptr<Triggers>> made = Triggers::create(options.triggers, {runtime, *session, guard});
     if (!made) return refuse(made.error(), 1);
     triggers = std::move(*made);
   }

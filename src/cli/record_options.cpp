@@ -155,7 +155,7 @@ std::optional<int> parse_rotation(const CommandLine& line, RecordOptions& option
     return usage_error("--keep is '" + options.keep_text + "', want " + binary_size(least) + " or more" + (options.rotate_size ? ": two traces of --rotate" : ""));
   if (options.compress && options.flight) return usage_error("--compress with --flight, want one of them: no trace is written");
   if (options.rotates() && (options.overwrite || options.flight))
-    return usage_error("--rotate or --keep with --overwrite or --flight, want none of them: what is kept in memory is no trace yet");
+    return usage_error("--rotate, --keep or --do rotate with --overwrite or --flight, want none of them: what is kept in memory is no trace yet");
   return std::nullopt;
 }
 
@@ -203,15 +203,15 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   if (line.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
+  Result<std::vector<Trigger>> triggers = triggers_of(line);
+  if (!triggers) return usage_error(triggers.error().text);
+  options.triggers = std::move(*triggers);
   if (const std::optional<int> status = parse_rotation(line, options)) return *status;
   if (line.count("--name") != 0 && (options.name.empty() || options.name.size() > 64 || options.name.find_first_of("/ \n") != std::string::npos))
     return usage_error("--name is '" + options.name + "', want up to 64 characters without '/' and blanks");
   Result<std::vector<record::Rule>> rules = options.events.rules(line);
   if (!rules) return usage_error(rules.error().text);
   options.rules = std::move(*rules);
-  Result<std::vector<Trigger>> triggers = triggers_of(line);
-  if (!triggers) return usage_error(triggers.error().text);
-  options.triggers = std::move(*triggers);
   if (line.count("--subbuf-count") != 0) {
     const std::optional<std::uint64_t> count = parse_size(subbuf_count);
     if (!count || *count < abi::kMinSubbufs || *count > abi::kMaxSubbufs)

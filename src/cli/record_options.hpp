@@ -34,7 +34,7 @@ struct RecordOptions {
   std::vector<std::string> program;
 
   // A folder of traces in place of one.
-  bool rotates() const { return rotate_size || rotate_time || keep; }
+  bool rotates() const { return rotate_size || rotate_time || keep || has_rotate_action(triggers); }
   bool attaches() const { return all || !pids.empty() || !names.empty(); }
 };
 

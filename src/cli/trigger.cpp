@@ -34,7 +34,7 @@ const char* const kTriggerOptionsHelp =
                                                               _SESSION, _SNAPSHOT (its folder), OURO_FIELD_<name> ...
                             start ARGUMENTS                   ouro record ARGUMENTS, beside this
                             stop [SESSION]                    ends a session (default: this recording)
-                            rotate                            the trace goes on in a new folder (with --rotate)
+                            rotate                            the trace goes on in a new folder, as with --rotate
       --times N/TIME      only when it happens N times within TIME, as 5/10s
       --delay TIME        the actions come so much later, so that a snapshot has what followed
       --hold-off TIME     then nothing for so long (default: 10s); what happens meanwhile is counted
@@ -217,6 +217,12 @@ Status set_option(Trigger& trigger, const std::string& option, const std::string
 constexpr const char* kOptions[] = {"--do", "--times", "--delay", "--hold-off", "--per-day"};
 
 }  // namespace
+
+bool has_rotate_action(const std::vector<Trigger>& triggers) {
+  return std::any_of(triggers.begin(), triggers.end(), [](const Trigger& t) {
+    return std::any_of(t.actions.begin(), t.actions.end(), [](const Action& a) { return a.what == Action::What::rotate; });
+  });
+}
 
 void define_triggers(CommandLine& line) {
   line.add_option("--on", "CONDITION");

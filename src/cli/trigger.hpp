@@ -38,6 +38,8 @@ struct Trigger {
   std::vector<Action> actions;        // empty: a snapshot
 };
 
+bool has_rotate_action(const std::vector<Trigger>& triggers);
+
 extern const char* const kTriggerOptionsHelp;
 void define_triggers(CommandLine& line);
 // From the line, parsed. Error: what is wrong with it, and what is wanted.

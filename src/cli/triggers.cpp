@@ -254,8 +254,7 @@ std::optional<std::vector<std::string>> Triggers::command_of(const Action& actio
 void Triggers::begin_action(Job& job) {
   const Action& action = triggers_[job.trigger].actions[job.next++];
   if (const auto command = command_of(action, job)) return spawn(*command, job);
-  if (action.what == Action::What::stop) wants_end_ = true;
-  else if (around_.rotate) around_.rotate();
+  (action.what == Action::What::stop ? wants_end_ : wants_rotation_) = true;
 }
 
 void Triggers::spawn(const std::vector<std::string>& argv, const Job& job) {

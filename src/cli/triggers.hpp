@@ -34,7 +34,6 @@ class Triggers {
     const base::RuntimeDir& folder;
     const record::Session& session;
     const record::SignalGuard& signals;
-    std::function<void()> rotate;  // empty: there is no trace to be rotated
   };
   static Result<std::unique_ptr<Triggers>> create(std::vector<Trigger> triggers, Surroundings around);
   ~Triggers();
@@ -52,6 +51,7 @@ class Triggers {
   void on_buffer(double share);          // how full the fullest was
 
   bool wants_end() const { return wants_end_; }  // an action ended the recording
+  bool take_rotation() { return std::exchange(wants_rotation_, false); }  // an action wants the trace to go on in a new folder
   // Does at once what is still to be done. `is_over`: asked now and then; true: lets go of it.
   void finish(const std::function<bool()>& is_over);
 
@@ -93,7 +93,7 @@ class Triggers {
   std::atomic<bool> ends_ = false;
   std::deque<Job> jobs_;
   pid_t child_ = 0;                        // the running action's
-  bool wants_end_ = false, finishing_ = false;
+  bool wants_end_ = false, wants_rotation_ = false, finishing_ = false;
 };
 
 }  // namespace ouro::cli

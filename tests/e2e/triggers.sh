@@ -117,3 +117,16 @@ expect_match "what it says" "$(cat "$said")" 'ouro: recorded [0-9]+ events'
 ! "$OURO_BIN" record --flight --on 'event incident:event if colour == 1' -- ./incidents </dev/null 2>"$said" || fail "a field that is not there"
 expect_match "what is wrong" "$(cat "$said")" 'colour'
 expect_equal "sessions" "$("$OURO_BIN" list --sessions | grep -c watched)" 0
+
+# ---- a trace that goes on in a new folder where something happened
+timeout 60 "$OURO_BIN" record -o pieces --on 'event incident:event if text == "here"' --hold-off 0 --do rotate -- ./incidents <lines >answers 2>"$said" &
+recorder=$!
+exec 3>lines
+do_ event 1 before
+do_ event 2 here
+wait_for 20 eval '(($(ls pieces | wc -l) == 2))'
+do_ event 3 behind
+do_ exit
+wait "$recorder" || fail "status $?: $(cat "$said")"
+exec 3>&-
+expect_equal "events of each" "$(for piece in pieces/*; do timeout 60 babeltrace2 "$piece" | grep -c incident:event:; done | tr '\n' ' ')" "2 1 "
