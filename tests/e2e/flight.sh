@@ -127,7 +127,7 @@ refused 2 'no SESSION, want one' stop
 refused 2 '--last is .soon., want a time' snapshot --last soon
 refused 2 'output with --flight' record --flight -o x -- true
 refused 2 'detach without --flight' record -d -- true
-"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 2>/dev/null &
+"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 >/dev/null 2>&1 &
 recorder=$!
 cleanup+=("kill -9 $recorder 2>/dev/null")
 wait_for 20 test -e "$OURO_RUNTIME_DIR/session-live"

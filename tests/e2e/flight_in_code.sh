@@ -62,7 +62,7 @@ expect_match "too many globs" "$(first "events=$(printf 'x%.0s' {1..70000})")" '
 expect_match "switched off" "$(OURO_ATTACH=0 first)" '^19 nothing of this process can be traced'
 expect_match "no large files" "$(ulimit -f 15000; first)" '^27 its memory cannot be had'
 expect_equal "files that are left" "$(find "$OURO_RUNTIME_DIR" -type f | wc -l)" 0
-"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 2>/dev/null &
+"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 >/dev/null 2>&1 &
 recorder=$!
 cleanup+=("kill -9 $recorder 2>/dev/null")
 wait_for 20 test -e "$OURO_RUNTIME_DIR/session-live"

@@ -71,7 +71,7 @@ refused 1 'is one trace, want a folder of them' --resume "$folder/one" --rotate 
 refused 1 'No such file' --resume "$folder/nothing"
 refused 2 'a program with --resume' --resume "$folder/one" -- true
 refused 2 '--buffer-size with --resume' --resume "$folder/one" --buffer-size 1M
-"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 2>/dev/null &
+"$OURO_BIN" record -o "$folder/live" --name live -- sleep 20 >/dev/null 2>&1 &
 recorder=$!
 cleanup+=("kill -9 $recorder 2>/dev/null")
 wait_for 20 test -e "$folder/live/.recorder"

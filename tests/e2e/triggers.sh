@@ -93,10 +93,12 @@ echo "event 7 quiet
 event 700 loud" | ./incidents >/dev/null
 wait_for 20 test -s background
 expect_equal "which" "$(cat background)" loud
-sleep 60 | ./incidents >/dev/null &
+./incidents <lines >/dev/null &
+exec 3>lines
 wait_for 20 pgrep -f '^./incidents' >/dev/null
 sleep 0.5
 pkill -SEGV -f '^./incidents'
+exec 3>&-
 wait_for 20 test -s crashed
 expect_equal "crashes" "$(cat crashed)" 11
 "$OURO_BIN" stop watched 2>/dev/null

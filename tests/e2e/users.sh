@@ -83,7 +83,7 @@ expect_equal "the secret" "$(cat "$folder/secret") $(stat -c '%u %a %Y' "$folder
 rm -rf "$theirs"/everyone "$theirs"/session-* "$theirs"/400000[1-5].0 "$theirs/$program".[1-9]*
 
 # ---- locked for ever by the program's user: an error after two seconds
-flock "$theirs/$program.0" sleep 30 &
+flock "$theirs/$program.0" sleep 30 >/dev/null 2>&1 &
 holder=$!
 cleanup+=("kill $holder 2>/dev/null")
 sleep 0.2
