@@ -53,7 +53,7 @@ TEST_F(CommandLine, HelpIsPrintedByAllAndDoesNothingElse) {
   using Command = std::pair<int (*)(int, char**), const char*>;
   for (const auto& [command, name] : {Command{record_command, "record"}, Command{list_command, "list"},
                                       Command{doctor_command, "doctor"}, Command{print_command, "print"},
-                                      Command{stats_command, "stats"}, Command{bench_command, "bench"}}) {
+                                      Command{stats_command, "stats"}, Command{live_command, "live"}, Command{bench_command, "bench"}}) {
     const test::Outcome outcome = test::run(command, name, {"--help"});
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.err, "");
@@ -70,6 +70,8 @@ TEST_F(CommandLine, AnUnknownOptionIsNamed) {
   expect_usage(doctor_command, "doctor", {"--nonsense"}, "unknown option '--nonsense'");
   expect_usage(print_command, "print", {"--nonsense", "trace"}, "unknown option '--nonsense'");
   expect_usage(stats_command, "stats", {"--nonsense", "trace"}, "unknown option '--nonsense'");
+  expect_usage(live_command, "live", {"--nonsense", "trace"}, "unknown option '--nonsense'");
+  expect_usage(live_command, "live", {"-l", "here", "trace"}, "-l 'here', want ADDRESS:PORT or PORT, as 127.0.0.1:5344, [::1]:5344 or 5344");
 }
 
 TEST_F(CommandLine, AnArgumentTooManyIsNamed) {

@@ -30,6 +30,7 @@ Commands:
   top         what sessions are doing: rates, losses, the slowest spans
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
+  live        serves traces to viewers, as babeltrace2, while they are being written
   doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
   bench       what an event costs here, beside reading the clock
   completion  a script that lets bash, zsh or fish complete ouro's command lines
@@ -67,6 +68,7 @@ constexpr std::array kCommands = {
     Command{"top", ouro::cli::top_command, ouro::cli::define_top},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
+    Command{"live", ouro::cli::live_command, ouro::cli::define_live},
     Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},
     Command{"bench", ouro::cli::bench_command, ouro::cli::define_bench},
     Command{"completion", ouro::cli::completion_command, ouro::cli::define_completion},

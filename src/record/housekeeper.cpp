@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "format/live_mark.hpp"
 #include "format/pieces.hpp"
 #include "record/compress.hpp"
 #include "record/journal.hpp"
@@ -23,7 +24,7 @@ base::Fd open_folder(int folder, const std::string& name) {
 }
 
 bool is_of_a_trace(std::string name) {
-  if (name == kJournalFile) return true;
+  if (name == kJournalFile || name == format::kLiveMarkName) return true;
   if (name.starts_with('.')) name.erase(0, 1);  // while it is compressed
   for (const std::string_view suffix : {std::string_view(".new"), format::kCompressedSuffix})
     if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());

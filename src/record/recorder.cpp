@@ -24,6 +24,7 @@ constexpr microseconds kOverwritePause = 50ms;
 constexpr auto kMetadataEvery = 200ms;
 constexpr auto kNamesEvery = 100ms;
 constexpr auto kCountsEvery = 100ms;
+constexpr std::uint64_t kMarkSlack = 10;  // a tenth of a second
 constexpr auto kFirstCalibration = 100ms;  // then each time the recording is twice as old
 constexpr auto kShortestBaseline = 10ms;
 constexpr auto kTryAgain = 1s;  // what could not be written
@@ -101,8 +102,26 @@ void Recorder::keep_journal(TraceFolder& folder) {
   if (Status written = write_journal(folder.fd(), journal); !written) begin_outage(written.error());
 }
 
+// For those who follow what we write.
+void Recorder::begin_mark() {
+  Result<RecordingMark> mark = RecordingMark::create(*folder_, session_->ring_count() / 2);
+  if (!mark) options_.warn("warning: " + mark.error().text + " (hint: `ouro live` takes the trace for one that is over)");
+  mark_ = mark ? std::move(*mark) : RecordingMark();
+  marked_until_ = 0;
+}
+
+// A writer may have taken its stamp and not have made its record visible yet: for nanoseconds, or while it is kept from running.
+void Recorder::move_mark() {
+  const std::uint64_t slack = calibration_.frequency / kMarkSlack, until = complete_until_ - std::min(complete_until_, slack);
+  if (slack == 0 || until <= marked_until_) return;
+  marked_until_ = until;
+  state_.not_before(until);
+  mark_->set_complete_until(until);
+}
+
 microseconds Recorder::step() {
   if (!has_journal_) keep_journal(*folder_);
+  if (!mark_) begin_mark();
   const auto now = Clock::now();
   const bool new_second = now - last_second_ >= 1s;
   if (new_second) last_second_ = now;
@@ -113,6 +132,7 @@ microseconds Recorder::step() {
   // At every step: a dead writer keeps its entry of the table, of which there are few, and the sub-buffer of its record.
   for (RingDrain& ring : rings_) bury_dead(ring);
   update_tables(false, again);
+  move_mark();
   end_outage_if_over();
   const auto since_last = std::chrono::duration_cast<microseconds>(now - last_step_);
   last_step_ = now;
@@ -122,11 +142,17 @@ microseconds Recorder::step() {
 // One round over all rings; `again`: also over those with a packet that could not be written. Returns how full the fullest was.
 double Recorder::drain_all(bool include_current, bool again) {
   double share = 0;
+  complete_until_ = include_current ? clock::now(session_->options().clock) : 0;
   for (RingDrain& ring : rings_) {
-    if (!ring.poison().empty() || (ring.holds() && !again)) continue;
+    if (!ring.poison().empty()) continue;
+    if (ring.holds() && !again) {
+      complete_until_ = std::min(complete_until_, ring.last_end());
+      continue;
+    }
     const RingDrain::Round round = ring.drain(*folder_, counts_, include_current, [this] { return describe(); }, RingDrain::Unwritten::hold);
     if (round.failed) begin_outage(*round.failed);
     note(ring, round);
+    if (!round.is_complete) complete_until_ = std::min(complete_until_, ring.last_end());
     share = std::max(share, static_cast<double>(round.subbufs) / session_->options().subbuf_count);
   }
   return share;
@@ -330,6 +356,7 @@ void Recorder::end_piece(TraceFolder* next) {
   const format::Uuid next_uuid = std::exchange(metadata_.uuid, uuid);
   if (Status written = write_metadata(&end); !written) fail(written.error());
   metadata_.uuid = next_uuid;
+  if (mark_) mark_->remove();
   remove_journal(folder_->fd());
   sum_.bytes += state_.file().bytes() + folder_->metadata_bytes();
   sum_.clock_error_ns = std::max(sum_.clock_error_ns, calibration_.error_ns);
@@ -351,6 +378,7 @@ Recorder::Piece Recorder::rotate(TraceFolder& next) {
   piece_begun_ = Clock::now();
   next_calibration_ = piece_begun_ + kFirstCalibration;
   events_described_ = 0;
+  begin_mark();
   if (Status written = write_metadata(); !written) begin_outage(written.error());
   return out;
 }

@@ -24,6 +24,7 @@
 #include "record/event_table.hpp"
 #include "record/journal.hpp"
 #include "record/metadata.hpp"
+#include "record/recording_mark.hpp"
 #include "record/ring_drain.hpp"
 #include "record/session.hpp"
 #include "record/state_stream.hpp"
@@ -83,6 +84,8 @@ class Recorder {
   using Clock = std::chrono::steady_clock;
   bool in_overwrite_mode() const { return session_->options().mode == abi::FullMode::overwrite; }
   double drain_all(bool include_current, bool again);
+  void begin_mark();
+  void move_mark();
   void drain_rest(RingDrain& ring);
   void bury_dead(RingDrain& ring);
   bool is_dead(std::uint64_t owner);
@@ -112,6 +115,9 @@ class Recorder {
   clock::Calibration calibration_;
   std::chrono::microseconds pause_, longest_pause_;
   double fullest_ = 0;
+  std::optional<RecordingMark> mark_;  // of the trace that is being written; empty if there can be none
+  std::uint64_t complete_until_ = 0;   // by the last round over all rings
+  std::uint64_t marked_until_ = 0;
   Clock::time_point last_step_, last_second_, last_metadata_, last_names_, last_counts_, next_calibration_;
   bool metadata_is_old_ = true;
   std::size_t spoiled_said_ = 0;

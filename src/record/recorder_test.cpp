@@ -1,7 +1,12 @@
 #include "record/recorder.hpp"
 
+#include <sys/file.h>
 #include <sys/wait.h>
 
+#include <thread>
+
+#include "clock/calibrate.hpp"
+#include "format/live_mark.hpp"
 #include "record/test_session.hpp"
 
 namespace ouro::record {
@@ -369,6 +374,93 @@ TEST_F(RecorderTest, EventsThatFindNoRowInTheTableAreLostByACauseOfTheirOwn) {
   EXPECT_EQ(summary.lost[static_cast<std::size_t>(abi::Loss::table_full)], 100u);
   EXPECT_EQ(summary.lost_total(), 100u);
   EXPECT_NE(babeltrace2().find("cause = \"table_full\", count = 100"), std::string::npos) << babeltrace2();
+}
+
+// What others who follow the recording rely on.
+class MarkTest : public RecorderTest {
+ protected:
+  std::uint64_t complete_until() const {
+    const std::string bytes = folder_.read("trace/.recording");
+    const std::optional<format::LiveMark> mark = format::decode_live_mark(std::as_bytes(std::span(bytes)));
+    EXPECT_TRUE(mark);
+    return mark ? mark->complete_until : 0;
+  }
+  // Sub-buffers that are not full are read once a second.
+  void step_after_a_second() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+    recorder_->step();
+  }
+  std::uint64_t now() const { return clock::now(session_->options().clock); }
+  static std::optional<format::PacketHeader> header_at(const std::string& file, std::size_t at) {
+    std::array<std::byte, format::kPacketHeaderSize> bytes{};
+    if (file.size() >= at + bytes.size()) std::memcpy(bytes.data(), file.data() + at, bytes.size());
+    return format::decode(bytes);
+  }
+};
+
+TEST_F(MarkTest, WhileItIsWrittenTheFolderHasALockedMark) {
+  begin();
+  const std::string mark = folder_.in("trace/.recording");
+  EXPECT_FALSE(std::filesystem::exists(mark));
+  recorder_->step();
+  const base::Fd fd(::open(mark.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(fd);
+  EXPECT_NE(::flock(fd.get(), LOCK_SH | LOCK_NB), 0);
+  EXPECT_EQ(complete_until(), 0u);
+  recorder_->finish();
+  EXPECT_EQ(::flock(fd.get(), LOCK_SH | LOCK_NB), 0);
+  EXPECT_FALSE(std::filesystem::exists(mark));
+}
+
+TEST_F(MarkTest, NothingThatComesAfterItBeginsEarlier) {
+  begin();
+  recorder_->step();
+  write(0, 3);
+  const std::uint64_t written = now();
+  step_after_a_second();
+  const std::uint64_t until = complete_until();
+  EXPECT_GT(until, written);
+  EXPECT_LT(until, now());
+  write(3, 4);
+  program_->add_thread(4711, "late", written);  // it was held up since
+  recorder_->finish();
+  const std::string name = "stream_shared0", file = folder_.read("trace/" + name), state = folder_.read("trace/ouro_state");
+  const std::optional<format::PacketHeader> first = header_at(file, 0);
+  ASSERT_TRUE(first);
+  EXPECT_LT(first->timestamp_begin, written);
+  const std::optional<format::PacketHeader> second = header_at(file, first->content_bytes);
+  ASSERT_TRUE(second);
+  EXPECT_GT(second->timestamp_begin, until);
+  const std::optional<format::PacketHeader> late = header_at(state, 0);
+  ASSERT_TRUE(late);
+  EXPECT_GE(late->timestamp_begin, until);
+  EXPECT_EQ(values(), range(0, 4));
+}
+
+TEST_F(MarkTest, IsInThePieceThatIsBeingWritten) {
+  begin();
+  recorder_->step();
+  write(0, 3);
+  Result<TraceFolder> next = TraceFolder::create(folder_.in("next"));
+  ASSERT_TRUE(next);
+  recorder_->rotate(*next);
+  EXPECT_FALSE(std::filesystem::exists(folder_.in("trace/.recording")));
+  EXPECT_TRUE(std::filesystem::exists(folder_.in("next/.recording")));
+  recorder_->finish();
+  EXPECT_FALSE(std::filesystem::exists(folder_.in("next/.recording")));
+}
+
+TEST_F(MarkTest, IsNotMovedPastARecordThatIsNotFinished) {
+  begin();
+  recorder_->step();
+  const ring::Reservation slot = ring::reserve(program_->channel(), 0, 12);
+  ASSERT_NE(slot.body, nullptr);
+  step_after_a_second();
+  EXPECT_EQ(complete_until(), 0u);
+  std::memset(slot.body, 0, 12);
+  ring::commit(slot);
+  step_after_a_second();
+  EXPECT_NE(complete_until(), 0u);
 }
 
 }  // namespace

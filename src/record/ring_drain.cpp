@@ -5,12 +5,23 @@
 #include <utility>
 
 #include "clock/calibrate.hpp"
+#include "ring/internal.hpp"
 
 namespace ouro::record {
 namespace {
 
 // More than any two CPUs' clocks differ by: a second at least, on any machine.
 constexpr std::uint64_t kSlackTicks = 10'000'000'000;
+
+// The ring says when the packet before it ended. Of a quiet ring that is long ago, and who follows the recording has been told since
+// that nothing so early will come.
+std::uint64_t first_stamp(const ring::Packet& packet) {
+  std::uint64_t stamp = packet.begin_stamp;
+  std::size_t at = 0;
+  std::uint32_t id = 0;
+  const bool is_sound = ring::parse_head(packet.bytes, at, stamp, id) && stamp >= packet.begin_stamp && stamp <= packet.end_stamp;
+  return is_sound ? stamp : packet.begin_stamp;
+}
 
 }  // namespace
 
@@ -42,7 +53,10 @@ bool RingDrain::is_plausible(const ring::Packet& packet) {
 RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts, bool include_current, const std::function<Status()>& describe,
                                   Unwritten unwritten) {
   Round out;
-  if (!was_ever_written() || !poison_.empty()) return out;
+  if (!was_ever_written() || !poison_.empty()) {
+    out.is_complete = true;
+    return out;
+  }
   for (std::uint32_t i = 0; i <= geometry_.subbuf_count; ++i) {
     ring::Packet packet;
     if (held_) {
@@ -51,6 +65,7 @@ RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts
       const ring::Reader::Answer answer = reader_.next(packet, include_current);
       if (answer == ring::Reader::Answer::corrupt) poison_ = "its memory contradicts itself";
       out.waiting = answer == ring::Reader::Answer::waiting;
+      out.is_complete = answer == ring::Reader::Answer::nothing;
       if (answer != ring::Reader::Answer::packet) break;
       if (written_before_) leave_out_doubles(counts, packet);
     }
@@ -68,7 +83,10 @@ RingDrain::Round RingDrain::drain(const TraceFolder& folder, EventCounts& counts
     const bool was_held = std::exchange(held_, std::nullopt).has_value();
     reader_.release();
     if (!poison_.empty() || out.failed) break;
-    if (packet.current && !was_held) break;
+    if (packet.current && !was_held) {
+      out.is_complete = true;
+      break;
+    }
     ++out.subbufs;
   }
   return out;
@@ -78,7 +96,7 @@ std::optional<Error> RingDrain::write(const TraceFolder& folder, const ring::Pac
   if (packet.bytes.empty()) return std::nullopt;  // nothing but records of dead writers
   const std::uint64_t lost = packet.lost_lapped + packet.lost_counted, before = std::accumulate(before_.begin(), before_.end(), std::uint64_t{0});
   discarded_ = std::max(discarded_, lost - std::min(lost, before) + unwritten_);
-  const Status written = file_.append(folder, packet.begin_stamp, packet.end_stamp, discarded_, packet.bytes);
+  const Status written = file_.append(folder, first_stamp(packet), packet.end_stamp, discarded_, packet.bytes);
   if (!written) return written.error();
   has_stream_ = true;
   last_end_ = packet.end_stamp;
@@ -130,7 +148,7 @@ Status RingDrain::resume(const TraceFolder& folder, const std::array<std::uint64
 //  ring   ... | the same bytes  | more |   bytes. Released, it would begin no earlier than that ended.
 void RingDrain::leave_out_doubles(EventCounts& counts, ring::Packet& packet) {
   const StreamFile::Last last = std::move(*std::exchange(written_before_, std::nullopt));
-  if (packet.begin_stamp != last.begin || packet.end_stamp < last.end || packet.bytes.size() < last.bytes.size() ||
+  if (first_stamp(packet) != last.begin || packet.end_stamp < last.end || packet.bytes.size() < last.bytes.size() ||
       !std::equal(last.bytes.begin(), last.bytes.end(), packet.bytes.begin()))
     return;
   const EventCounts::Within part = counts.within(last.bytes, last.begin, 0, ~std::uint64_t{0});

@@ -38,6 +38,7 @@ class RingDrain {
   struct Round {
     std::uint32_t subbufs = 0;    // closed ones taken
     bool waiting = false;         // for a record in two phases
+    bool is_complete = false;     // nothing was left that was there as it began; include_current
     std::optional<Error> failed;  // a packet could not be written
     std::string
         nonsense;  // where bytes of a packet make no sense: the ring's first. Its packets are sound, so it goes on
@@ -72,6 +73,8 @@ class RingDrain {
   const std::array<std::uint64_t, abi::kLossCauses>& lost_by_cause() const { return lost_; }
   // Since the session began.
   std::uint64_t lost_in_all() const { return poison_.empty() ? reader_.lost_total() : 0; }
+  // Of what was written: nothing earlier follows.
+  std::uint64_t last_end() const { return last_end_; }
   const StreamFile& file() const { return file_; }
   // A packet of it is in this trace, or was in one before.
   bool has_stream() const { return has_stream_; }

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "format/live_mark.hpp"
 #include "format/pieces.hpp"
 #include "record/journal.hpp"
 
@@ -66,7 +67,10 @@ Status Rotation::take_up() {
       whole_bytes_ -= it->bytes;
       it->name.clear();
     } else {
-      if (const Result<TraceFolder> before = TraceFolder::reopen(path); before) remove_journal(before->fd());
+      if (const Result<TraceFolder> before = TraceFolder::reopen(path); before) {
+        ::unlinkat(before->fd(), format::kLiveMarkName, 0);
+        remove_journal(before->fd());
+      }
       if (::renameat(fd_.get(), it->name.c_str(), fd_.get(), name.c_str()) == 0) it->name = name;
     }
   }

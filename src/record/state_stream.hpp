@@ -6,6 +6,7 @@
 //
 // A thread often gets its name only after its first event: names are looked up again while the process lives.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -39,6 +40,8 @@ class StateStream {
   // number of events: older ones go, and are counted as skipped.
   Status flush(const TraceFolder& folder);
   Status close() { return file_.close(); }
+  // What is written from now on has no earlier stamps.
+  void not_before(std::uint64_t stamp) { last_stamp_ = std::max(last_stamp_, stamp); }
   // At the beginning: goes on in the file of a recorder that was killed. Names that it had read and not written are asked for again.
   Status resume(const TraceFolder& folder);
   // Behind close(): on in another trace, which begins with those who are there, or were since the last one began.
