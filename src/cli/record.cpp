@@ -19,6 +19,7 @@
 
 #include "base/runtime_dir.hpp"
 #include "cli/commands.hpp"
+#include "cli/record_join.hpp"
 #include "cli/record_options.hpp"
 #include "cli/record_resume.hpp"
 #include "cli/record_session.hpp"
@@ -34,6 +35,7 @@
 #include "record/recorder.hpp"
 #include "record/rotation.hpp"
 #include "record/session.hpp"
+#include "record/snapshot.hpp"
 #include "record/trace_writer.hpp"
 
 namespace ouro::cli {
@@ -124,6 +126,10 @@ class Supervision {
       attachments_.step();
       next_look_ = Clock::now() + kLookEvery;
     }
+    if (recorder_ == nullptr && Clock::now() >= next_burial_) {
+      record::bury_dead(attachments_.session());
+      next_burial_ = Clock::now() + 1s;
+    }
     say_who_remains();
   }
 
@@ -180,7 +186,7 @@ class Supervision {
   Triggers* triggers_;
   int signals_;
   int signals_seen_ = 0;
-  Clock::time_point deadline_, ended_at_, next_look_;
+  Clock::time_point deadline_, ended_at_, next_look_, next_burial_;
   std::optional<Clock::time_point> end_;
   bool said_ = false;
 };
@@ -237,15 +243,15 @@ void detach(const std::string& log) {
 
 // A flight recorder stays when we go.
 int fly(const RecordOptions& options, record::Session& session, Attachments& attachments, Triggers* triggers, std::optional<record::Program>& program,
-        int signals, const std::string& folder) {
+        int signals, const std::string& folder, bool joined) {
   const record::SessionOptions& made = session.options();
   const auto cpus = static_cast<std::uint64_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
   const char* const name = made.name.c_str();
-  say("flight recorder %s is on: %s of the newest events a CPU, %s of memory at most (hint: ouro snapshot %s, ouro stop %s)", name,
-      binary_size(made.subbuf_count * made.subbuf_size).c_str(), human_bytes(session.memory(cpus)).c_str(), name, name);
-  if (options.attaches()) say("%u events of %u processes are on", attachments.main().events(), attachments.main().processes());
+  say("flight recorder %s %s: %s of the newest events a CPU, %s of memory at most (hint: ouro snapshot %s, ouro stop %s)", name,
+      joined ? "goes on" : "is on", binary_size(made.subbuf_count * made.subbuf_size).c_str(), human_bytes(session.memory(cpus)).c_str(), name, name);
+  if (options.attaches() && !joined) say("%u events of %u processes are on", attachments.main().events(), attachments.main().processes());
   session.leave();
-  if (triggers == nullptr && (!program || options.detach)) return 0;
+  if (triggers == nullptr && !options.join && (!program || options.detach)) return 0;
   const std::string log = folder + "/" + made.name + ".log";
   if (options.detach) {
     say("its triggers are watched in the background (hint: ouro stop %s ends that too; what happens stands in %s)", name, log.c_str());
@@ -312,7 +318,14 @@ int run(const RecordOptions& options) {
   wanted->owner = targets->owner;
   wanted->group = targets->group;
   record::remove_left_behind(runtime.path, targets->owner);  // before ours: there is more room then
-  Result<record::Session> session = record::Session::create(runtime, *wanted);
+  std::optional<record::Session> joined;
+  if (options.join) {
+    Result<std::optional<record::Session>> there = join_session(options, *wanted, runtime, say_line);
+    if (!there) return refuse(there.error(), 1);
+    if (*there) joined.emplace(std::move(**there));
+  }
+  const bool is_joined = joined.has_value();
+  Result<record::Session> session = is_joined ? Result<record::Session>(std::move(*joined)) : record::Session::create(runtime, *wanted);
   if (!session) return refuse(session.error(), 1);
   std::unique_ptr<Triggers> triggers;
   if (!options.triggers.empty()) {
@@ -324,7 +337,7 @@ int run(const RecordOptions& options) {
   std::optional<record::Program> program;
   if (options.flight) {
     if (const std::optional<int> status = start(options, *targets, attachments, guard, program)) return *status;
-    return fly(options, *session, attachments, triggers.get(), program, signals.get(), runtime.path);
+    return fly(options, *session, attachments, triggers.get(), program, signals.get(), runtime.path, is_joined);
   }
   Result<Output> output = make_output(options);
   if (!output) return refuse(output.error(), 1);

@@ -66,6 +66,9 @@ constexpr const char* kHelpRest = R"(      --context LIST      what is recorded 
                           ended or was killed, until ouro stop. ouro snapshot writes them; ouro recover, when the
                           program was killed. No trace is written meanwhile. With -p, -P and --all ouro is done at once,
                           unless there are triggers
+      --join              with --flight and --all: a session of this name that is there goes on, with what it holds, its memory
+                          and contexts; its events are those that are asked for now. Stays until ouro stop, SIGTERM or
+                          Ctrl-C, which leaves the session as it is (ouro daemon)
   -d, --detach            with --flight: does not wait for PROGRAM either, and watches triggers in the background
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
@@ -116,6 +119,7 @@ void define(CommandLine& line, RecordOptions& options) {
   line.add_option("--context", options.context_lists, contexts);
   line.add_flag("--overwrite", options.overwrite);
   line.add_flag("--flight", options.flight);
+  line.add_flag("--join", options.join);
   line.add_flag("-d,--detach", options.detach);
   line.add_option("--buffer-size", options.buffer_size_text, "SIZE");
   line.add_option("--subbuf-count", options.subbuf_count_text, "N");
@@ -200,6 +204,8 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   if (options.flight && !options.output.empty()) return usage_error("--output with --flight, want one of them (hint: ouro snapshot writes a trace)");
   if (options.flight && options.duration_text.size() + options.overwrite != 0) return usage_error("--for or --overwrite with --flight, want none of them: it keeps the newest until ouro stop");
   if (options.detach && !options.flight) return usage_error("--detach without --flight, want both: somebody has to write the trace");
+  if (options.join && (!options.flight || !options.all || options.detach || !options.program.empty()))
+    return usage_error("--join without --flight and --all, or with --detach or a program, want --flight --join --all");
   if (line.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");

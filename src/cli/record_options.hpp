@@ -21,7 +21,7 @@ struct RecordOptions {
   std::optional<std::chrono::milliseconds> duration;
   std::optional<std::uint64_t> rotate_size, keep;
   std::optional<std::chrono::milliseconds> rotate_time;
-  bool overwrite = false, flight = false, detach = false, compress = false;
+  bool overwrite = false, flight = false, detach = false, compress = false, join = false;
   std::string buffer_size_text, subbuf_count_text, duration_text;
   std::string keep_text;
   std::vector<std::string> pid_texts, context_lists, rotate_texts;

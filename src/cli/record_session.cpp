@@ -55,7 +55,7 @@ Result<record::SessionOptions> session_options(const RecordOptions& options, con
   char name[64];
   std::snprintf(name, sizeof name, "%d-%08x", static_cast<int>(::getpid()), record::random_generation());
   if (options.flight) std::strcpy(name, "flight");
-  for (int i = 2; options.flight && i < 1000 && ::access((std::string(folder.path) + "/session-" + name).c_str(), F_OK) == 0; ++i)
+  for (int i = 2; options.flight && !options.join && i < 1000 && ::access((std::string(folder.path) + "/session-" + name).c_str(), F_OK) == 0; ++i)
     std::snprintf(name, sizeof name, "flight-%d", i);
   out.name = options.name.empty() ? name : options.name;
   out.is_kept = options.flight;

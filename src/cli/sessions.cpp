@@ -34,10 +34,10 @@ Result<Sessions> named_sessions(Sessions all, const std::vector<std::string>& na
   return out;
 }
 
-std::uint64_t count_processes(const std::string& folder, const record::SessionName& session) {
+std::uint64_t count_processes(const std::string& folder, const record::SessionName& session, uid_t owner) {
   std::uint64_t out = 0;
   for (const std::string& path : record::find_registries(folder)) {
-    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only);
+    const Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_only, owner);
     out += registry && registry->is_of_living_process() && registry->slot_of(session);
   }
   return out;

@@ -1,5 +1,8 @@
 // cli/sessions.hpp -- sessions of the runtime folder, named on the command line or found.
 #pragma once
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <string>
 #include <vector>
 
@@ -18,6 +21,6 @@ Sessions all_sessions(const std::string& folder, const char* command);
 Result<Sessions> named_sessions(Sessions all, const std::vector<std::string>& names, const std::string& folder);
 
 // Running programs that have the session.
-std::uint64_t count_processes(const std::string& folder, const record::SessionName& session);
+std::uint64_t count_processes(const std::string& folder, const record::SessionName& session, uid_t owner = ::geteuid());
 
 }  // namespace ouro::cli

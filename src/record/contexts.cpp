@@ -155,4 +155,14 @@ Result<std::uint64_t> parse_contexts(const std::vector<std::string>& lists) {
   return contexts;
 }
 
+std::string context_names(std::uint64_t contexts) {
+  std::string out;
+  for (const abi::ContextInfo& info : abi::kContexts) {
+    if ((contexts & abi::bit(info.context)) == 0) continue;
+    out += (out.empty() ? "" : ",") + std::string(info.name);
+    if (info.context == Context::callstack && (contexts & ~abi::kAllContexts) != 0) out += ":" + std::to_string(abi::callstack_depth(contexts));
+  }
+  return out;
+}
+
 }  // namespace ouro::record

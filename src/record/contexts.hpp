@@ -19,5 +19,7 @@ std::optional<std::string> unavailable(const abi::ContextInfo& info);
 // The word for SessionOptions::contexts. `lists`: names, separated by commas; patterns of them ("ns.*"); "callstack:N" for N
 // addresses at most. Fails if one is unknown (EINVAL) or cannot be had (ENOTSUP).
 Result<std::uint64_t> parse_contexts(const std::vector<std::string>& lists);
+// The other way: a list that would have said this word.
+std::string context_names(std::uint64_t contexts);
 
 }  // namespace ouro::record
