@@ -28,6 +28,7 @@ Commands:
   status      flight recorders and other sessions: what they hold, rates, losses
   stop        end flight recorders
   top         what sessions are doing: rates, losses, the slowest spans
+  daemon      keeps the flight recorders of a file: triggers, snapshots, metrics
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
   live        serves traces to viewers, as babeltrace2, while they are being written
@@ -66,6 +67,7 @@ constexpr std::array kCommands = {
     Command{"status", ouro::cli::status_command, ouro::cli::define_status},
     Command{"stop", ouro::cli::stop_command, ouro::cli::define_stop},
     Command{"top", ouro::cli::top_command, ouro::cli::define_top},
+    Command{"daemon", ouro::cli::daemon_command, ouro::cli::define_daemon},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
     Command{"live", ouro::cli::live_command, ouro::cli::define_live},

@@ -5,10 +5,20 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <utility>
 
 namespace ouro::cli {
+namespace {
+
+thread_local const std::function<void(const std::string&)>* listener = nullptr;
+
+}  // namespace
+
+SayTo::SayTo(std::function<void(const std::string&)> to) : to_(std::move(to)) { listener = &to_; }
+SayTo::~SayTo() { listener = nullptr; }
 
 void say_line(const std::string& text) {
+  if (listener != nullptr) return (*listener)(text);
   const std::string line = "ouro: " + text + "\n";
   for (std::size_t done = 0; done < line.size();) {
     const ssize_t n = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
