@@ -206,43 +206,37 @@ class Daemon {
     sum = {kept.snapshots, kept.bytes, sum.removed + kept.removed, sum.removed_bytes + kept.removed_bytes};
   }
 
-  // Flight recorders that are in the folders of the file's sessions and in ours; of the file's, also those that are not there.
+  // The file's sessions, whether they are there or not, and other flight recorders of our own folder. Of others' folders no more: they could hold
+  // any number of files.
   std::string metrics() {
     figures_.sessions.clear();
     figures_.has_retention = config_.retention.has_value();
-    std::set<std::pair<std::string, uid_t>> folders = {{folder_, ::geteuid()}};
-    for (const auto& child : children_.list()) folders.emplace(child.runtime_folder, child.owner());
-    for (const auto& [folder, owner] : folders) add_folder(folder, owner);
-    for (const auto& child : children_.list())
-      if (child.fate != DaemonChildren::Child::Fate::is_removed) add_child(child);
+    std::set<std::string> ours;
+    for (const DaemonChildren::Child& child : children_.list()) {
+      if (child.fate == DaemonChildren::Child::Fate::is_removed) continue;
+      const std::string file = record::kSessionPrefix + child.session.name;
+      if (child.owner() == ::geteuid()) ours.insert(file);  // wherever: names are what tells them apart
+      DaemonFigures::Session& out = add_session(child.runtime_folder, file, child.owner());
+      out.is_of_the_file = true;
+      out.is_watched = child.pid != 0 && !child.ends_session;
+      out.restarts = child.restarts;
+    }
+    for (const std::string& file : record::find_sessions(folder_))
+      if (!ours.contains(file) && add_session(folder_, file, ::geteuid()).generation == 0) figures_.sessions.pop_back();
     return text_.of(figures_);
   }
 
-  void add_folder(const std::string& folder, uid_t owner) {
-    for (const std::string& file : record::find_sessions(folder)) {
-      const Result<record::SessionFile> session = record::SessionFile::open(folder, file, owner);
-      if (!session || !session->is_kept()) continue;
-      std::optional<Error> failed;
-      DaemonFigures::Session& out = figures_.sessions.emplace_back();
-      out.figures = figures_of(folder, *session, failed, owner);
-      out.figures.corrupt |= failed.has_value();
-      out.generation = session->session_name().generation;
-      out.user = name_of(owner);
-    }
-  }
-
-  void add_child(const DaemonChildren::Child& child) {
-    const std::string user = name_of(child.owner());
-    auto found = std::find_if(figures_.sessions.begin(), figures_.sessions.end(),
-                              [&](const auto& session) { return session.figures.name == child.session.name && session.user == user && !session.is_of_the_file; });
-    if (found == figures_.sessions.end()) {
-      found = figures_.sessions.emplace(found);
-      found->figures.name = child.session.name;
-      found->user = user;
-    }
-    found->is_of_the_file = true;
-    found->is_watched = child.pid != 0 && !child.ends_session;
-    found->restarts = child.restarts;
+  DaemonFigures::Session& add_session(const std::string& folder, const std::string& file, uid_t owner) {
+    DaemonFigures::Session& out = figures_.sessions.emplace_back();
+    out.user = name_of(owner);
+    out.figures.name = file.substr(std::strlen(record::kSessionPrefix));
+    const Result<record::SessionFile> session = record::SessionFile::open(folder, file, owner);
+    if (!session || !session->is_kept()) return out;
+    std::optional<Error> failed;
+    out.figures = figures_of(folder, *session, failed, owner);
+    out.figures.corrupt |= failed.has_value();
+    out.generation = std::max(session->session_name().generation, 1u);
+    return out;
   }
 
   static constexpr auto kClearUpEvery = 60s, kReadyWithin = 10s;

@@ -207,7 +207,7 @@ class Parser {
       else if (key.name == std::string_view("events")) read_events(*value, session.arguments);
       else if (key.name == std::string_view("trigger")) read_triggers(table, session.arguments);
     }
-    const auto same = std::find_if(out_.sessions.begin(), out_.sessions.end(), [&](const auto& other) { return other.is(session); });
+    const auto same = std::find_if(out_.sessions.begin(), out_.sessions.end(), [&](const auto& other) { return other.name == session.name && other.user == session.user; });
     if (name && same != out_.sessions.end())
       mistake(table.source(), "name is '" + *name + "' as that of the [[session]] in line " + std::to_string(same->line) + ", want another");
     out_.sessions.push_back(std::move(session));
