@@ -216,22 +216,23 @@ class Daemon {
       if (child.fate == DaemonChildren::Child::Fate::is_removed) continue;
       const std::string file = record::kSessionPrefix + child.session.name;
       if (child.owner() == ::geteuid()) ours.insert(file);  // wherever: names are what tells them apart
-      DaemonFigures::Session& out = add_session(child.runtime_folder, file, child.owner());
+      DaemonFigures::Session& out = add_session(child.runtime_folder, file, child.owner(), true);
       out.is_of_the_file = true;
       out.is_watched = child.pid != 0 && !child.ends_session;
       out.restarts = child.restarts;
     }
     for (const std::string& file : record::find_sessions(folder_))
-      if (!ours.contains(file) && add_session(folder_, file, ::geteuid()).generation == 0) figures_.sessions.pop_back();
+      if (!ours.contains(file) && add_session(folder_, file, ::geteuid(), false).generation == 0) figures_.sessions.pop_back();
     return text_.of(figures_);
   }
 
-  DaemonFigures::Session& add_session(const std::string& folder, const std::string& file, uid_t owner) {
+  DaemonFigures::Session& add_session(const std::string& folder, const std::string& file, uid_t owner, bool is_of_the_file) {
     DaemonFigures::Session& out = figures_.sessions.emplace_back();
     out.user = name_of(owner);
     out.figures.name = file.substr(std::strlen(record::kSessionPrefix));
     const Result<record::SessionFile> session = record::SessionFile::open(folder, file, owner);
-    if (!session || !session->is_kept()) return out;
+    if (!session || !(session->is_kept() || (is_of_the_file && session->is_open()))) return out;
+    for (const record::SessionFile::Event& event : session->events()) out.written += event.count;
     std::optional<Error> failed;
     out.figures = figures_of(folder, *session, failed, owner);
     out.figures.corrupt |= failed.has_value();

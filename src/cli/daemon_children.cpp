@@ -73,15 +73,33 @@ void DaemonChildren::step() {
   }
 }
 
+// A recording whose recorder was killed: what its memory holds is to be written.
+bool DaemonChildren::has_left_behind(const Child& child) const {
+  if (child.session.is_flight() || child.resumed_in_vain) return false;
+  const Result<record::SessionFile> session = record::SessionFile::open(child.runtime_folder, record::kSessionPrefix + child.session.name, child.owner());
+  return session && session->is_left_behind();
+}
+
+std::vector<std::string> DaemonChildren::arguments_of(Child& child) const {
+  if (child.ends_session) return {"ouro", "stop", child.session.name};
+  child.resumes = has_left_behind(child);
+  child.resumed_in_vain &= child.resumes;
+  const std::vector<std::string>& with = child.resumes ? child.session.resumes : child.session.arguments;
+  std::vector<std::string> out = {"ouro", "record"};
+  out.insert(out.end(), with.begin(), with.end());
+  return out;
+}
+
 void DaemonChildren::begin(Child& child) {
   child.began = Clock::now();
   child.ends_session = child.fate == Child::Fate::is_removed;
-  std::vector<std::string> arguments = {"ouro", "stop", child.session.name};
-  if (!child.ends_session) {
-    arguments = {"ouro", "record"};
-    arguments.insert(arguments.end(), child.session.arguments.begin(), child.session.arguments.end());
+  // A new recording clears up what killed recorders left: not before it is taken up.
+  const auto is_others = [&](const Child& other) { return &other != &child && other.runtime_folder == child.runtime_folder && has_left_behind(other); };
+  if (!child.session.is_flight() && !has_left_behind(child) && std::any_of(children_.begin(), children_.end(), is_others)) {
+    child.next = Clock::now() + 50ms;
+    return;
   }
-  child.pid = spawn(child, arguments);
+  child.pid = spawn(child, arguments_of(child));
   if (child.pid >= 0) return;
   say("error: daemon: session %s: cannot fork: %s", child.session.name.c_str(), std::strerror(errno));
   child.pid = 0;
@@ -90,8 +108,9 @@ void DaemonChildren::begin(Child& child) {
 
 bool DaemonChildren::on_end(Child& child, int status) {
   child.pid = 0;
+  child.resumed_in_vain = child.resumes && WIFEXITED(status) && WEXITSTATUS(status) != 0;
   if (child.fate != Child::Fate::goes_on) {
-    if (child.ends_session && child.fate == Child::Fate::is_removed) return false;
+    if (child.fate == Child::Fate::is_removed && (child.ends_session || !child.session.is_flight())) return false;
     if (child.fate == Child::Fate::is_replaced) child.fate = Child::Fate::goes_on;
     child.next = Clock::now();
     return true;
@@ -118,7 +137,7 @@ bool DaemonChildren::all_began() const {
   return std::all_of(children_.begin(), children_.end(), [](const Child& child) {
     if (child.failures != 0 || child.fate == Child::Fate::is_removed) return true;
     const Result<record::SessionFile> session = record::SessionFile::open(child.runtime_folder, record::kSessionPrefix + child.session.name, child.owner());
-    return session && session->is_kept();
+    return session && (session->is_kept() || !session->is_left_behind());
   });
 }
 

@@ -27,6 +27,7 @@ class DaemonChildren {
     std::string runtime_folder;
     pid_t pid = 0;               // 0: none runs
     bool ends_session = false;   // it is the one that does
+    bool resumes = false, resumed_in_vain = false;
     std::uint64_t restarts = 0;
     Clock::time_point began{}, next{};
     std::uint32_t failures = 0;  // one after the other
@@ -54,6 +55,8 @@ class DaemonChildren {
   void begin(Child& child);
   // False: it is to be forgotten.
   bool on_end(Child& child, int status);
+  std::vector<std::string> arguments_of(Child& child) const;
+  bool has_left_behind(const Child& child) const;
   pid_t spawn(const Child& child, const std::vector<std::string>& arguments) const;
   void become(const Child& child) const;
 

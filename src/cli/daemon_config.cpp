@@ -47,7 +47,13 @@ constexpr Key kSessionKeys[] = {{"name", Type::text, "--name"},
                                 {"subbuf_count", Type::number, "--subbuf-count"},
                                 {"clock", Type::text, "--clock"},
                                 {"seccomp_ok", Type::flag, "--seccomp-ok"},
+                                {"output", Type::own},
+                                {"rotate", Type::texts, "--rotate"},
+                                {"keep", Type::text, "--keep"},
+                                {"compress", Type::flag, "--compress"},
                                 {"trigger", Type::own}};
+constexpr std::size_t kFirstOfRotation = 15;  // rotate, keep, compress: those that --resume takes
+static_assert(std::string_view(kSessionKeys[kFirstOfRotation].name) == "rotate");
 constexpr Key kEventKeys[] = {{"event", Type::text, "--event"}, {"filter", Type::text, "--filter"}, {"level", Type::text, "--level"},
                               {"file", Type::text, "--file"},   {"rate", Type::number, "--rate"},   {"sample", Type::number, "--sample"}};
 constexpr Key kTriggerKeys[] = {{"on", Type::text, "--on"},       {"do", Type::texts, "--do"},            {"times", Type::text, "--times"},
@@ -105,7 +111,10 @@ class Parser {
   }
 
  private:
-  void mistake(const toml::source_region& where, const std::string& what) { mistakes_.push_back(file_ + ":" + std::to_string(where.begin.line) + ": " + what); }
+  void mistake(const toml::source_region& where, const std::string& what) { add_mistake(file_ + ":" + std::to_string(where.begin.line) + ": " + what); }
+  void add_mistake(const std::string& line) {
+    if (std::find(mistakes_.begin(), mistakes_.end(), line) == mistakes_.end()) mistakes_.push_back(line);
+  }
   void wrong(const std::string& key, const toml::node& value, const std::string& want) { mistake(value.source(), key + " is " + shown(value) + ", want " + want); }
 
   void check_keys(const toml::table& table, const std::string& where, std::span<const Key> known) {
@@ -171,7 +180,8 @@ class Parser {
 
   // What ouro record says of these options; true: nothing.
   bool check(const Arguments& options, const toml::source_region& where) {
-    Arguments line = {"record", "--flight", "--join", "--all"};
+    Arguments line = base_;
+    line.insert(line.begin(), "record");
     line.insert(line.end(), options.begin(), options.end());
     std::vector<char*> argv;
     for (std::string& argument : line) argv.push_back(argument.data());
@@ -192,6 +202,7 @@ class Parser {
   }
 
   void read_session(const toml::table& table) {
+    const std::size_t before = mistakes_.size();
     check_keys(table, "[[session]]", kSessionKeys);
     DaemonConfig::Session session;
     session.line = table.source().begin.line;
@@ -199,7 +210,10 @@ class Parser {
     if (!table.contains("name")) mistake(table.source(), "[[session]] has no name, want one");
     session.name = name.value_or("");
     read_user(table, session);
-    session.arguments = {"--flight", "--join", "--all"};
+    const auto output = text(table, "output");
+    base_ = output ? Arguments{"--all", "--output", *output} : Arguments{"--flight", "--join", "--all"};
+    session.arguments = base_;
+    if (output) check_output(table, session);
     for (const Key& key : kSessionKeys) {
       const toml::node* value = table.get(key.name);
       if (value == nullptr) continue;
@@ -207,10 +221,22 @@ class Parser {
       else if (key.name == std::string_view("events")) read_events(*value, session.arguments);
       else if (key.name == std::string_view("trigger")) read_triggers(table, session.arguments);
     }
+    // Options that do not go with each other.
+    if (mistakes_.size() == before) check(Arguments(session.arguments.begin() + static_cast<std::ptrdiff_t>(base_.size()), session.arguments.end()), table.source());
     const auto same = std::find_if(out_.sessions.begin(), out_.sessions.end(), [&](const auto& other) { return other.name == session.name && other.user == session.user; });
     if (name && same != out_.sessions.end())
       mistake(table.source(), "name is '" + *name + "' as that of the [[session]] in line " + std::to_string(same->line) + ", want another");
     out_.sessions.push_back(std::move(session));
+  }
+
+  // A recording: what it is to be called again with, when its recorder was killed.
+  void check_output(const toml::table& table, DaemonConfig::Session& session) {
+    if (!table.get("output")->value_or(std::string()).starts_with('/')) wrong("output", *table.get("output"), "an absolute path");
+    if (!table.contains("rotate") && !table.contains("keep")) mistake(table.source(), "[[session]] has output, but neither rotate nor keep, want one of them: traces of earlier recordings stay in that folder");
+    if (table.contains("trigger")) mistake(table.source(), "[[session]] has output and [[session.trigger]], want triggers with flight recorders only");
+    session.resumes = {"--all", "--resume", table.get("output")->value_or(std::string())};
+    const Arguments options = options_of(table, std::span(kSessionKeys).subspan(kFirstOfRotation, 3));
+    session.resumes.insert(session.resumes.end(), options.begin(), options.end());
   }
 
   void read_user(const toml::table& table, DaemonConfig::Session& session) {
@@ -278,6 +304,7 @@ class Parser {
   const std::string& file_;
   std::vector<std::string>& mistakes_;
   DaemonConfig out_;
+  Arguments base_;  // of the session that is being read
 };
 
 }  // namespace

@@ -30,7 +30,10 @@ struct DaemonConfig {
     std::optional<User> user;            // none: the daemon's own
     std::string runtime_dir;             // empty: as that user's programs find it
     std::vector<std::string> arguments;  // of `ouro record`
+    std::vector<std::string> resumes;    // its arguments after its recorder was killed; empty: a flight recorder, which was not
     std::uint32_t line = 0;
+
+    bool is_flight() const { return resumes.empty(); }
 
     // The same one, with other arguments perhaps.
     bool is(const Session& other) const { return name == other.name && user == other.user && runtime_dir == other.runtime_dir; }

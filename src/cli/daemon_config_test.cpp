@@ -77,6 +77,19 @@ TEST(DaemonConfig, RetentionAndMetrics) {
   EXPECT_EQ(good("[[session]]\nname = 'a'\n[metrics]\nlisten = '[::1]:9464'\n").listen, "[::1]:9464");
 }
 
+TEST(DaemonConfig, ASessionWithOutputIsARecordingThatCanBeResumed) {
+  const DaemonConfig::Session session = good("[[session]]\nname = 'disk'\noutput = '/var/tmp/x'\nrotate = ['100M', '1h']\nkeep = '10G'\ncompress = true\nrate = 5").sessions[0];
+  EXPECT_THAT(session.arguments, ElementsAre("--all", "--output", "/var/tmp/x", "--name", "disk", "--rate", "5", "--rotate", "100M", "--rotate", "1h", "--keep", "10G", "--compress"));
+  EXPECT_THAT(session.resumes, ElementsAre("--all", "--resume", "/var/tmp/x", "--rotate", "100M", "--rotate", "1h", "--keep", "10G", "--compress"));
+  EXPECT_FALSE(session.is_flight());
+  EXPECT_THAT(mistake("output = 'x'\nrotate = '1h'"), HasSubstr("ouro.toml:3: output is 'x', want an absolute path"));
+  EXPECT_THAT(mistake("output = '/x'"), HasSubstr("ouro.toml:1: [[session]] has output, but neither rotate nor keep"));
+  EXPECT_THAT(mistake("output = '/x'\nrotate = 'often'"), HasSubstr("ouro.toml:4: --rotate is 'often'"));
+  EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\nrotate = '8M'"), HasSubstr("ouro.toml:1: --keep is '10M', want 16M or more"));
+  EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\n[[session.trigger]]\non = 'crash'"), HasSubstr("ouro.toml:1: [[session]] has output and [[session.trigger]]"));
+  EXPECT_THAT(mistake("rotate = '1h'"), HasSubstr("--rotate or --keep with --overwrite or --flight"));
+}
+
 TEST(DaemonConfig, AValueThatLooksLikeAnOptionIsNone) {
   EXPECT_THAT(good("[[session]]\nname = 'a'\nfilter = '-1 < total'").sessions[0].arguments, ElementsAre("--flight", "--join", "--all", "--name", "a", "--filter=-1 < total"));
   EXPECT_THAT(mistake("events = ['--output=/tmp/x', '-d']\nname2 = 1"), HasSubstr("'name2'"));
@@ -103,7 +116,7 @@ TEST(DaemonConfig, MistakesHaveTheirLines) {
   EXPECT_THAT(mistakes("[[session]]\n"), ElementsAre("ouro.toml:1: [[session]] has no name, want one"));
   EXPECT_THAT(mistakes("[session]\nname = 'a'"), ElementsAre("ouro.toml:1: session is a table, want [[tables]]"));
   EXPECT_EQ(mistake("\nbuffers = 1"), "ouro.toml:4: [[session]] has 'buffers', want one of name, user, runtime_dir, filter, level, file, rate, sample, events, context, "
-                                      "buffer_size, subbuf_count, clock, seccomp_ok, trigger");
+                                      "buffer_size, subbuf_count, clock, seccomp_ok, output, rotate, keep, compress, trigger");
   EXPECT_EQ(mistake("buffer_size = 4"), "ouro.toml:3: buffer_size is 4, a whole number, want a string");
   EXPECT_EQ(mistake("buffer_size = '4Q'"), "ouro.toml:3: --buffer-size is '4Q', want a number with K, M or G, such as 4M");
   EXPECT_EQ(mistake("seccomp_ok = 'yes'"), "ouro.toml:3: seccomp_ok is 'yes', want true or false");

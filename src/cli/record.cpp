@@ -35,6 +35,7 @@
 #include "record/recorder.hpp"
 #include "record/rotation.hpp"
 #include "record/session.hpp"
+#include "record/session_file.hpp"
 #include "record/snapshot.hpp"
 #include "record/trace_writer.hpp"
 
@@ -317,7 +318,8 @@ int run(const RecordOptions& options) {
   if (!wanted) return refuse(wanted.error(), 1);
   wanted->owner = targets->owner;
   wanted->group = targets->group;
-  record::remove_left_behind(runtime.path, targets->owner);  // before ours: there is more room then
+  // Before ours: there is more room then. Who joins takes away what was of the same session's triggers only: others may be about to be resumed.
+  record::remove_left_behind(runtime.path, targets->owner, record::kSessionPrefix + (options.join ? wanted->name + ".on" : ""));
   std::optional<record::Session> joined;
   if (options.join) {
     Result<std::optional<record::Session>> there = join_session(options, *wanted, runtime, say_line);

@@ -442,10 +442,11 @@ std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner
   return out;
 }
 
-std::uint32_t remove_left_behind(const std::string& folder, uid_t owner) {
+std::uint32_t remove_left_behind(const std::string& folder, uid_t owner, const std::string& prefix) {
   std::vector<std::pair<base::Fd, Rings>> removed;
   bool was_written_to = false;
   for (const std::string& name : find_left_behind(folder, owner)) {
+    if (!name.starts_with(prefix)) continue;
     const std::string path = folder + "/" + name;
     base::Fd fd = lock_left_behind(path, LOCK_EX, owner);
     struct stat status;

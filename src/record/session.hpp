@@ -159,8 +159,8 @@ Status end_session(const std::string& folder, const std::string& file, uid_t own
 std::vector<std::string> find_left_behind(const std::string& folder, uid_t owner = ::geteuid());
 
 // Ends them as their creators would have: programs that still run stop writing to them, their memory returns, their files
-// go. Returns how many there were.
-std::uint32_t remove_left_behind(const std::string& folder, uid_t owner = ::geteuid());
+// go. Returns how many there were. `prefix`: of their files, if only some are meant.
+std::uint32_t remove_left_behind(const std::string& folder, uid_t owner = ::geteuid(), const std::string& prefix = "session-");
 
 // Removes a session from all registries of the runtime folder: its bits from the rows and the filter words, and its
 // slot. Returns from how many. Registries of processes that died without removing them go.

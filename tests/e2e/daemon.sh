@@ -204,6 +204,39 @@ wait_for 20 eval '! test -e old/ouro-snapshot-20250101-000001'
 expect_equal "what is left" "$(ls old | tr '\n' ' ')" "mine ouro-snapshot-20250101-000002 "
 expect_equal "removed" "$(metric 'ouro_snapshots_removed_total ' | tail -1)" 1
 
+# ---- a recording on the disk: its recorder is killed, also together with the daemon, and nothing is lost or twice
+write <<EOF
+[[session]]
+name = "other"
+[[session]]
+name = "disk"
+output = "$folder/traces"
+rotate = "10M"
+[metrics]
+listen = "unix:$socket"
+EOF
+reload
+disk_of() { pgrep -P "$daemon" -f -- "$folder/traces" || true; }
+inode=$(stat -c %i "$OURO_RUNTIME_DIR/session-disk")
+do_ many 10
+kill -9 "$(disk_of)"
+do_ many 20
+wait_for 20 grep -q 'session disk: resumed' "$said"
+do_ many 30
+wait_for 20 eval '(($(metric "ouro_session_events_total{session=\"disk\"") == 60))'
+kill -9 "$daemon" $(disk_of) $(child_of other)
+wait "$daemon" 2>/dev/null || true
+do_ many 40
+begin
+do_ many 50
+wait_for 20 eval '(($(grep -c "session disk: resumed" "$said") == 2))'
+expect_equal "the session's file" "$(stat -c %i "$OURO_RUNTIME_DIR/session-disk")" "$inode"
+write <<<$'[[session]]\nname = "other"\n[metrics]\nlisten = "unix:'"$socket"$'"'
+reload
+wait_for 20 eval '! test -e "$OURO_RUNTIME_DIR/session-disk"'
+wait_for 20 eval '! ls traces | grep -q part'
+expect_equal "events on the disk" "$(timeout 60 babeltrace2 traces/* | grep -c incident:event:)" 150
+
 # ---- its end: the session stays, nobody is beside it, and the program has noticed nothing of all this
 child=$(child_of other)
 end
