@@ -247,3 +247,23 @@ expect_equal "kind" "$(field other kind)" flight
 do_ event 9 still
 echo exit >&3
 wait "$program" || fail "the program ended with status $?"
+
+# ---- a socket of the manager's: it stays when the daemon ends
+cat >activate.py <<'EOF'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+os.dup2(s.fileno(), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="ouro.socket")
+os.execv(sys.argv[2], sys.argv[2:])
+EOF
+write <<<$'[[session]]\nname = "other"'
+python3 activate.py "$socket" "$OURO_BIN" daemon --config ouro.toml 2>>"$said" &
+daemon=$!
+wait_for 20 test -S "$socket"
+expect_equal "version" "$(metric ouro_build_info | tail -1)" 1
+wait_for 20 eval '[[ -n $(child_of other) ]]'
+! tr '\0' '\n' <"/proc/$(child_of other)/environ" | grep -E '^(LISTEN_|NOTIFY_)' || fail "the child has the manager's variables"
+end
+test -S "$socket" || fail "the manager's socket is gone"
