@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 using Clock = DaemonChildren::Clock;
 
 constexpr auto kLongestPause = 60s;
-constexpr auto kPatience = 5s;  // with those that are told to end
+constexpr auto kPatience = 20s;  // with those that are told to end: a snapshot may be under way, a trace to be finished
 
 // As its programs find it who have no XDG_RUNTIME_DIR: services.
 std::string folder_of(uid_t user) {

@@ -58,6 +58,13 @@ TEST(ParseContexts, ACounterIsThereOrRefusedAtOnceWithAReason) {
             why ? std::to_string(ENOTSUP) + " context 'perf.cycles' cannot be had here: " + *why : "");
 }
 
+TEST(ParseContexts, AWordSaysItsNamesAgain) {
+  for (const char* list : {"", "pid", "pid,comm,uid", "callstack", "pid,callstack:7", "ns.mnt,ns.net"}) {
+    const std::string text = list;
+    EXPECT_EQ(context_names(text.empty() ? 0 : *parse_contexts({text})), text);
+  }
+}
+
 TEST(ParseContexts, NamesAreUnique) {
   for (const abi::ContextInfo& a : abi::kContexts)
     for (const abi::ContextInfo& b : abi::kContexts) EXPECT_EQ(&a == &b, std::string(a.name) == b.name);

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <fstream>
 #include <thread>
 
 #include "base/proc.hpp"
+#include "record/everyone.hpp"
 #include "record/registry_file.hpp"
 #include "record/test_session.hpp"
 
@@ -271,6 +273,24 @@ TEST(LeftBehind, ASessionThatWasNeverFinishedOrWasWrittenOverIsRemovedToo) {
             static_cast<ssize_t>(sizeof lies));
   EXPECT_EQ(remove_left_behind(folder.runtime().path), 3u);
   EXPECT_TRUE(std::filesystem::is_empty(folder.runtime().path));
+}
+
+TEST(LeftBehind, OnlyThoseThatAreMeantAreRemoved) {
+  TestFolder folder;
+  for (const char* name : {"session-a", "session-a.on1", "session-a.on2", "session-b.on1"}) std::ofstream(folder.in(name)) << "x";
+  EXPECT_EQ(remove_left_behind(folder.runtime().path, ::geteuid(), "session-a.on"), 2u);
+  EXPECT_TRUE(std::filesystem::exists(folder.in("session-a")));
+  EXPECT_TRUE(std::filesystem::exists(folder.in("session-b.on1")));
+}
+
+TEST(OpenToEveryone, IsOnePlaceHoweverOftenItIsAskedFor) {
+  TestFolder folder;
+  const std::string path = folder.runtime().path;
+  const Result<Session> session = Session::create(folder.runtime(), small_session());
+  ASSERT_TRUE(session);
+  for (std::uint32_t i = 0; i < 2 * abi::kSessionSlots; ++i) ASSERT_TRUE(open_to_everyone(path, session->session_name())) << i;
+  close_to_everyone(path, session->session_name());
+  EXPECT_FALSE(std::filesystem::exists(folder.in("everyone")));
 }
 
 TEST(LeftBehind, WhoMakesASessionMeanwhileKeepsIt) {

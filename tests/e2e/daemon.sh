@@ -248,6 +248,14 @@ do_ event 9 still
 echo exit >&3
 wait "$program" || fail "the program ended with status $?"
 
+# ---- the units make sense
+if command -v systemd-analyze >/dev/null; then
+  sed "s|^ExecStart=[^ ]*|ExecStart=$OURO_BIN|" "$OURO_BUILD/systemd/system/ouro.service" >ouro.service
+  cp "$OURO_BUILD/systemd/system/ouro.socket" .
+  systemd-analyze verify --man=no ./ouro.service ./ouro.socket 2>units || fail "the units: $(cat units)"
+  expect_equal "what systemd says of the units" "$(cat units)" ""
+fi
+
 # ---- a socket of the manager's: it stays when the daemon ends
 cat >activate.py <<'EOF'
 import os, socket, sys
