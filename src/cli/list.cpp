@@ -86,6 +86,7 @@ void define(CommandLine& line, Options& options) {
 int show_contexts(bool json) {
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   for (const abi::ContextInfo& info : abi::kContexts) {
+    if (!abi::is_for_users(info.context)) continue;
     const std::string type = format::type_name({info.name, info.type, info.shape, info.hex, 0, {}});
     const std::optional<std::string> missing = record::unavailable(info);
     if (json)

@@ -69,6 +69,8 @@ constexpr const char* kHelpRest = R"(      --context LIST      what is recorded 
       --join              with --flight and --all: a session of this name that is there goes on, with what it holds, its memory
                           and contexts; its events are those that are asked for now. Stays until ouro stop, SIGTERM or
                           Ctrl-C, which leaves the session as it is (ouro daemon)
+      --backing DIR       with --flight: its memory is a file in DIR, on a disk (ext4, xfs), which is still there when the
+                          machine was started anew: ouro recover --backing DIR. Events take longer, and 20 bytes more each
   -d, --detach            with --flight: does not wait for PROGRAM either, and watches triggers in the background
       --buffer-size SIZE  memory per CPU, with K, M or G; becomes a power of two (default: 4M, less on machines with
                           little memory for their CPUs). Only CPUs on which events happen use it
@@ -102,7 +104,8 @@ const std::string& record_help() {
 
 void define(CommandLine& line, RecordOptions& options) {
   std::string contexts;
-  for (const abi::ContextInfo& info : abi::kContexts) contexts += (contexts.empty() ? "" : "|") + std::string(info.name);
+  for (const abi::ContextInfo& info : abi::kContexts)
+    if (abi::is_for_users(info.context)) contexts += (contexts.empty() ? "" : "|") + std::string(info.name);
   line.add_program();
   line.add_option("-o,--output", options.output, "FOLDER");
   line.add_option("-p,--pid", options.pid_texts, "PID");
@@ -121,6 +124,7 @@ void define(CommandLine& line, RecordOptions& options) {
   line.add_flag("--flight", options.flight);
   line.add_flag("--join", options.join);
   line.add_flag("-d,--detach", options.detach);
+  line.add_option("--backing", options.backing, "FOLDER");
   line.add_option("--buffer-size", options.buffer_size_text, "SIZE");
   line.add_option("--subbuf-count", options.subbuf_count_text, "N");
   line.add_option("--clock", options.clock, "tsc|monotonic");
@@ -206,6 +210,8 @@ std::optional<int> parse_record_options(int argc, char** argv, RecordOptions& op
   if (options.detach && !options.flight) return usage_error("--detach without --flight, want both: somebody has to write the trace");
   if (options.join && (!options.flight || !options.all || options.detach || !options.program.empty()))
     return usage_error("--join without --flight and --all, or with --detach or a program, want --flight --join --all");
+  if (line.count("--backing") != 0 && !options.flight) return usage_error("--backing without --flight, want both: a trace is a file anyway");
+  if (line.count("--backing") != 0 && options.backing.empty()) return usage_error("--backing is '', want a folder's name");
   if (line.count("--output") != 0 && options.output.empty()) return usage_error("--output is '', want a folder's name");
   if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");

@@ -13,7 +13,7 @@
 namespace ouro::cli {
 
 struct RecordOptions {
-  std::string output, name, resume;
+  std::string output, name, resume, backing;
   std::vector<record::Rule> rules;
   std::vector<int> pids;
   std::vector<std::string> names;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -69,6 +71,12 @@ Result<record::SessionOptions> session_options(const RecordOptions& options, con
                   tsc.clocksource.c_str(), tsc.constant, tsc.nonstop, clock::kTrustedSource);
   out.clock = tsc.trusted && options.clock != "monotonic" ? abi::ClockKind::tsc : abi::ClockKind::monotonic;
   out.contexts = options.contexts;
+  if (!options.backing.empty()) {
+    char whole[PATH_MAX];
+    if (::realpath(options.backing.c_str(), whole) == nullptr) return error_from_errno("folder '%s'", options.backing.c_str());
+    out.backing = whole;
+    out.contexts |= abi::bit(abi::Context::check);
+  }
   set_geometry(options, folder, out);
   return out;
 }

@@ -18,10 +18,20 @@ std::string human_time(std::chrono::nanoseconds time) {
   return text;
 }
 
+// What a power cut took.
+void say_torn(record::SnapshotSummary& summary) {
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  if (summary.torn != 0) say("torn: dropped %llu events that had not reached the disk, or not whole", number(summary.torn));
+  if (summary.rings_newer != 0)
+    say("torn: of %llu buffers the newest part is there, but not the word that says how much there was: how many more events are missing is unknown", number(summary.rings_newer));
+  if (summary.rings_unknown != 0) say("torn: %llu buffers contradict themselves: how many of their events are missing is unknown", number(summary.rings_unknown));
+  if (summary.rings_newer + summary.rings_unknown != 0) summary.complete = false;
+}
+
 }  // namespace
 
 Result<bool> write_snapshot_of(const record::Session& session, const std::string& output, const char* kind, std::optional<std::chrono::nanoseconds> last) {
-  record::bury_dead(session);
+  if (!session.is_image()) record::bury_dead(session);
   Result<record::TraceFolder> folder = make_trace_folder(output, kind);
   if (!folder) return folder.error();
   const std::string& name = session.options().name;
@@ -38,6 +48,7 @@ Result<bool> write_snapshot_of(const record::Session& session, const std::string
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   constexpr auto kLapped = static_cast<std::size_t>(abi::Loss::lapped);
   say("%s session %s: the last %s, copied in %.1f ms", std::string_view(kind) == "snapshot" ? "snapshot of" : kind, name.c_str(), human_time(written->covered).c_str(), std::chrono::duration<double, std::milli>(written->took).count());
+  say_torn(*written);
   const std::uint64_t overwritten = std::exchange(written->lost[kLapped], 0);
   if (overwritten != 0) say("%llu older events were overwritten by newer ones (hint: a larger --buffer-size keeps more)", number(overwritten));
   if (written->older != 0) say("left out %llu events that are older than --last, as asked for", number(written->older));

@@ -1,4 +1,5 @@
 // `ouro stop`: ends flight recorders.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,7 +63,7 @@ int stop_command(int argc, char** argv) {
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   if (!folder) return refuse(folder.error());
   const auto is_there = [&](const std::string& name) {
-    return name.find('/') == std::string::npos && ::access((std::string(folder->path) + "/" + record::kSessionPrefix + name).c_str(), F_OK) == 0;
+    return name.find('/') == std::string::npos && ::faccessat(AT_FDCWD, (std::string(folder->path) + "/" + record::kSessionPrefix + name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
   };
   if (const auto missing = std::find_if_not(names.begin(), names.end(), is_there); missing != names.end())
     return refuse(named_sessions(all_sessions(folder->path, "stop"), {*missing}, folder->path).error());

@@ -269,7 +269,7 @@ TEST(Ctf, Babeltrace2ReadsEveryContext) {
   Bytes records;
   for (std::uint64_t turn = 0; turn < 2; ++turn) {
     records.compact(0, 1000 + turn, 77);
-    records.put(std::uint32_t{70}).text("a thread").text("").put(std::uint32_t{3}).put(std::uint32_t{1000}).put(std::uint32_t{1001});
+    records.put(std::uint64_t{0x1234}).put(std::uint32_t{70}).text("a thread").text("").put(std::uint32_t{3}).put(std::uint32_t{1000}).put(std::uint32_t{1001});
     for (std::uint32_t i = 0; i < 8; ++i) records.put(std::uint32_t{4026531830} + i);
     records.text("/system.slice").put(static_cast<std::uint32_t>(2 * turn));
     for (std::uint64_t i = 0; i < 2 * turn; ++i) records.put(0x550000001000 + i);
@@ -278,7 +278,7 @@ TEST(Ctf, Babeltrace2ReadsEveryContext) {
   }
   trace.packet("stream_cpu3", {.timestamp_begin = 900, .timestamp_end = 1001, .cpu_id = 3}, records.get());
   const std::string text = trace.babeltrace2();
-  expect_has(text, {"{ tid = 77, pid = 70, thread = \"a thread\", comm = \"\", cpu = 3, uid = 1000, gid = 1001, ns_cgroup = 4026531830, "
+  expect_has(text, {"{ tid = 77, check = 0x1234, pid = 70, thread = \"a thread\", comm = \"\", cpu = 3, uid = 1000, gid = 1001, ns_cgroup = 4026531830, "
                     "ns_ipc = 4026531831, ns_mnt = 4026531832, ns_net = 4026531833, ns_pid = 4026531834, ns_time = 4026531835, "
                     "ns_user = 4026531836, ns_uts = 4026531837, cgroup = \"/system.slice\", _callstack_length = 0, callstack = [ ], "
                     "perf_cycles = 1099511627776, perf_instructions = 1099511627777, perf_cache_misses = 1099511627778, "

@@ -82,6 +82,7 @@ std::string nearest(const std::string& name) {
   std::string best;
   std::size_t least = ~std::size_t{0};
   for (const abi::ContextInfo& info : abi::kContexts) {
+    if (!abi::is_for_users(info.context)) continue;
     const char* dot = std::strchr(info.name, '.');
     const std::size_t short_one = dot != nullptr ? distance(name, dot + 1) : least;
     const std::size_t d = std::min(distance(name, info.name), short_one);
@@ -95,7 +96,8 @@ std::string nearest(const std::string& name) {
 
 Error unknown(const std::string& name) {
   std::string all;
-  for (const abi::ContextInfo& info : abi::kContexts) all += (all.empty() ? "" : ", ") + std::string(info.name);
+  for (const abi::ContextInfo& info : abi::kContexts)
+    if (abi::is_for_users(info.context)) all += (all.empty() ? "" : ", ") + std::string(info.name);
   const std::string near = nearest(name);
   return errorf(EINVAL, "context '%s' is unknown,%s want one of: %s", name.c_str(),
                 near.empty() ? "" : (" perhaps " + near + " is meant;").c_str(), all.c_str());
@@ -105,7 +107,7 @@ Error unknown(const std::string& name) {
 Status add(const std::string& name, std::uint64_t& contexts) {
   bool any = false;
   for (const abi::ContextInfo& info : abi::kContexts) {
-    if (!base::glob_match(name.c_str(), info.name)) continue;
+    if (!abi::is_for_users(info.context) || !base::glob_match(name.c_str(), info.name)) continue;
     if (const auto why = unavailable(info))
       return errorf(ENOTSUP, "context '%s' cannot be had here: %s", info.name, why->c_str());
     any = true;

@@ -34,6 +34,8 @@ class EventCounts {
     std::string trouble;
   };
   Within within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until);
+  // Do these bytes begin and end as a body of the event does?
+  bool is_body(std::uint32_t id, std::span<const std::byte> body) { return body_end(id, body.data(), body.data() + body.size()) == body.data() + body.size(); }
   // Of the event with this index in the table.
   std::uint64_t of(std::uint32_t event) const { return event < count_.size() ? count_[event] : 0; }
   // Goes on with those of the table's rows, which another recorder left.

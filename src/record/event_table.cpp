@@ -7,6 +7,16 @@
 
 namespace ouro::record {
 
+namespace {
+
+std::uint64_t hash_of_schema(const std::vector<std::byte>& schema) {  // FNV-1a, as in trace/session.cpp
+  std::uint64_t h = 14695981039346656037u;
+  for (const std::byte b : schema) h = (h ^ static_cast<std::uint8_t>(b)) * 1099511628211u;
+  return h;
+}
+
+}  // namespace
+
 bool EventTable::update() {
   const std::size_t before = events_.size();
   // Acquire; pairs with the program's store of row_ready: the row and its schema are there.
@@ -18,6 +28,7 @@ bool EventTable::update() {
   });
   for (; next_ < session_->options().event_capacity; ++next_) {
     const std::uint32_t seen = state(next_);
+    if (seen == abi::row_free && session_->is_image()) continue;  // a page may be older than those behind it
     if (seen == abi::row_free) break;
     if (seen == abi::row_ready)
       take(next_);
@@ -37,6 +48,11 @@ void EventTable::take(std::uint32_t index) {
     return;
   }
   const std::vector<std::byte> copy(session_->schemas() + offset, session_->schemas() + offset + size);
+  // Of an image a page may be older than its row.
+  if (session_->is_image() && hash_of_schema(copy) != base::read_once(row.hash)) {
+    spoiled_.push_back("event " + std::to_string(index) + ": its schema is torn");
+    return;
+  }
   Result<format::EventClass> event = format::parse_schema(copy);
   if (event)
     events_.emplace_back(index, std::move(*event));

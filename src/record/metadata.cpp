@@ -25,7 +25,7 @@ format::Uuid random_uuid() {
 Result<clock::Calibration> write_metadata(const Session& session, const EventTable& events, const Metadata& metadata, TraceFolder& folder,
                                           const clock::Pair* end) {
   const abi::ClockKind kind = session.options().clock;
-  const clock::Pair now = end != nullptr ? *end : clock::read_pair(kind);
+  const clock::Pair now = end != nullptr ? *end : session.later();
   const clock::Pair& begin = now.ns - metadata.begin.ns < kGoodBaseline_ns ? metadata.earlier : metadata.begin;
   const clock::Calibration calibration = clock::calibrate(kind, begin, now, metadata.realtime);
   format::TraceDescription trace;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,12 +14,15 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <ouro/abi/context_layout.hpp>
 
+#include "base/boot_id.hpp"
 #include "base/bus_guard.hpp"
 #include "base/cpus.hpp"
+#include "base/linked_file.hpp"
 #include "record/everyone.hpp"
 #include "record/registry_file.hpp"
 
@@ -47,7 +51,7 @@ bool is_kept(int fd) {
          header.state.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::SessionState::open);
 }
 
-// A session's file with its lock, shared or exclusive; none if somebody holds it, or if it is no file of ours.
+// No link is followed: those lead to sessions that are kept. A session's file with its lock, shared or exclusive; none if somebody holds it, or if it is no file of ours.
 base::Fd lock_left_behind(const std::string& path, int lock, uid_t owner) {
   base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status;
@@ -70,6 +74,19 @@ bool lock_new(int fd) {
 bool is_file(const std::string& path, int fd) {
   struct stat named, ours;
   return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &ours) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+}
+
+bool has_magic(int fd) {
+  std::uint64_t magic = 0;
+  return ::pread(fd, &magic, sizeof magic, 0) == static_cast<ssize_t>(sizeof magic) && magic == abi::kSessionMagic;
+}
+
+// The name goes, and what it is a link to, if that is a session of this name and nothing else.
+void unlink_session(const std::string& path, int fd) {
+  if (!is_file(path, fd)) return;
+  char named[base::kMaxLinked];
+  if (base::read_linked(path.c_str(), named) && std::filesystem::path(named).filename() == std::filesystem::path(path).filename() && has_magic(fd) && is_file(named, fd)) ::unlink(named);
+  ::unlink(path.c_str());
 }
 
 // What is left of a session in its file, once all know that it is over. Rings: none if the header makes no sense.
@@ -95,6 +112,26 @@ Remains close_left_behind(int fd) {
 }
 
 bool fill_random(void* to, std::size_t size) { return ::getrandom(to, size, 0) == static_cast<ssize_t>(size); }
+
+// Where a store into a file whose place is reserved cannot fail: not where each write takes a new place, nor over a network.
+Status check_backing(const std::string& folder) {
+  if (folder.empty() || folder.front() != '/') return errorf(EINVAL, "folder '%s': want an absolute path", folder.c_str());
+  struct stat status;
+  struct statfs system;
+  if (::stat(folder.c_str(), &status) != 0 || ::statfs(folder.c_str(), &system) != 0) return error_from_errno("folder '%s'", folder.c_str());
+  if (!S_ISDIR(status.st_mode)) return errorf(ENOTDIR, "'%s' is no folder, want one", folder.c_str());
+  if ((status.st_mode & 022) != 0 && (status.st_mode & S_ISVTX) == 0)
+    return errorf(EPERM, "folder '%s' may be written to by others (mode %o), want one in which nobody else can exchange files (hint: chmod 700)", folder.c_str(), status.st_mode & 07777);
+  constexpr long kExt = 0xef53, kXfs = 0x58465342;
+  if (system.f_type != kExt && system.f_type != kXfs)
+    return errorf(ENOTSUP, "folder '%s' lies in a file system of type %#lx, want ext4 or xfs: elsewhere a program's store into memory could fail", folder.c_str(), static_cast<unsigned long>(system.f_type));
+  return Ok{};
+}
+
+bool sync_folder(const std::string& folder) {
+  const base::Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd && ::fsync(fd.get()) == 0;
+}
 
 }  // namespace
 
@@ -130,6 +167,9 @@ Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOpt
   if (Status reserved = out.reserve(); !reserved) return reserved.error();
   if (Status mapped = out.map(); !mapped) return mapped.error();
   out.fill();
+  // Once: what is known from the beginning is on the disk from the beginning. While it is written to, the kernel writes when it likes.
+  if (!out.backing_.empty() && (::fsync(out.fd_.get()) != 0 || !sync_folder(options.backing)))
+    return error_from_errno("session '%s': cannot be written to the disk", out.backing_.c_str());
   return out;
 }
 
@@ -143,7 +183,7 @@ Result<Session> Session::adopt(const std::string& folder, const std::string& fil
   if (file.rfind("session-", 0) != 0 || file.find('/') != std::string::npos)
     return errorf(EINVAL, "session '%s': want a name that begins with session- and has no '/'", file.c_str());
   out.options_.name = file.substr(std::strlen("session-"));
-  out.fd_ = base::Fd(::open(out.path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  out.fd_ = base::Fd(base::open_linked_of(out.path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK, owner));
   struct stat status;
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
@@ -156,6 +196,8 @@ Result<Session> Session::adopt(const std::string& folder, const std::string& fil
   if (!out.read_header())
     return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: another Ouro made it, or a program wrote over it)",
                   out.options_.name.c_str(), abi::kSessionVersion);
+  if (!out.is_of_this_boot())
+    return errorf(ESTALE, "session '%s' was made before this machine started (hint: ouro recover %s writes what it holds)", out.options_.name.c_str(), out.path_.c_str());
   if (Status mapped = out.map(); !mapped) return mapped.error();
   out.leaves_ = how == Adopt::look;
   return out;
@@ -182,12 +224,13 @@ bool Session::read_header() {
   options_.schemas_size = h.schemas_size;
   generation_ = h.generation;
   std::memcpy(uuid_, h.uuid, sizeof uuid_);
+  is_of_other_boot_ = base::is_other_boot(base::boot_id(), h.boot_id);
   begin_ = {h.begin_ticks, h.begin_ns, h.begin_error_ns};
   realtime_ = {0, h.realtime_offset_ns, h.realtime_error_ns};
   const clock::Pair now = options_.clock == abi::ClockKind::tsc || options_.clock == abi::ClockKind::monotonic ? clock::read_pair(options_.clock) : clock::Pair{};
   constexpr std::int64_t kMostError = 1'000'000'000, kMostTime = std::int64_t{1} << 62;
   const auto is_error = [](std::int64_t ns) { return ns >= 0 && ns <= kMostError; };
-  if (begin_.ns < 0 || begin_.ns > now.ns || begin_.ticks > now.ticks || !is_error(begin_.error_ns) || !is_error(realtime_.error_ns) ||
+  if (begin_.ns < 0 || begin_.ns > kMostTime || (!is_of_other_boot_ && (begin_.ns > now.ns || begin_.ticks > now.ticks)) || !is_error(begin_.error_ns) || !is_error(realtime_.error_ns) ||
       realtime_.ns > kMostTime || realtime_.ns < -kMostTime)
     return false;
   const bool sane = (options_.mode == abi::FullMode::discard || options_.mode == abi::FullMode::overwrite) &&
@@ -196,10 +239,56 @@ bool Session::read_header() {
                     h.process_capacity != 0 && h.process_capacity <= kMaxRows && h.schemas_size <= (std::uint64_t{1} << 30) && ring::check(geometry(0));
   const std::uint64_t size = total_size_;
   if (!sane) return false;
+  late_ = late_pair(h);
   lay_out();
   return h.rules_offset == rules_offset_ && h.events_offset == events_offset_ && h.schemas_offset == schemas_offset_ &&
          h.threads_offset == threads_offset_ && h.processes_offset == processes_offset_ && h.rings_offset == rings_offset_ &&
          h.ring_stride == ring_stride_ && total_size_ == size;
+}
+
+// The clock's speed where the running one does not tell it: from a program that joined, if it agrees with what was measured at the beginning.
+clock::Pair Session::late_pair(const abi::SessionHeader& h) const {
+  const clock::Pair late{h.late_ticks.load(std::memory_order_relaxed), static_cast<std::int64_t>(h.late_ns.load(std::memory_order_relaxed)), begin_.error_ns};
+  constexpr std::int64_t kLeast = 1'000'000'000, kMost = std::int64_t{1} << 56;  // ns: two years
+  constexpr std::uint64_t kMostHz = 100'000'000'000;
+  if (h.frequency == 0 || h.frequency > kMostHz) return begin_;
+  const double hz = static_cast<double>(h.frequency);
+  const bool is_known = late.ns > begin_.ns + kLeast && late.ns < begin_.ns + kMost && late.ticks > begin_.ticks;
+  const double seen = is_known ? static_cast<double>(late.ticks - begin_.ticks) * 1e9 / static_cast<double>(late.ns - begin_.ns) : 0;
+  if (seen > hz * 0.9999 && seen < hz * 1.0001) return late;
+  constexpr std::int64_t kTime = 100'000'000'000;  // as if it had been measured for so long
+  return {begin_.ticks + h.frequency * 100, begin_.ns + kTime, begin_.error_ns};
+}
+
+// For those who read it after a reboot.
+void Session::measure_frequency() {
+  ::usleep(200'000);
+  header().frequency = clock::calibrate(options_.clock, begin_, clock::read_pair(options_.clock), realtime_).frequency;
+}
+
+Result<Session> Session::of_image(base::Fd file, const std::string& path) {
+  Session out;
+  out.leaves_ = out.is_image_ = true;
+  out.path_ = path;
+  out.file_ = path.substr(path.rfind('/') + 1);
+  out.options_.name = out.file_.rfind("session-", 0) == 0 ? out.file_.substr(std::strlen("session-")) : out.file_;
+  out.fd_ = std::move(file);
+  struct stat status;
+  if (::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", path.c_str());
+  if (!S_ISREG(status.st_mode)) return errorf(EINVAL, "session '%s' is no regular file, want one", path.c_str());
+  out.options_.owner = status.st_uid;
+  out.total_size_ = static_cast<std::uint64_t>(status.st_size);
+  if (!out.read_header())
+    return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: it was made by another Ouro, is no session, or its beginning is torn)",
+                  path.c_str(), abi::kSessionVersion);
+  if (Status mapped = out.map(); !mapped) return mapped.error();
+  // The newest stamp of all rings, as far as it may be true.
+  constexpr clock::Ticks kMost = clock::Ticks{1} << 62;
+  for (std::uint32_t i = 0; i < out.ring_count(); ++i) {
+    const clock::Ticks last = out.ring(i).writer.last_stamp.load(std::memory_order_relaxed);
+    if (last < kMost) out.image_end_ = std::max(out.image_end_, last);
+  }
+  return out;
 }
 
 Status Session::make_file(const base::RuntimeDir& folder) {
@@ -209,11 +298,19 @@ Status Session::make_file(const base::RuntimeDir& folder) {
   if (file_.size() >= sizeof(abi::SessionSlot::file) || file_.find('/') != std::string::npos)
     return errorf(EINVAL, "session: name is '%s', want fewer than %zu characters and no '/'", file_.c_str(),
                   sizeof(abi::SessionSlot::file));
+  if (!options_.backing.empty()) {
+    if (Status checked = check_backing(options_.backing); !checked) return checked;
+    if (options_.owner != ::geteuid()) return errorf(ENOTSUP, "session '%s': a file in '%s' can only be one's own user's", file_.c_str(), options_.backing.c_str());
+    backing_ = options_.backing + "/" + file_;
+    if (backing_.size() >= base::kMaxLinked) return errorf(ENAMETOOLONG, "'%s': want a name of fewer than %zu characters", backing_.c_str(), base::kMaxLinked);
+  }
   // Ends: each further try means that another recorder began in the instant before ours had its lock.
   for (int tries = 0; tries < 100; ++tries) {
-    fd_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const std::string& place = backing_.empty() ? path_ : backing_;
+    fd_ = base::Fd(::open(place.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_) {
-      Error error = error_from_errno("session '%s'", path_.c_str());
+      Error error = error_from_errno("session '%s'", place.c_str());
+      if (error.code == EEXIST && !backing_.empty()) error.text += " (hint: ouro recover " + place + " writes what it holds; then remove it)";
       path_.clear();  // not ours: not to be unlinked
       return error;
     }
@@ -222,6 +319,15 @@ Status Session::make_file(const base::RuntimeDir& folder) {
     if (!lock_new(fd_.get()) || ::fstat(fd_.get(), &status) != 0)
       return errorf(EBUSY, "session '%s': a program holds its lock for two seconds, want it let go", path_.c_str());
     if (status.st_nlink == 0) continue;
+    if (!backing_.empty()) {
+      char named[base::kMaxLinked];
+      if (base::read_linked(path_.c_str(), named) && ::access(named, F_OK) != 0) ::unlink(path_.c_str());  // what it named is gone
+      if (::symlink(backing_.c_str(), path_.c_str()) == 0) return Ok{};
+      Error error = error_from_errno("session '%s'", path_.c_str());
+      ::unlink(backing_.c_str());
+      path_.clear();
+      return error;
+    }
     if (options_.owner != ::geteuid() && ::fchown(fd_.get(), options_.owner, options_.group) != 0)
       return error_from_errno("session '%s': cannot be given to user %u", path_.c_str(), options_.owner);
     return Ok{};
@@ -261,7 +367,7 @@ Status Session::reserve() {
 }
 
 Status Session::map() {
-  void* memory = ::mmap(nullptr, total_size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
+  void* memory = ::mmap(nullptr, total_size_, PROT_READ | PROT_WRITE, (is_image_ ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE, fd_.get(), 0);
   if (memory == MAP_FAILED)
     return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
                             static_cast<unsigned long long>(total_size_));
@@ -309,6 +415,9 @@ void Session::fill() {
   std::memcpy(base_ + rules_offset_, rules_.data(), rules_.size());  // version 0
   for (std::uint32_t i = 0; i < ring_count(); ++i) ring::initialise(ring(i), geometry(i));
   // Release: whoever sees the magic sees all of it.
+  const base::BootId boot = base::boot_id();
+  std::memcpy(h.boot_id, boot.bytes, sizeof h.boot_id);
+  if (!backing_.empty()) measure_frequency();
   h.magic.store(abi::kSessionMagic, std::memory_order_release);
 }
 
@@ -327,9 +436,11 @@ Session::Session(Session&& other) noexcept
       folder_(std::move(other.folder_)),
       file_(std::move(other.file_)),
       path_(std::exchange(other.path_, {})),
+      backing_(std::move(other.backing_)),
       generation_(other.generation_),
       begin_(other.begin_),
       realtime_(other.realtime_),
+      late_(other.late_),
       rules_(std::move(other.rules_)),
       rules_offset_(other.rules_offset_),
       events_offset_(other.events_offset_),
@@ -341,7 +452,10 @@ Session::Session(Session&& other) noexcept
       total_size_(other.total_size_),
       fd_(std::move(other.fd_)),
       base_(std::exchange(other.base_, nullptr)),
-      leaves_(other.leaves_) {
+      leaves_(other.leaves_),
+      is_image_(other.is_image_),
+      is_of_other_boot_(other.is_of_other_boot_),
+      image_end_(other.image_end_) {
   std::memcpy(uuid_, other.uuid_, sizeof uuid_);
 }
 
@@ -393,7 +507,11 @@ Session::~Session() {
     ::munmap(base_, total_size_);
     punch_out(fd_.get(), {rings_offset_, ring_stride_, ring_count()});
   }
-  if (!path_.empty() && is_file(path_, fd_.get())) ::unlink(path_.c_str());
+  if (!path_.empty() && !backing_.empty() && is_file(backing_, fd_.get())) {
+    ::unlink(backing_.c_str());
+    ::unlink(path_.c_str());
+  }
+  if (!path_.empty()) unlink_session(path_, fd_.get());
 }
 
 namespace {
@@ -406,7 +524,7 @@ struct Ended {
 Ended end(int fd, const std::string& folder, const std::string& file, uid_t owner) {
   const Remains remains = close_left_behind(fd);
   const bool was_written_to = leave_registries(folder, file, remains.generation, owner) != 0;
-  if (const std::string path = folder + "/" + file; is_file(path, fd)) ::unlink(path.c_str());
+  unlink_session(folder + "/" + file, fd);
   return {remains.rings, was_written_to};
 }
 
@@ -417,8 +535,13 @@ void wait_for_records() { ::usleep(10'000); }
 
 Status end_session(const std::string& folder, const std::string& file, uid_t owner) {
   const std::string path = folder + "/" + file;
-  const base::Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const base::Fd fd(base::open_linked_of(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK, owner));
   struct stat status;
+  if (!fd && errno == ENOENT) {  // a link to what is gone
+    char named[base::kMaxLinked];
+    if (base::read_linked(path.c_str(), named) && ::unlink(path.c_str()) == 0) return Ok{};
+    errno = ENOENT;
+  }
   if (!fd || ::fstat(fd.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)
     return errorf(EPERM, "session '%s' is of user %u, want a regular file of user %u", file.c_str(), status.st_uid, owner);

@@ -7,6 +7,7 @@
 //             still map it; unlinks
 //   leave     instead: of a session that is kept (a flight recorder) nothing ends but this object
 //   adopt     somebody else's, which is there: to look at, or to be its creator's heir
+//   of_image  a copy of what was one, in any file: of an earlier boot, or out of a core dump. It is looked at; whatever changes is ours alone
 //
 // The creator holds a lock (flock) on the file from before it has contents until it dies: a session without one that is not kept was left
 // behind. The kernel lets go of the lock whatever the creator died of; its pid, which may be another process's by now, or
@@ -52,6 +53,7 @@ struct SessionOptions {
   std::uint64_t contexts = 0;  // record::parse_contexts
   bool is_kept = false;        // stays when its creator is gone
   bool is_watched = false;     // each event rings its bell
+  std::string backing;         // the file lies in this folder, absolute, of a disk; the runtime folder has a link to it. Empty: it lies there itself
   uid_t owner = ::geteuid();  // whose programs are to write: root's sessions may be another user's
   gid_t group = ::getegid();
   std::uint32_t event_capacity = 8192, thread_capacity = 8192, process_capacity = 8192;
@@ -71,6 +73,8 @@ class Session {
   // folder. Error: no session of the owner's, of another version, or with a header that makes no sense; inherit: somebody has its lock (EBUSY).
   enum class Adopt { look, inherit };
   static Result<Session> adopt(const std::string& folder, const std::string& file, Adopt how, uid_t owner = ::geteuid());
+  // Rings, tables and header as `file` has them; `path` is what it is called. Error: no header that makes sense.
+  static Result<Session> of_image(base::Fd file, const std::string& path);
   Session(Session&& other) noexcept;
   Session& operator=(Session&&) = delete;
   ~Session();
@@ -122,6 +126,14 @@ class Session {
   // Nothing of it ends with this object, and its lock goes.
   void leave();
   bool is_open() const;
+  bool is_image() const { return is_image_; }
+  // Of the machine as it has run since it was started last; also if nobody knows.
+  bool is_of_this_boot() const { return !is_of_other_boot_; }
+  // The session's clock; of an image, as far as it came.
+  clock::Ticks now() const { return is_image_ ? image_end_ : clock::now(options_.clock); }
+  // A second pair for clock::calibrate(), and the offset of CLOCK_REALTIME then: now, or, of another boot, what the session knows.
+  clock::Pair later() const { return is_of_other_boot_ ? late_ : clock::read_pair(options_.clock); }
+  clock::Pair realtime_later() const { return is_of_other_boot_ ? realtime_ : clock::read_realtime_offset(); }
   // When it was made; CLOCK_REALTIME less CLOCK_MONOTONIC then.
   const clock::Pair& begin() const { return begin_; }
   const clock::Pair& realtime() const { return realtime_; }
@@ -134,14 +146,17 @@ class Session {
   Status make_file(const base::RuntimeDir& folder);
   void lay_out();
   bool read_header();
+  clock::Pair late_pair(const abi::SessionHeader& header) const;
+  void measure_frequency();
   Status reserve();
   Status map();
   void fill();
 
   SessionOptions options_;
   std::string folder_, file_, path_;
+  std::string backing_;  // the file that path_ is a link to; empty: it is none
   std::uint32_t generation_ = 0;
-  clock::Pair begin_, realtime_;
+  clock::Pair begin_, realtime_, late_;
   std::uint8_t uuid_[16] = {};
   std::vector<std::byte> rules_;
   std::uint64_t rules_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
@@ -150,6 +165,8 @@ class Session {
   base::Fd fd_;
   std::byte* base_ = nullptr;
   bool leaves_ = false;
+  bool is_image_ = false, is_of_other_boot_ = false;
+  clock::Ticks image_end_ = 0;
 };
 
 // Ends one of which nobody has the lock, whatever its header says.

@@ -14,6 +14,7 @@
 
 #include <ouro/abi/schema.hpp>
 
+#include "base/linked_file.hpp"
 
 namespace ouro::record {
 namespace {
@@ -55,7 +56,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
     return refuse(EINVAL, ": want a name that begins with session- and has no '/'");
   SessionFile out;
   out.name_ = file.substr(std::strlen(kSessionPrefix));
-  out.fd_ = base::Fd(::open((folder + "/" + file).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  out.fd_ = base::Fd(base::open_linked_of((folder + "/" + file).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, owner));
   struct stat status;
   if (!out.fd_ || ::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", file.c_str());
   if (!S_ISREG(status.st_mode) || status.st_uid != owner)

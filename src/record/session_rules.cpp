@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/bus_guard.hpp"
+#include "base/linked_file.hpp"
 
 namespace ouro::record {
 
@@ -19,7 +20,7 @@ Result<SessionRules> SessionRules::open(const std::string& folder, const std::st
   if (name.empty() || name.find('/') != std::string::npos)
     return errorf(EINVAL, "session: name is '%s', want one without '/' (hint: ouro list --sessions)", name.c_str());
   out.path_ = folder + "/" + out.file_;
-  const base::Fd fd(::open(out.path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const base::Fd fd(base::open_linked_of(out.path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK, owner));
   if (!fd) {
     Error error = error_from_errno("session '%s'", name.c_str());
     if (error.code == ENOENT) error.text = "there is no session '" + name + "', want one that somebody records (hint: ouro list --sessions)";
@@ -74,7 +75,7 @@ bool SessionRules::is_open() const {
 
 Result<SessionRules::Change> SessionRules::change() {
   Change out(*this);
-  out.lock_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  out.lock_ = base::Fd(base::open_linked(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
   // Of the open file, not of the process; and not flock(2), which says that the session's maker lives.
   struct flock lock {};
   lock.l_type = F_WRLCK;

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include <ouro/abi/context_layout.hpp>
 #include <ouro/ring/snapshot.hpp>
 
 #include "record/metadata.hpp"
+#include "record/salvage.hpp"
 #include "ring/owner.hpp"
 
 namespace ouro::record {
@@ -29,7 +31,7 @@ class Writer {
       : session_(session),
         folder_(folder),
         options_(options),
-        metadata_{random_uuid(), options.env, session.begin(), clock::read_realtime_offset()},
+        metadata_{random_uuid(), options.env, session.begin(), session.realtime_later()},
         events_(session),
         counts_(events_, session.options().contexts),
         state_(session, metadata_.uuid, StateStream::Rows::look) {}
@@ -40,13 +42,10 @@ class Writer {
     const Result<clock::Calibration> clock = write_metadata(session_, events_, metadata_, folder_);
     if (!clock) return clock.error();
     const nanoseconds begun = steady_now();
-    until_ = clock::now(session_.options().clock);
+    until_ = session_.now();
     const std::uint64_t window = options_.last ? ticks_in(*options_.last, clock->frequency) : until_;
     from_ = until_ - std::min(until_, window);
-    const ring::Snapshot snapshot(places());
-    out_.took = steady_now() - begun;
-    for (std::uint32_t i = 0; i < session_.ring_count(); ++i)
-      if (Status written = write_ring(i, snapshot.rings()[i]); !written) return written.error();
+    if (Status written = is_salvage() ? salvage_rings() : copy_rings(begun); !written) return written.error();
     if (Status written = write_state(); !written) return written.error();
     // Events that came to be meanwhile have records here.
     if (Result<clock::Calibration> again = write_metadata(session_, events_, metadata_, folder_); !again) return again.error();
@@ -72,6 +71,15 @@ class Writer {
     out_.complete = false;
     options_.warn("warning: " + text);
   }
+  bool is_salvage() const { return session_.is_image() && (session_.options().contexts & abi::bit(abi::Context::check)) != 0; }
+  Status copy_rings(nanoseconds begun) {
+    const ring::Snapshot snapshot(places());
+    out_.took = steady_now() - begun;
+    for (std::uint32_t i = 0; i < session_.ring_count(); ++i)
+      if (Status written = write_ring(i, snapshot.rings()[i]); !written) return written.error();
+    return Ok{};
+  }
+  Status salvage_rings();
   Status write_ring(std::uint32_t index, const ring::Snapshot::Ring& ring);
   Status write_packet(StreamFile& file, const ring::Packet& packet);
   Status write_state();
@@ -130,9 +138,25 @@ Status Writer::write_ring(std::uint32_t index, const ring::Snapshot::Ring& ring)
   return file.close();
 }
 
+// One ring at a time: a copy of each is in memory, and it may be large.
+Status Writer::salvage_rings() {
+  const auto fits = [this](std::uint32_t id, std::span<const std::byte> body) { return counts_.is_body(id, body); };
+  for (std::uint32_t i = 0; i < session_.ring_count(); ++i) {
+    const Salvaged found = salvage(session_.ring(i), session_.geometry(i), session_.generation(), fits);
+    // Where the rings' heads are older than their data.
+    if (!found.ring.packets.empty()) until_ = std::max(until_, found.ring.packets.back().end_stamp);
+    if (Status written = write_ring(i, found.ring); !written) return written;
+    if (found.dropped != 0) state_.add_lost(found.ring.geometry.cpu, found.ring.geometry.kind, "torn", found.dropped);
+    out_.torn += found.dropped;
+    out_.rings_newer += found.newer != 0;
+    out_.rings_unknown += found.is_unknown;
+  }
+  return Ok{};
+}
+
 Status Writer::write_state() {
   state_.update(0);
-  state_.add_living();
+  if (!session_.is_image()) state_.add_living();
   for (const auto& [id, event] : events_.events()) {
     const abi::EventRow& row = session_.event(id);
     const std::uint64_t over_rate = row.over_rate.load(std::memory_order_relaxed), not_sampled = row.not_sampled.load(std::memory_order_relaxed);

@@ -25,11 +25,15 @@ struct SnapshotOptions {
 };
 
 struct SnapshotSummary : Summary {
+  std::uint64_t torn = 0;               // of an image: events that the rings' books have and their memory has not any more
+  std::uint64_t rings_newer = 0;        // ... whose memory is newer than their books: how much more there was then is unknown
+  std::uint64_t rings_unknown = 0;      // ... whose books make no sense: how many events are missing is unknown
   std::uint64_t older = 0;              // events left out because they are older than `last`
   std::chrono::nanoseconds covered{0};  // from the first event to the instant
   std::chrono::nanoseconds took{0};     // to copy it out of the rings
 };
 
+// Of an image whose records prove themselves, those that do (record/salvage.hpp); of another, what its rings say.
 // Error: the folder cannot be written to. What cannot be read of the memory is warned of, and the summary is not complete.
 Result<SnapshotSummary> write_snapshot(const Session& session, TraceFolder& folder, const SnapshotOptions& options);
 

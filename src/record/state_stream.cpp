@@ -144,7 +144,7 @@ bool StateStream::take_process(std::uint32_t index) {
   if (!takes_ && !is_still(row, stamp)) return false;
   foreign_.add(pid, pid_namespace, registry);
   if (takes_) row.state.store(abi::row_free, std::memory_order_relaxed);
-  add_process(stamp, {pid, parent, start, name, !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string()});
+  add_process(stamp, {pid, parent, start, name, !session_->is_image() && !foreign_.has(pid) && base::is_alive(pid, start) ? command_line_of(pid) : std::string()});
   if (takes_) ++processes_;
   else pids_.insert(pid);
   return true;
@@ -165,13 +165,13 @@ void StateStream::refresh_names() {
     name.erase(std::min(name.find('\n'), name.size()));
     if (name == thread.name) continue;
     thread.name = name;
-    add_thread(clock::now(session_->options().clock), thread);
+    add_thread(session_->now(), thread);
   }
 }
 
 void StateStream::add_living() {
   const std::string folder = session_->path().substr(0, session_->path().rfind('/'));
-  const std::uint64_t stamp = clock::now(session_->options().clock);
+  const std::uint64_t stamp = session_->now();
   for (const std::string& path : find_registries(folder)) {
     const Result<RegistryFile> registry = RegistryFile::open(path, RegistryFile::Access::read_only, session_->options().owner);
     if (!registry || !registry->is_in_our_pid_namespace() || !registry->is_of_living_process() || !registry->slot_of(session_->session_name())) continue;
@@ -226,7 +226,7 @@ Status StateStream::resume(const TraceFolder& folder) {
 void StateStream::begin(format::Uuid uuid) {
   file_ = StreamFile(file_.name(), uuid, 1, session_->ring_count(), 0);
   // Of names that one had one behind the other, the last; of those who are gone too: events of theirs may still be in memory.
-  const std::uint64_t stamp = clock::now(session_->options().clock);
+  const std::uint64_t stamp = session_->now();
   const std::vector<Process> processes = std::exchange(known_processes_, {});
   const std::vector<Thread> threads = std::exchange(known_threads_, {});
   std::map<std::int32_t, const Process*> by_pid;
@@ -240,14 +240,14 @@ void StateStream::begin(format::Uuid uuid) {
 }
 
 void StateStream::add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count) {
-  const std::uint64_t stamp = clock::now(session_->options().clock);
+  const std::uint64_t stamp = session_->now();
   std::vector<std::byte> bytes;
   format::append_lost(bytes, stamp, cpu, ring, cause, count);
   add_event(stamp, std::move(bytes));
 }
 
 void StateStream::add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled) {
-  const std::uint64_t stamp = clock::now(session_->options().clock);
+  const std::uint64_t stamp = session_->now();
   std::vector<std::byte> bytes;
   format::append_left_out(bytes, stamp, event, over_rate, not_sampled);
   add_event(stamp, std::move(bytes));
@@ -258,7 +258,7 @@ void StateStream::add_event(std::uint64_t stamp, std::vector<std::byte> bytes) {
 }
 
 std::uint64_t StateStream::clamp(std::uint64_t stamp) const {
-  return std::clamp(stamp, last_stamp_, std::max(last_stamp_, clock::now(session_->options().clock)));
+  return std::clamp(stamp, last_stamp_, std::max(last_stamp_, session_->now()));
 }
 
 Status StateStream::flush(const TraceFolder& folder) {

@@ -381,10 +381,11 @@ Written write_per_cpu(const Channel& channel, std::uint32_t id, const void* body
     if (place == Place::elsewhere) break;
     abi::RingHead& ring = *target.ring;
     const bool extended =
-        channel.stamped && (id >= kExtendedId || target.stamp >= ring.writer.stamp_deadline.load(std::memory_order_relaxed));
+        channel.stamped && (channel.seal != nullptr || id >= kExtendedId || target.stamp >= ring.writer.stamp_deadline.load(std::memory_order_relaxed));
     const std::size_t header = channel.stamped ? put_header(image, id, target.stamp, extended) : 0;
     const std::size_t as_it_stands = channel.stamped ? 0 : size & ~std::size_t{7};  // of the body
     std::memcpy(image + header, static_cast<const std::byte*>(body) + as_it_stands, size - as_it_stands);
+    if (channel.seal != nullptr && extended) channel.seal(channel, image, header + size);
     std::byte* const to = data_of(ring) + offset_of(target.w);
     if (exchange(channel, {.index = target.index,
                            .ring = &ring,

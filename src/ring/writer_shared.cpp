@@ -195,6 +195,7 @@ Written write_shared(const Channel& channel, std::uint32_t id, const void* body,
   const Reservation r = reserve_shared(channel, id, size, owner != 0 ? owner : this_owner());
   if (r.body == nullptr) return Written::lost;
   std::memcpy(r.body, body, size);
+  if (channel.seal != nullptr) channel.seal(channel, r.body - kExtendedHeader, r.size);
   abi::stored(r.body, size);
   commit(r);
   return Written::yes;

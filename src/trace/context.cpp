@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 
+#include <ouro/abi/check.hpp>
 #include <ouro/detail/rseq.hpp>
 
 #include "trace/context_bytes.hpp"
@@ -110,11 +111,14 @@ std::byte* put_callstack(std::byte* to, ContextCache& cache, const void* frame, 
   return to + sizeof count + std::size_t{8} * count;
 }
 
+constexpr std::uint64_t kNoCheck = 0;
+
 // Those that are asked for most, up to `gid`, one after the other: a loop over bits costs as much as a value. `cache`: null if
 // neither name is wanted.
 [[gnu::always_inline]] inline std::byte* put_first(std::byte* to, std::uint64_t mask, const detail::ThreadState& thread,
                                                    const ContextCache* cache) noexcept {
   const auto wanted = [mask](Context context) { return (mask & abi::bit(context)) != 0; };
+  if (wanted(Context::check)) to = std::copy_n(reinterpret_cast<const std::byte*>(&kNoCheck), sizeof kNoCheck, to);  // the record is not whole yet
   if (wanted(Context::pid)) to = put_u32(to, thread.pid);
   if (cache != nullptr && wanted(Context::thread)) to = put_name(to, cache->thread, cache->thread_size);
   if (cache != nullptr && wanted(Context::comm)) to = put_name(to, cache->comm, cache->comm_size);
@@ -208,6 +212,9 @@ bool write_with_contexts(const SessionView& view, std::uint32_t id, detail::Thre
   alignas(16) std::byte body[ring::kMaxSingleShotBody + 16];
   std::memcpy(body, &thread.tid, detail::kTidSize);
   const std::uint64_t first_word[1] = {thread.tid};
+  // The hash is of the stamp, too, which the inline way reads last.
+  const bool is_checked = (view.contexts & abi::bit(Context::check)) != 0;
+  if (is_checked) tag = 0;
   const auto shoot = [&](std::size_t whole) {
     return ring::detail::shoot_bytes<detail::kTidSize, 0, false, true, true>(thread.route, tag, id, thread.tid, first_word,
                                                                              body + detail::kTidSize, whole - detail::kTidSize);
@@ -227,14 +234,15 @@ bool write_with_contexts(const SessionView& view, std::uint32_t id, detail::Thre
     put(of, body + head);
     if (tag != 0 && id < ring::kExtendedId && shoot(head + size)) return true;
     ring::write_slow(*view.channel, id, body, head + size, owner);
-    return false;
+    return is_checked;
   }
   const ring::Reservation r = ring::reserve(*view.channel, id, head + size, owner);
-  if (r.body == nullptr) return false;
+  if (r.body == nullptr) return is_checked;
   std::memcpy(r.body, body, head);
   put(of, r.body + head);
+  if (is_checked) abi::put_check(view.generation, r.body - ring::kExtendedHeader, r.size);
   ring::commit(r);
-  return false;
+  return is_checked;
 }
 
 }  // namespace ouro::trace

@@ -17,6 +17,7 @@
 #include <ouro/abi/session_layout.hpp>
 #include <ouro/ring/reader.hpp>
 
+#include "base/boot_id.hpp"
 #include "base/cpus.hpp"
 #include "clock/calibrate.hpp"
 #include "trace/text.hpp"
@@ -116,6 +117,8 @@ bool fill(std::byte* base, const FlightWish& wish, const abi::SessionSizes& size
   h.begin_error_ns = begin.error_ns;
   h.realtime_offset_ns = realtime.ns;
   h.realtime_error_ns = realtime.error_ns;
+  const base::BootId boot = base::boot_id();
+  std::memcpy(h.boot_id, boot.bytes, sizeof h.boot_id);
   if (const int error = write_rules(base + places.rules, wish.events, wish.level); error != 0) {
     errno = error;
     return false;

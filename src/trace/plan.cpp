@@ -10,6 +10,8 @@
 #include <ctime>
 #include <span>
 
+#include <ouro/abi/context_layout.hpp>
+
 #include "base/rules.hpp"
 #include "filter/bind.hpp"
 #include "filter/first_tests.hpp"
@@ -123,7 +125,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->bound_offset = static_cast<std::uint32_t>(bound);
   plan->contexts = view.contexts;
   plan->is_pair = false;
-  const bool is_asked = plan->rate != 0 || plan->every > 1 || plan->longer != 0 || view.is_watched;
+  const bool is_asked = plan->rate != 0 || plan->every > 1 || plan->longer != 0 || view.is_watched || (view.contexts & abi::bit(abi::Context::check)) != 0;
   plan->begin = is_asked ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
   if (const Decided old = answer(view, known); old.plan != nullptr && is_same(*old.plan, *plan, id)) {
     give_back(view, begin, kWhole, 0);

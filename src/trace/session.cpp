@@ -9,11 +9,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include <ouro/abi/check.hpp>
 #include <ouro/abi/context_layout.hpp>
 
+#include "base/boot_id.hpp"
 #include "base/cpus.hpp"
 #include "base/glob.hpp"
+#include "base/linked_file.hpp"
 #include "base/proc.hpp"
+#include "clock/calibrate.hpp"
 #include "trace/pair.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
@@ -26,6 +30,10 @@ constexpr auto relaxed = std::memory_order_relaxed;
 bool fits(std::uint64_t offset, std::uint64_t size, std::uint64_t total) { return offset <= total && size <= total - offset; }
 
 bool is_power_of_two(std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
+
+void seal(const ring::Channel& channel, std::byte* record, std::size_t size) noexcept {
+  abi::put_check(static_cast<const SessionView*>(channel.client)->generation, record, size);
+}
 
 // Copies the header's constants, checks the copies.
 bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionView& view, ring::Channel& channel,
@@ -54,6 +62,7 @@ bool check(const abi::SessionHeader& shared, std::uint64_t file_size, SessionVie
   channel.mode = static_cast<abi::FullMode>(shared.mode);
   channel.subbuf_count = shared.subbuf_count;
   channel.subbuf_size = shared.subbuf_size;
+  if ((view.contexts & abi::bit(abi::Context::check)) != 0) channel.seal = seal;
   rings_offset = shared.rings_offset;
   ring_stride = shared.ring_stride;
   return abi::knows_contexts(view.contexts) && channel.cpus != 0 && channel.cpus <= 8192 && is_power_of_two(channel.subbuf_count) &&
@@ -90,7 +99,7 @@ int reserve_ring(const ring::Channel& channel, abi::RingHead& ring) noexcept {
   if (error == EINVAL) {  // before Linux 5.14
     char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
     Text(path).add(tracer.directory).add("/").add(tracer.header().slot[view.slot].file);
-    const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = base::open_linked(path, O_RDWR | O_CLOEXEC);
     if (fd >= 0) {
       const auto offset = reinterpret_cast<std::byte*>(&ring) + abi::kRingDataOffset - view.base;
       const int failed = fallocate(fd, 0, offset, static_cast<off_t>((channel.subbuf_count + std::uint64_t{1}) * channel.subbuf_size));
@@ -133,7 +142,7 @@ std::byte* take_view(std::size_t size) noexcept {
 SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noexcept {
   char path[sizeof tracer.directory + sizeof(abi::SessionSlot::file) + 1];
   Text(path).add(tracer.directory).add("/").add(file);
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = base::open_linked(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   // Neither there, nor anything that will be a file.
   gone = fd < 0 && (errno == ENOENT || errno == EISDIR || errno == ELOOP || errno == ENXIO);
   if (fd < 0) return nullptr;
@@ -159,7 +168,7 @@ SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noex
     auto* channel = reinterpret_cast<ring::Channel*>(memory + parts.channel);
     std::uint64_t rings_offset = 0, ring_stride = 0;
     if (check(*header, size, *view, *channel, rings_offset, ring_stride) && channel->cpus == cpus &&
-        header->state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open)) {
+        header->state.load(relaxed) == static_cast<std::uint32_t>(abi::SessionState::open) && !base::is_other_boot(base::boot_id(), header->boot_id)) {
       view->slot = slot;
       view->base = base;
       view->size = size;
@@ -395,8 +404,11 @@ void add_process(SessionView& view, const detail::ThreadState& thread) noexcept 
   const bool is_registered = tracer.pid == pid;
   const std::int32_t parent = getppid();
   const std::uint64_t start_time = is_registered ? tracer.header().start_time : base::start_time_of(pid);
-  const std::uint64_t stamp = view.channel->now();
   abi::SessionHeader& header = *view.header;
+  const clock::Pair now = clock::read_pair(view.channel->tsc ? abi::ClockKind::tsc : abi::ClockKind::monotonic);
+  header.late_ticks.store(now.ticks, relaxed);
+  header.late_ns.store(static_cast<std::uint64_t>(now.ns), relaxed);
+  const std::uint64_t stamp = view.channel->now();
   abi::ProcessRow* const row = claim_row(view.is_kept, reinterpret_cast<abi::ProcessRow*>(view.base + view.processes_offset), view.process_capacity,
                                          header.processes_head, header.processes_tail, header.processes_lost);
   if (row == nullptr) return;

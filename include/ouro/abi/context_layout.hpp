@@ -1,4 +1,4 @@
-// ouro/abi/context_layout.hpp -- contexts: what a session wants to be written with each event, beside its fields. Version 1.
+// ouro/abi/context_layout.hpp -- contexts: what a session wants to be written with each event, beside its fields. Version 2.
 //
 //   record   | header | u32 tid | contexts, in the order of their bits | payload |
 //
@@ -20,6 +20,7 @@
 namespace ouro::abi {
 
 enum class Context : std::uint8_t {
+  check,  // of the record itself (ouro/abi/check.hpp): sessions whose memory is a file have it, nobody asks for it
   pid,
   tid,  // stands at the beginning of every record: its bit adds nothing
   thread,
@@ -62,6 +63,7 @@ struct ContextInfo {
 };
 
 inline constexpr ContextInfo kContexts[] = {
+    {Context::check, "check", FieldType::u64, FieldShape::scalar, true, 8, "the record's size and checksum, where memory is a file"},
     {Context::pid, "pid", FieldType::u32, FieldShape::scalar, false, 4, "process id"},
     {Context::tid, "tid", FieldType::u32, FieldShape::scalar, false, 0, "thread id; always there"},
     {Context::thread, "thread", FieldType::string, FieldShape::scalar, false, kNameSize, "the thread's name"},
@@ -104,6 +106,9 @@ constexpr std::uint64_t depth_bits(std::uint32_t depth) { return std::uint64_t{d
 constexpr bool knows_contexts(std::uint64_t contexts) {
   return (contexts << 8 >> 8 & ~kAllContexts) == 0 && callstack_depth(contexts) <= kMaxDepth;
 }
+
+// May a user ask for it by name?
+constexpr bool is_for_users(Context context) { return context != Context::check; }
 
 // How many bytes they take at most.
 constexpr std::size_t max_context_size(std::uint64_t contexts) {

@@ -1,5 +1,5 @@
 // ouro/abi/session_layout.hpp -- the memory of a session: a file in the runtime folder, made by a tool, mapped by
-// every traced process of the session. Version 6.
+// every traced process of the session. Version 7.
 //
 //   +---------------+----------+------------+---------+-----------+-------------+----------+-----+----------+
 //   | SessionHeader | rules    | EventRow[] | schemas | ThreadRow | ProcessRow  | ring 0   | ... | ring k-1 |
@@ -23,7 +23,7 @@
 namespace ouro::abi {
 
 inline constexpr std::uint64_t kSessionMagic = 0x316e6f6973736573;  // "session1"
-inline constexpr std::uint32_t kSessionVersion = 6;
+inline constexpr std::uint32_t kSessionVersion = 7;
 
 enum class SessionState : std::uint32_t { open = 1, closed = 2 };
 enum RowState : std::uint32_t { row_free = 0, row_claimed = 1, row_ready = 2 };
@@ -55,6 +55,9 @@ struct SessionHeader {
   // When it was made: the session's clock and CLOCK_MONOTONIC at one instant; CLOCK_REALTIME less CLOCK_MONOTONIC. All in ns but the ticks.
   std::uint64_t begin_ticks;
   std::int64_t begin_ns, begin_error_ns, realtime_offset_ns, realtime_error_ns;
+  // For whoever reads it after the machine has started anew, when its clocks say something else.
+  std::uint8_t boot_id[16];    // of the boot that it was made in; zeros: the kernel did not tell
+  std::uint64_t frequency;     // of the clock's ticks, in Hz, as measured when it was made; 0: nobody did
   // Counters.
   alignas(64) Word schemas_used;
   // Threads and processes each say their name once, in a queue that the recorder empties; of a session that is kept nobody does, and when it
@@ -65,6 +68,8 @@ struct SessionHeader {
   Word rules_version;  // of the list of rules (ouro/abi/rules_layout.hpp)
   Word processes_lost;
   Word processes_head, processes_tail;  // as of threads
+  // The clock and CLOCK_MONOTONIC again, as a program joined; 0: nobody has. Two may have stored at once: a pair is checked against `frequency`.
+  Word late_ticks, late_ns;
   Word rings_refused;  // CPUs whose memory could not be reserved (each counts its losses itself)
   // Of a session that is watched: futex(2) words. A program adds one to the bell behind each record, and wakes if somebody sleeps.
   alignas(64) Word32 bell;

@@ -53,7 +53,9 @@ struct alignas(64) Channel {
   std::uint64_t subbuf_size = 0;    // S
   // Reserves the memory of a ring's data, so that no store into it can fault: 0, or an errno. Async-signal-safe.
   int (*reserve)(const Channel&, abi::RingHead&) = nullptr;
-  void* client = nullptr;          // for `reserve`
+  // Records of write_slow() that lie whole before it, with a longer header: what it changes behind their stamp stays. Null: nobody wants to.
+  void (*seal)(const Channel&, std::byte* record, std::size_t size) noexcept = nullptr;
+  void* client = nullptr;          // for `reserve` and `seal`
   std::atomic<const Channel*> successor{nullptr};  // where writers go on whose ring is retired: LocalChannel::resize
   abi::Bell* bell = nullptr;       // null: nobody sleeps, and the next three do not count
   std::uint64_t patience_ns = 0;   // discard: how long the slow path waits for room before a record is lost. Needs the bell, and
