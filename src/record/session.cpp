@@ -128,6 +128,13 @@ Status check_backing(const std::string& folder) {
   return Ok{};
 }
 
+// Of the clock that runs, to 2 millionths.
+std::uint64_t frequency_now() {
+  const clock::Pair begin = clock::read_pair(abi::ClockKind::tsc);
+  ::usleep(200'000);
+  return clock::calibrate(abi::ClockKind::tsc, begin, clock::read_pair(abi::ClockKind::tsc), {}).frequency;
+}
+
 bool sync_folder(const std::string& folder) {
   const base::Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return fd && ::fsync(fd.get()) == 0;
@@ -251,13 +258,14 @@ clock::Pair Session::late_pair(const abi::SessionHeader& h) const {
   const clock::Pair late{h.late_ticks.load(std::memory_order_relaxed), static_cast<std::int64_t>(h.late_ns.load(std::memory_order_relaxed)), begin_.error_ns};
   constexpr std::int64_t kLeast = 1'000'000'000, kMost = std::int64_t{1} << 56;  // ns: two years
   constexpr std::uint64_t kMostHz = 100'000'000'000;
-  if (h.frequency == 0 || h.frequency > kMostHz) return begin_;
-  const double hz = static_cast<double>(h.frequency);
+  const bool is_measured = h.frequency != 0 && h.frequency <= kMostHz;
+  // Nobody did: this machine's clock has the speed that it had, if it is this machine's.
+  const double hz = static_cast<double>(is_measured ? h.frequency : !is_of_other_boot_ ? 0 : options_.clock == abi::ClockKind::tsc ? frequency_now() : 1'000'000'000);
   const bool is_known = late.ns > begin_.ns + kLeast && late.ns < begin_.ns + kMost && late.ticks > begin_.ticks;
   const double seen = is_known ? static_cast<double>(late.ticks - begin_.ticks) * 1e9 / static_cast<double>(late.ns - begin_.ns) : 0;
   if (seen > hz * 0.9999 && seen < hz * 1.0001) return late;
   constexpr std::int64_t kTime = 100'000'000'000;  // as if it had been measured for so long
-  return {begin_.ticks + h.frequency * 100, begin_.ns + kTime, begin_.error_ns};
+  return {begin_.ticks + static_cast<clock::Ticks>(hz * 100), begin_.ns + kTime, begin_.error_ns};
 }
 
 // For those who read it after a reboot.

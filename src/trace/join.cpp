@@ -16,6 +16,7 @@
 #include <ouro/flight.hpp>
 
 #include "base/foreign.hpp"
+#include "base/linked_file.hpp"
 #include "trace/flight.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
@@ -49,7 +50,7 @@ int lock_registry() noexcept {
 
 // ENOENT: there is none. EAGAIN: it is being made, or has just ended. EEXIST: not a flight recorder.
 int look_at(const char* path, std::uint32_t& generation) noexcept {
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = base::open_linked(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return errno == ELOOP || errno == EISDIR || errno == ENXIO ? EEXIST : errno;
   abi::SessionHeader header;
   struct stat status {};
@@ -152,7 +153,7 @@ bool parse_contexts(const char* text, std::uint64_t& contexts) noexcept {
     const std::size_t length = std::strcspn(p, ",");
     bool found = length == 0;
     for (const abi::ContextInfo& info : abi::kContexts)
-      if (std::strlen(info.name) == length && std::strncmp(info.name, p, length) == 0) {
+      if (abi::is_for_users(info.context) && std::strlen(info.name) == length && std::strncmp(info.name, p, length) == 0) {
         contexts |= abi::bit(info.context);
         found = true;
       }
