@@ -72,7 +72,8 @@ void Viewer::attach(const Request& request, Bytes& out) {
     Stream& mine = attached.streams.emplace_back();
     const std::vector<LiveTrace::Packet>& packets = stream.packets;
     if (options_->from_now && stream.stream_class == 0)  // who wrote them, it gets all the same
-      mine.next = static_cast<std::size_t>(std::partition_point(packets.begin(), packets.end(), [&](const LiveTrace::Packet& packet) { return packet.end < session.trace.complete_until(); }) - packets.begin());
+      mine.next = static_cast<std::size_t>(
+          std::partition_point(packets.begin(), packets.end(), [&](const LiveTrace::Packet& packet) { return packet.end < session.trace.complete_until(); }) - packets.begin());
     infos.push_back({stream_id(request.session, infos.size()), request.session, false, session.name, stream.name});
   }
   append_attached(out, AttachStatus::ok, infos);
