@@ -224,7 +224,7 @@ do_ many 20
 wait_for 20 grep -q 'session disk: resumed' "$said"
 do_ many 30
 wait_for 20 eval '(($(metric "ouro_session_events_total{session=\"disk\"") == 60))'
-kill -9 "$daemon" $(disk_of) $(child_of other)
+kill -9 $(disk_of) $(child_of other) "$daemon"  # in this order: a daemon that dies tells its children to end
 wait "$daemon" 2>/dev/null || true
 do_ many 40
 begin
