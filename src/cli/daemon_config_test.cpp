@@ -87,7 +87,7 @@ TEST(DaemonConfig, ASessionWithOutputIsARecordingThatCanBeResumed) {
   EXPECT_THAT(mistake("output = '/x'\nrotate = 'often'"), HasSubstr("ouro.toml:4: --rotate is 'often'"));
   EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\nrotate = '8M'"), HasSubstr("ouro.toml:1: --keep is '10M', want 16M or more"));
   EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\n[[session.trigger]]\non = 'crash'"), HasSubstr("ouro.toml:1: [[session]] has output and [[session.trigger]]"));
-  EXPECT_THAT(mistake("rotate = '1h'"), HasSubstr("--rotate or --keep with --overwrite or --flight"));
+  EXPECT_THAT(mistake("rotate = '1h'"), HasSubstr("--rotate, --keep or --do rotate with --overwrite or --flight"));
 }
 
 TEST(DaemonConfig, AValueThatLooksLikeAnOptionIsNone) {
