@@ -160,7 +160,11 @@ TEST_F(Backing, WhatAPowerCutLeftIsTrueAndWhatItToreIsCounted) {
     std::filesystem::remove_all(folder_ / "snapshot");
     const std::size_t said = stderr_.find("recorded ");
     ASSERT_NE(said, std::string::npos) << stderr_;
-    EXPECT_EQ(all.events.size(), std::strtoull(stderr_.c_str() + said + 9, nullptr, 10)) << "not what is in memory: " << stderr_;
+    // A record that is whole but not committed proves itself, too: each thread, and its handler, may have been stopped just there.
+    constexpr std::uint64_t kMostUnderWay = 2 * 3;
+    const std::uint64_t committed = std::strtoull(stderr_.c_str() + said + 9, nullptr, 10);
+    EXPECT_GE(all.events.size(), committed) << "not what is in memory: " << stderr_;
+    EXPECT_LE(all.events.size(), committed + kMostUnderWay) << "not what is in memory: " << stderr_;
 
     // Heads are new, data is mixed: the books are known, and so is what is missing.
     const double share = std::array{0.01, 0.1, 0.5, 0.9}[turn % 4];
@@ -171,7 +175,8 @@ TEST_F(Backing, WhatAPowerCutLeftIsTrueAndWhatItToreIsCounted) {
     write_file(torn(), mixed);
     const Recovered counted = recover(torn());
     EXPECT_FALSE(counted.is_unknown);
-    EXPECT_EQ(counted.events.size() + counted.torn, all.events.size()) << "turn " << turn;
+    EXPECT_GE(counted.events.size() + counted.torn, committed) << "turn " << turn;
+    EXPECT_LE(counted.events.size() + counted.torn, all.events.size()) << "turn " << turn;
     for (const auto& event : counted.events) EXPECT_EQ(all.events.count(event), 1u) << "writer " << event.first << ", number " << event.second;
 
     // Any page may be either, or never have come to the disk; the first, and the heads, were there from the beginning.
