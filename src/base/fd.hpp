@@ -2,6 +2,8 @@
 #pragma once
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <utility>
 
 namespace ouro::base {
@@ -31,5 +33,17 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+// All of it, from where the descriptor stands. 0, or the errno of what ended it.
+inline int write_all(int fd, const char* from, std::size_t size) {
+  while (size > 0) {
+    const ssize_t n = ::write(fd, from, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? errno : EIO;
+    from += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return 0;
+}
 
 }  // namespace ouro::base

@@ -2,10 +2,11 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <utility>
+
+#include "base/fd.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -20,12 +21,7 @@ SayTo::~SayTo() { listener = nullptr; }
 void say_line(const std::string& text) {
   if (listener != nullptr) return (*listener)(text);
   const std::string line = "ouro: " + text + "\n";
-  for (std::size_t done = 0; done < line.size();) {
-    const ssize_t n = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // nobody to tell
-    done += static_cast<std::size_t>(n);
-  }
+  static_cast<void>(base::write_all(STDERR_FILENO, line.data(), line.size()));  // of a failure there is nobody to tell
 }
 
 void say(const char* format, ...) {

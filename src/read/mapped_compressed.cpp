@@ -33,17 +33,6 @@ Result<base::Fd> temporary_file(std::uint64_t size) {
   return out;
 }
 
-int write_all(int fd, const char* from, std::size_t size) {
-  while (size > 0) {
-    const ssize_t n = ::write(fd, from, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? errno : EIO;
-    from += n;
-    size -= static_cast<std::size_t>(n);
-  }
-  return 0;
-}
-
 }  // namespace
 
 Result<MappedFile> MappedFile::open_compressed(const std::string& path, std::string& trouble) {
@@ -68,7 +57,7 @@ Result<MappedFile> MappedFile::open_compressed(const std::string& path, std::str
     const std::size_t before = in.pos;
     rest = ZSTD_decompressStream(context.get(), &out, &in);
     const std::size_t room = size - written;
-    if (const int error = write_all(to->get(), part.data(), std::min<std::size_t>(out.pos, room)); error != 0)
+    if (const int error = base::write_all(to->get(), part.data(), std::min<std::size_t>(out.pos, room)); error != 0)
       return errno = error, error_from_errno("file '%s' cannot be decompressed (hint: TMPDIR)", path.c_str());
     written += std::min<std::size_t>(out.pos, room);
     if (ZSTD_isError(rest) != 0) damaged(ZSTD_getErrorName(rest));

@@ -26,17 +26,6 @@ struct Compressor {
   std::uint64_t written = 0;
 };
 
-int write_all(int fd, const char* from, std::size_t size) {
-  while (size > 0) {
-    const ssize_t n = ::write(fd, from, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? errno : EIO;
-    from += n;
-    size -= static_cast<std::size_t>(n);
-  }
-  return 0;
-}
-
 // The frame's header says how large the whole is, its end a checksum of it. 0, an errno, or ECANCELED.
 int compress_file(Compressor& c, int from, int to, std::uint64_t size, const std::function<bool()>& is_enough) {
   ZSTD_CCtx_reset(c.context.get(), ZSTD_reset_session_and_parameters);
@@ -56,7 +45,7 @@ int compress_file(Compressor& c, int from, int to, std::uint64_t size, const std
       ZSTD_outBuffer out{c.out.data(), c.out.size(), 0};
       const std::size_t rest = ZSTD_compressStream2(c.context.get(), &out, &in, left == 0 ? ZSTD_e_end : ZSTD_e_continue);
       if (ZSTD_isError(rest) != 0) return ENOMEM;
-      if (const int error = write_all(to, c.out.data(), out.pos); error != 0) return error;
+      if (const int error = base::write_all(to, c.out.data(), out.pos); error != 0) return error;
       c.written += out.pos;
       again = left == 0 ? rest != 0 : in.pos != in.size;
     }
