@@ -269,12 +269,8 @@ Result<base::Fd> be_the_only_one(const std::string& folder) {
 int run(const std::string& file) {
   std::optional<DaemonConfig> config = load(file);
   if (!config) return 1;
-  const std::vector<int> blocked = {SIGCHLD, SIGINT, SIGTERM, SIGHUP};
-  const record::SignalGuard guard(blocked);
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  for (const int signal : blocked) ::sigaddset(&mask, signal);
-  const base::Fd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  const record::SignalGuard guard({SIGCHLD, SIGINT, SIGTERM, SIGHUP});
+  const base::Fd signals = guard.descriptor();
   if (!signals) return refuse(error_from_errno("no signalfd"));
   const Result<base::RuntimeDir> runtime = runtime_dir(true);
   if (!runtime) return refuse(runtime.error());

@@ -304,10 +304,7 @@ int run(const RecordOptions& options) {
   for (const Trigger& trigger : options.triggers)
     if (trigger.when == Trigger::When::signal) blocked.push_back(trigger.signal);
   const record::SignalGuard guard(blocked);
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  for (const int signal : blocked) ::sigaddset(&mask, signal);
-  const base::Fd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  const base::Fd signals = guard.descriptor();
   if (!signals) return refuse(error_from_errno("no signalfd"), 1);
 
   const Result<Targets> targets = find_targets(options, runtime_dir(true));

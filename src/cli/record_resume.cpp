@@ -83,12 +83,8 @@ void record(const RecordOptions& options, const char* runtime, const record::Ses
 }  // namespace
 
 int resume_recording(const RecordOptions& options) {
-  const std::vector<int> blocked = {SIGINT, SIGTERM, SIGHUP};
-  const record::SignalGuard guard(blocked);
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  for (const int signal : blocked) ::sigaddset(&mask, signal);
-  const base::Fd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  const record::SignalGuard guard({SIGINT, SIGTERM, SIGHUP});
+  const base::Fd signals = guard.descriptor();
   if (!signals) return refuse(error_from_errno("no signalfd"));
   const Result<base::RuntimeDir> runtime = runtime_dir(false);
   if (!runtime) return refuse(runtime.error());

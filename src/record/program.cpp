@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,15 +12,12 @@
 #include <cstdlib>
 #include <utility>
 
-#include "base/fd.hpp"
-
 namespace ouro::record {
 
 SignalGuard::SignalGuard(const std::vector<int>& blocked) {
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  for (const int signal : blocked) ::sigaddset(&mask, signal);
-  ::sigprocmask(SIG_BLOCK, &mask, &old_mask_);
+  ::sigemptyset(&blocked_);
+  for (const int signal : blocked) ::sigaddset(&blocked_, signal);
+  ::sigprocmask(SIG_BLOCK, &blocked_, &old_mask_);
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, &old_pipe_);
@@ -35,6 +33,8 @@ void SignalGuard::restore() const {
   ::sigaction(SIGCHLD, &old_child_, nullptr);
   ::sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
 }
+
+base::Fd SignalGuard::descriptor() const { return base::Fd(::signalfd(-1, &blocked_, SFD_CLOEXEC | SFD_NONBLOCK)); }
 
 void prefer_short_turns() {
   struct {

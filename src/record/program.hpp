@@ -15,6 +15,8 @@
 
 #include <ouro/result.hpp>
 
+#include "base/fd.hpp"
+
 namespace ouro::record {
 
 // Signals as they were for the caller, and as the recorder needs them: the given ones blocked (they are read from a
@@ -28,9 +30,11 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
   // Async-signal-safe: also for the child, before its exec.
   void restore() const;
+  // A signalfd of the blocked ones, that does not wait; empty, with errno, if there is none to be had.
+  base::Fd descriptor() const;
 
  private:
-  sigset_t old_mask_;
+  sigset_t blocked_, old_mask_;
   struct sigaction old_pipe_, old_file_size_, old_child_;
 };
 
