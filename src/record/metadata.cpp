@@ -17,8 +17,7 @@ format::Uuid random_uuid() {
     const std::uint32_t part = random_generation();
     std::memcpy(out.data() + i, &part, 4);
   }
-  out[6] = static_cast<std::uint8_t>((out[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
-  out[8] = static_cast<std::uint8_t>((out[8] & 0x3f) | 0x80);
+  abi::become_uuid(out.data());
   return out;
 }
 

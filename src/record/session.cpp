@@ -160,10 +160,9 @@ Result<Session> Session::create(const base::RuntimeDir& folder, const SessionOpt
   out.generation_ = random_generation();
   if (!fill_random(out.uuid_, sizeof out.uuid_))
     return error_from_errno("session: no random numbers for the trace's UUID");
-  out.uuid_[6] = static_cast<std::uint8_t>((out.uuid_[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
-  out.uuid_[8] = static_cast<std::uint8_t>((out.uuid_[8] & 0x3f) | 0x80);
+  abi::become_uuid(out.uuid_);
   if (Status made = out.make_file(folder); !made) return made.error();
-  out.lay_out();
+  out.places_ = abi::places_of(out.sizes());
   if (Status reserved = out.reserve(); !reserved) return reserved.error();
   if (Status mapped = out.map(); !mapped) return mapped.error();
   out.fill();
@@ -192,7 +191,7 @@ Result<Session> Session::adopt(const std::string& folder, const std::string& fil
     return errorf(EBUSY, "session '%s' is somebody's, want one that nobody records (hint: ouro list --sessions shows whose)", out.options_.name.c_str());
   if (::fstat(out.fd_.get(), &status) != 0 || status.st_nlink == 0)  // ended before we had the lock
     return errorf(ENOENT, "session '%s' has just ended", out.options_.name.c_str());
-  out.total_size_ = static_cast<std::uint64_t>(status.st_size);
+  out.places_.end = static_cast<std::uint64_t>(status.st_size);
   if (!out.read_header())
     return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: another Ouro made it, or a program wrote over it)",
                   out.options_.name.c_str(), abi::kSessionVersion);
@@ -203,7 +202,7 @@ Result<Session> Session::adopt(const std::string& folder, const std::string& fil
   return out;
 }
 
-// All that is believed of it: a layout that lay_out() would have made of the same options, and no larger than the file.
+// All that is believed of it: a layout that create() would have made of the same options, and no larger than the file.
 bool Session::read_header() {
   abi::SessionHeader h;
   if (::pread(fd_.get(), static_cast<void*>(&h), sizeof h, 0) != static_cast<ssize_t>(sizeof h) || h.magic.load(std::memory_order_relaxed) != abi::kSessionMagic ||
@@ -237,13 +236,13 @@ bool Session::read_header() {
                     (options_.clock == abi::ClockKind::tsc || options_.clock == abi::ClockKind::monotonic) && h.cpus != 0 && h.cpus < 8192 &&
                     abi::knows_contexts(h.contexts) && h.event_capacity <= kMaxRows && h.thread_capacity != 0 && h.thread_capacity <= kMaxRows &&
                     h.process_capacity != 0 && h.process_capacity <= kMaxRows && h.schemas_size <= (std::uint64_t{1} << 30) && ring::check(geometry(0));
-  const std::uint64_t size = total_size_;
+  const std::uint64_t size = places_.end;
   if (!sane) return false;
   late_ = late_pair(h);
-  lay_out();
-  return h.rules_offset == rules_offset_ && h.events_offset == events_offset_ && h.schemas_offset == schemas_offset_ &&
-         h.threads_offset == threads_offset_ && h.processes_offset == processes_offset_ && h.rings_offset == rings_offset_ &&
-         h.ring_stride == ring_stride_ && total_size_ == size;
+  places_ = abi::places_of(sizes());
+  return h.rules_offset == places_.rules && h.events_offset == places_.events && h.schemas_offset == places_.schemas &&
+         h.threads_offset == places_.threads && h.processes_offset == places_.processes && h.rings_offset == places_.rings &&
+         h.ring_stride == places_.ring_stride && places_.end == size;
 }
 
 Status Session::make_file(const base::RuntimeDir& folder) {
@@ -292,17 +291,8 @@ Status Session::make_file(const base::RuntimeDir& folder) {
                 options_.name.c_str());
 }
 
-void Session::lay_out() {
-  const abi::SessionPlaces places = abi::places_of({options_.cpus, options_.subbuf_count, options_.subbuf_size, options_.event_capacity, options_.thread_capacity,
-                                                    options_.process_capacity, options_.schemas_size});
-  rules_offset_ = places.rules;
-  events_offset_ = places.events;
-  schemas_offset_ = places.schemas;
-  threads_offset_ = places.threads;
-  processes_offset_ = places.processes;
-  rings_offset_ = places.rings;
-  ring_stride_ = places.ring_stride;
-  total_size_ = places.end;
+abi::SessionSizes Session::sizes() const {
+  return {options_.cpus, options_.subbuf_count, options_.subbuf_size, options_.event_capacity, options_.thread_capacity, options_.process_capacity, options_.schemas_size};
 }
 
 Status Session::reserve() {
@@ -313,45 +303,30 @@ Status Session::reserve() {
     error.text += limited ? " (hint: ulimit -f unlimited)" : " (hint: more room in the file system of " + folder_ + ")";
     return error;
   };
-  if (::ftruncate(fd_.get(), static_cast<off_t>(total_size_)) != 0) return refuse(total_size_);
-  if (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(rings_offset_)) != 0) return refuse(rings_offset_);
+  if (::ftruncate(fd_.get(), static_cast<off_t>(places_.end)) != 0) return refuse(places_.end);
+  if (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(places_.rings)) != 0) return refuse(places_.rings);
   for (std::uint32_t i = 0; i < ring_count(); ++i)
-    if (::fallocate(fd_.get(), 0, static_cast<off_t>(rings_offset_ + i * ring_stride_), abi::kRingDataOffset) != 0)
+    if (::fallocate(fd_.get(), 0, static_cast<off_t>(places_.rings + i * places_.ring_stride), abi::kRingDataOffset) != 0)
       return refuse(ring_count() * abi::kRingDataOffset);
   return Ok{};
 }
 
 Status Session::map() {
-  void* memory = ::mmap(nullptr, total_size_, PROT_READ | PROT_WRITE, (is_image_ ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE, fd_.get(), 0);
+  void* memory = ::mmap(nullptr, places_.end, PROT_READ | PROT_WRITE, (is_image_ ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE, fd_.get(), 0);
   if (memory == MAP_FAILED)
     return error_from_errno("session '%s': cannot map %llu bytes (hint: a smaller --buffer-size)", path_.c_str(),
-                            static_cast<unsigned long long>(total_size_));
+                            static_cast<unsigned long long>(places_.end));
   base_ = static_cast<std::byte*>(memory);
-  if (!base::guard_mapping(base_, total_size_)) return errorf(ENOMEM, "session '%s': too many are made at once", path_.c_str());
+  if (!base::guard_mapping(base_, places_.end)) return errorf(ENOMEM, "session '%s': too many are made at once", path_.c_str());
   return Ok{};
 }
 
 void Session::fill() {
   abi::SessionHeader& h = header();
-  h.version = abi::kSessionVersion;
-  h.header_size = sizeof(abi::SessionHeader);
-  h.total_size = total_size_;
-  h.state.store(static_cast<std::uint32_t>(abi::SessionState::open), std::memory_order_relaxed);
+  abi::fill_sizes(h, sizes(), places_);
   h.mode = static_cast<std::uint32_t>(options_.mode);
   h.clock = static_cast<std::uint32_t>(options_.clock);
-  h.cpus = options_.cpus;
-  h.subbuf_count = options_.subbuf_count;
   h.generation = generation_;
-  h.subbuf_size = options_.subbuf_size;
-  h.rings_offset = rings_offset_;
-  h.ring_stride = ring_stride_;
-  h.events_offset = events_offset_;
-  h.schemas_offset = schemas_offset_;
-  h.schemas_size = options_.schemas_size;
-  h.threads_offset = threads_offset_;
-  h.processes_offset = processes_offset_;
-  h.rules_offset = rules_offset_;
-  h.rules_size = abi::kRulesSize;
   h.contexts = options_.contexts;
   h.is_kept = options_.is_kept ? 1 : 0;
   h.is_watched = options_.is_watched ? 1 : 0;
@@ -362,17 +337,14 @@ void Session::fill() {
   h.begin_error_ns = begin_.error_ns;
   h.realtime_offset_ns = realtime_.ns;
   h.realtime_error_ns = realtime_.error_ns;
-  h.event_capacity = options_.event_capacity;
-  h.thread_capacity = options_.thread_capacity;
-  h.process_capacity = options_.process_capacity;
   h.creator_pid = ::getpid();
   std::memcpy(h.uuid, uuid_, sizeof h.uuid);
-  std::memcpy(base_ + rules_offset_, rules_.data(), rules_.size());  // version 0
+  std::memcpy(base_ + places_.rules, rules_.data(), rules_.size());  // version 0
   for (std::uint32_t i = 0; i < ring_count(); ++i) ring::initialise(ring(i), geometry(i));
-  // Release: whoever sees the magic sees all of it.
   const base::BootId boot = base::boot_id();
   std::memcpy(h.boot_id, boot.bytes, sizeof h.boot_id);
   if (!backing_.empty()) measure_frequency();
+  // Release: whoever sees the magic sees all of it.
   h.magic.store(abi::kSessionMagic, std::memory_order_release);
 }
 
@@ -397,14 +369,7 @@ Session::Session(Session&& other) noexcept
       realtime_(other.realtime_),
       late_(other.late_),
       rules_(std::move(other.rules_)),
-      rules_offset_(other.rules_offset_),
-      events_offset_(other.events_offset_),
-      schemas_offset_(other.schemas_offset_),
-      threads_offset_(other.threads_offset_),
-      processes_offset_(other.processes_offset_),
-      rings_offset_(other.rings_offset_),
-      ring_stride_(other.ring_stride_),
-      total_size_(other.total_size_),
+      places_(other.places_),
       fd_(std::move(other.fd_)),
       base_(std::exchange(other.base_, nullptr)),
       leaves_(other.leaves_),
@@ -424,7 +389,7 @@ std::vector<std::byte> Session::rules() const {
   std::vector<std::byte> out;
   for (int tries = 0; tries < 1000; ++tries) {
     const std::uint64_t version = header().rules_version.load(std::memory_order_acquire);
-    const std::byte* area = base_ + rules_offset_ + (version & 1) * abi::kRulesSize;
+    const std::byte* area = base_ + places_.rules + (version & 1) * abi::kRulesSize;
     out.assign(area, area + abi::kRulesSize);
     abi::fence(std::memory_order_acquire);
     if (header().rules_version.load(std::memory_order_relaxed) == version) break;
@@ -453,14 +418,14 @@ bool Session::was_cut_short() const { return base_ != nullptr && base::was_cut_s
 
 Session::~Session() {
   if (leaves_) {
-    if (base_ != nullptr) base::unguard_mapping(base_), ::munmap(base_, total_size_);
+    if (base_ != nullptr) base::unguard_mapping(base_), ::munmap(base_, places_.end);
     return;
   }
   if (base_ != nullptr) {
     close();
     base::unguard_mapping(base_);
-    ::munmap(base_, total_size_);
-    punch_out(fd_.get(), {rings_offset_, ring_stride_, ring_count()});
+    ::munmap(base_, places_.end);
+    punch_out(fd_.get(), {places_.rings, places_.ring_stride, ring_count()});
   }
   if (!path_.empty() && !backing_.empty() && is_file(backing_, fd_.get())) {
     ::unlink(backing_.c_str());

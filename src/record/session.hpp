@@ -88,21 +88,21 @@ class Session {
   const std::uint8_t* uuid() const { return uuid_; }
   std::uint32_t ring_count() const { return 2 * options_.cpus; }
   // Bytes at most, once events come from so many CPUs. (Threads without restartable sequences have rings of their own, as large.)
-  std::uint64_t memory(std::uint64_t cpus) const { return rings_offset_ + ring_count() * abi::kRingDataOffset + cpus * geometry(0).data_size(); }
+  std::uint64_t memory(std::uint64_t cpus) const { return places_.rings + ring_count() * abi::kRingDataOffset + cpus * geometry(0).data_size(); }
   ring::Geometry geometry(std::uint32_t ring) const;
 
   // Shared memory: untrusted from the moment of create()'s return.
   abi::SessionHeader& header() const { return *reinterpret_cast<abi::SessionHeader*>(base_); }
-  abi::EventRow& event(std::uint32_t i) const { return reinterpret_cast<abi::EventRow*>(base_ + events_offset_)[i]; }
+  abi::EventRow& event(std::uint32_t i) const { return reinterpret_cast<abi::EventRow*>(base_ + places_.events)[i]; }
   abi::ThreadRow& thread(std::uint32_t i) const {
-    return reinterpret_cast<abi::ThreadRow*>(base_ + threads_offset_)[i];
+    return reinterpret_cast<abi::ThreadRow*>(base_ + places_.threads)[i];
   }
   abi::ProcessRow& process(std::uint32_t i) const {
-    return reinterpret_cast<abi::ProcessRow*>(base_ + processes_offset_)[i];
+    return reinterpret_cast<abi::ProcessRow*>(base_ + places_.processes)[i];
   }
-  const std::byte* schemas() const { return base_ + schemas_offset_; }
+  const std::byte* schemas() const { return base_ + places_.schemas; }
   abi::RingHead& ring(std::uint32_t i) const {
-    return *reinterpret_cast<abi::RingHead*>(base_ + rings_offset_ + i * ring_stride_);
+    return *reinterpret_cast<abi::RingHead*>(base_ + places_.rings + i * places_.ring_stride);
   }
 
   // Those that are in force: tools change them while we record (record/session_rules.hpp).
@@ -144,7 +144,7 @@ class Session {
  private:
   Session() = default;
   Status make_file(const base::RuntimeDir& folder);
-  void lay_out();
+  abi::SessionSizes sizes() const;
   bool read_header();
   clock::Pair late_pair(const abi::SessionHeader& header) const;
   void measure_frequency();
@@ -159,9 +159,7 @@ class Session {
   clock::Pair begin_, realtime_, late_;
   std::uint8_t uuid_[16] = {};
   std::vector<std::byte> rules_;
-  std::uint64_t rules_offset_ = 0, events_offset_ = 0, schemas_offset_ = 0, threads_offset_ = 0,
-                processes_offset_ = 0;
-  std::uint64_t rings_offset_ = 0, ring_stride_ = 0, total_size_ = 0;
+  abi::SessionPlaces places_{};  // .end: the file's size
   base::Fd fd_;
   std::byte* base_ = nullptr;
   bool leaves_ = false;

@@ -53,7 +53,7 @@ Result<Session> Session::of_image(base::Fd file, const std::string& path) {
   if (::fstat(out.fd_.get(), &status) != 0) return error_from_errno("session '%s'", path.c_str());
   if (!S_ISREG(status.st_mode)) return errorf(EINVAL, "session '%s' is no regular file, want one", path.c_str());
   out.options_.owner = status.st_uid;
-  out.total_size_ = static_cast<std::uint64_t>(status.st_size);
+  out.places_.end = static_cast<std::uint64_t>(status.st_size);
   if (!out.read_header())
     return errorf(EINVAL, "session '%s': its header makes no sense, or is of another version than %u (hint: it was made by another Ouro, is no session, or its beginning is torn)",
                   path.c_str(), abi::kSessionVersion);

@@ -85,29 +85,10 @@ bool fill(std::byte* base, const FlightWish& wish, const abi::SessionSizes& size
       getrandom(&h.generation, sizeof h.generation, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof h.generation))
     return false;
   h.generation |= 1;  // never 0
-  h.uuid[6] = static_cast<std::uint8_t>((h.uuid[6] & 0x0f) | 0x40);  // RFC 4122: version 4, variant 1
-  h.uuid[8] = static_cast<std::uint8_t>((h.uuid[8] & 0x3f) | 0x80);
-  h.version = abi::kSessionVersion;
-  h.header_size = sizeof(abi::SessionHeader);
-  h.total_size = places.end;
-  h.state.store(static_cast<std::uint32_t>(abi::SessionState::open), std::memory_order_relaxed);
+  abi::become_uuid(h.uuid);
+  abi::fill_sizes(h, sizes, places);
   h.mode = static_cast<std::uint32_t>(abi::FullMode::overwrite);
   h.clock = static_cast<std::uint32_t>(best_clock());
-  h.cpus = sizes.cpus;
-  h.subbuf_count = sizes.subbuf_count;
-  h.subbuf_size = sizes.subbuf_size;
-  h.rings_offset = places.rings;
-  h.ring_stride = places.ring_stride;
-  h.events_offset = places.events;
-  h.schemas_offset = places.schemas;
-  h.schemas_size = sizes.schemas_size;
-  h.threads_offset = places.threads;
-  h.processes_offset = places.processes;
-  h.rules_offset = places.rules;
-  h.rules_size = abi::kRulesSize;
-  h.event_capacity = sizes.event_capacity;
-  h.thread_capacity = sizes.thread_capacity;
-  h.process_capacity = sizes.process_capacity;
   h.creator_pid = getpid();
   h.is_kept = 1;
   h.contexts = wish.contexts;

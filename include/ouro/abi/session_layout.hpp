@@ -51,7 +51,7 @@ struct SessionHeader {
   std::uint8_t uuid[16];
   std::uint64_t contexts;  // what stands behind the thread id in each record (ouro/abi/context_layout.hpp)
   std::uint32_t is_kept;   // 1: a flight recorder, which needs no creator; it stays until somebody stops it
-  std::uint32_t is_watched;  // 1: somebody waits for its events (record/watch.hpp), and each one rings the bell
+  std::uint32_t is_watched;  // 1: somebody waits for its events (record/event_watch.hpp), and each one rings the bell
   // When it was made: the session's clock and CLOCK_MONOTONIC at one instant; CLOCK_REALTIME less CLOCK_MONOTONIC. All in ns but the ticks.
   std::uint64_t begin_ticks;
   std::int64_t begin_ns, begin_error_ns, realtime_offset_ns, realtime_error_ns;
@@ -137,6 +137,35 @@ constexpr SessionPlaces places_of(const SessionSizes& sizes) {
   out.ring_stride = page_up(kRingDataOffset + (std::uint64_t{sizes.subbuf_count} + 1) * sizes.subbuf_size);
   out.end = out.rings + 2 * std::uint64_t{sizes.cpus} * out.ring_stride;
   return out;
+}
+
+// What of a session's header follows from its sizes, and is the same in all of this version.
+inline void fill_sizes(SessionHeader& h, const SessionSizes& sizes, const SessionPlaces& places) noexcept {
+  h.version = kSessionVersion;
+  h.header_size = sizeof(SessionHeader);
+  h.total_size = places.end;
+  h.state.store(static_cast<std::uint32_t>(SessionState::open), std::memory_order_relaxed);
+  h.cpus = sizes.cpus;
+  h.subbuf_count = sizes.subbuf_count;
+  h.subbuf_size = sizes.subbuf_size;
+  h.rings_offset = places.rings;
+  h.ring_stride = places.ring_stride;
+  h.events_offset = places.events;
+  h.schemas_offset = places.schemas;
+  h.schemas_size = sizes.schemas_size;
+  h.threads_offset = places.threads;
+  h.processes_offset = places.processes;
+  h.rules_offset = places.rules;
+  h.rules_size = kRulesSize;
+  h.event_capacity = sizes.event_capacity;
+  h.thread_capacity = sizes.thread_capacity;
+  h.process_capacity = sizes.process_capacity;
+}
+
+// Of 16 random bytes: RFC 4122, version 4, variant 1.
+inline void become_uuid(std::uint8_t* bytes) noexcept {
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
 }
 
 }  // namespace ouro::abi
