@@ -35,6 +35,13 @@ std::uint64_t free_space(const char* folder) {
   return ::statvfs(folder, &status) == 0 ? std::uint64_t{status.f_bavail} * status.f_frsize : ~std::uint64_t{0};
 }
 
+std::string dated_name(const std::string& kind) {
+  char when[64];
+  const std::time_t now = std::time(nullptr);
+  std::strftime(when, sizeof when, "-%Y%m%d-%H%M%S", std::localtime(&now));
+  return "ouro-" + kind + when;
+}
+
 std::vector<std::pair<std::string, std::string>> trace_environment(const std::string& command, abi::FullMode mode) {
   utsname machine{};
   ::uname(&machine);
@@ -53,10 +60,7 @@ namespace {
 template <class Make>
 auto make_named(const std::string& path, const std::string& kind, Make make) {
   if (!path.empty()) return make(path);
-  char when[64];
-  const std::time_t now = std::time(nullptr);
-  std::strftime(when, sizeof when, "-%Y%m%d-%H%M%S", std::localtime(&now));
-  const std::string name = "./ouro-" + kind + when;
+  const std::string name = "./" + dated_name(kind);
   for (int i = 2;; ++i) {
     auto made = make(i == 2 ? name : name + ("-" + std::to_string(i - 1)));
     if (made || (made.error().code != EEXIST && made.error().code != EBUSY) || i > 100) return made;

@@ -13,6 +13,9 @@
 
 namespace ouro::cli {
 
+// "ouro-KIND-YYYYmmdd-HHMMSS": what a trace is called that nobody has named.
+std::string dated_name(const std::string& kind);
+
 // `path` empty: ./ouro-KIND-YYYYmmdd-HHMMSS, or with -2 and so on behind it.
 Result<record::TraceFolder> make_trace_folder(const std::string& path, const std::string& kind);
 Result<std::unique_ptr<record::Rotation>> make_rotation(const std::string& path, const record::RotationOptions& options);

@@ -56,12 +56,9 @@ System::time_point next_at(std::chrono::seconds time_of_day) {
   return today > now ? today : at(1);
 }
 
-// "FOLDER/ouro-snapshot-YYYYmmdd-HHMMSS", with -2 and so on behind it if it is there.
+// A dated name in the folder, with -2 and so on behind it if it is there.
 std::string snapshot_folder(const std::string& parent) {
-  const std::tm now = local_time(System::now());
-  char name[64];
-  std::strftime(name, sizeof name, "ouro-snapshot-%Y%m%d-%H%M%S", &now);
-  const std::string path = (parent.empty() ? "." : parent) + "/" + name;
+  const std::string path = (parent.empty() ? "." : parent) + "/" + dated_name("snapshot");
   std::string out = path;
   for (int i = 2; ::access(out.c_str(), F_OK) == 0; ++i) out = path + "-" + std::to_string(i);
   return out;
