@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "record/registry_file.hpp"
+#include "ring/owner.hpp"
 
 namespace ouro::record {
 namespace {
@@ -28,5 +30,20 @@ bool ForeignProcesses::are_gone(std::int32_t pid) const {
     return registry ? !registry->is_of_living_process() : registry.error().code == ENOENT;
   });
 }
+
+bool ForeignProcesses::is_dead(std::uint64_t owner) const {
+  const auto pid = static_cast<std::int32_t>(owner);
+  return has(pid) ? are_gone(pid) : ring::kernel_says_dead(owner);
+}
+
+namespace {
+thread_local const std::function<bool(std::uint64_t)>* asked = nullptr;
+}
+
+AskOwners::AskOwners(std::function<bool(std::uint64_t)> is_dead) : is_dead_(std::move(is_dead)), others_(ring::owner_is_dead) {
+  asked = &is_dead_;
+  if (others_ == ring::kernel_says_dead) ring::owner_is_dead = [](std::uint64_t owner) { return (*asked)(owner); };
+}
+AskOwners::~AskOwners() { ring::owner_is_dead = others_; }
 
 }  // namespace ouro::record

@@ -9,7 +9,6 @@
 #include <numeric>
 #include <thread>
 
-#include "ring/owner.hpp"
 #include <utility>
 
 namespace ouro::record {
@@ -215,21 +214,13 @@ Status Recorder::write_metadata(const clock::Pair* end) {
   return Ok{};
 }
 
-// {thread id:32, process id:32}, as the owner has them: in another PID namespace these are somebody else's here, or nobody's.
-bool Recorder::is_dead(std::uint64_t owner) {
-  const auto pid = static_cast<std::int32_t>(owner);
-  // It said its name before it wrote anything.
-  if (!state_.foreign().has(pid)) state_.update_processes(now_ns());
-  return state_.foreign().has(pid) ? state_.foreign().are_gone(pid) : ring::kernel_says_dead(owner);
-}
-
 void Recorder::bury_dead(RingDrain& ring) {
-  static thread_local Recorder* asked = nullptr;
-  const auto others = ring::owner_is_dead;
-  asked = this;
-  if (others == ring::kernel_says_dead) ring::owner_is_dead = [](std::uint64_t owner) { return asked->is_dead(owner); };
+  const AskOwners ask([this](std::uint64_t owner) {
+    // It said its name before it wrote anything.
+    if (!state_.foreign().has(static_cast<std::int32_t>(owner))) state_.update_processes(now_ns());
+    return state_.foreign().is_dead(owner);
+  });
   ring.bury_dead();
-  ring::owner_is_dead = others;
 }
 
 std::uint64_t Recorder::lost_in_all() const {

@@ -88,7 +88,6 @@ class Recorder {
   void move_mark();
   void drain_rest(RingDrain& ring);
   void bury_dead(RingDrain& ring);
-  bool is_dead(std::uint64_t owner);
   void add_left_out();
   Status describe();
   void update_tables(bool is_end, bool again);

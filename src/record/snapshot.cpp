@@ -9,7 +9,6 @@
 
 #include "record/metadata.hpp"
 #include "record/salvage.hpp"
-#include "ring/owner.hpp"
 
 namespace ouro::record {
 namespace {
@@ -178,21 +177,12 @@ Result<SnapshotSummary> write_snapshot(const Session& session, TraceFolder& fold
 std::uint64_t bury_dead(const Session& session) {
   const std::optional<Session::Turn> turn = session.try_turn();
   if (!turn) return 0;
-  // Those of other PID namespaces are not to be asked for by their pids.
   StateStream state(session, {}, StateStream::Rows::look);
   state.update(0);
-  static thread_local const ForeignProcesses* foreign = nullptr;
-  foreign = &state.foreign();
-  const auto others = ring::owner_is_dead;
-  if (others == ring::kernel_says_dead)
-    ring::owner_is_dead = [](std::uint64_t owner) {
-      const auto pid = static_cast<std::int32_t>(owner);
-      return foreign->has(pid) ? foreign->are_gone(pid) : ring::kernel_says_dead(owner);
-    };
+  const AskOwners ask([&state](std::uint64_t owner) { return state.foreign().is_dead(owner); });
   std::uint64_t out = 0;
   for (std::uint32_t i = 0; i < session.ring_count(); ++i)
     if (session.ring(i).writer.mask.load(std::memory_order_relaxed) != 0) out += ring::Reader(session.ring(i), session.geometry(i)).bury_dead();
-  ring::owner_is_dead = others;
   return out;
 }
 
