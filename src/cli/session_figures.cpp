@@ -33,10 +33,16 @@ void look_at_rings(const record::Session& session, SessionFigures& row) {
 
 }  // namespace
 
+const char* kind_of(const record::SessionFile& session) {
+  if (session.is_kept()) return "flight";
+  if (session.is_watched()) return "trigger";
+  return session.is_left_behind() ? "left behind" : session.is_open() ? "recorded" : "closed";
+}
+
 SessionFigures figures_of(const std::string& folder, const record::SessionFile& one, std::optional<Error>& failed, uid_t owner) {
   SessionFigures out;
   out.name = one.name();
-  out.kind = one.is_kept() ? "flight" : one.is_watched() ? "trigger" : one.is_left_behind() ? "left behind" : one.is_open() ? "recorded" : "closed";
+  out.kind = kind_of(one);
   out.mode = one.mode() == abi::FullMode::overwrite ? "overwrite" : "discard";
   out.processes = count_processes(folder, one.session_name(), owner);
   out.buffer = one.buffer_size();

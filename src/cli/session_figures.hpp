@@ -1,4 +1,4 @@
-// cli/session_figures.hpp -- what a session's memory holds and has lost, in numbers: for `ouro status`, `ouro recover --list` and the daemon's metrics.
+// cli/session_figures.hpp -- what a session's memory holds and has lost, in numbers: for `ouro status`, `ouro recover --list`, `ouro top` and the daemon's metrics.
 #pragma once
 #include <sys/types.h>
 #include <unistd.h>
@@ -34,6 +34,8 @@ struct SessionFigures {
   double rate() const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
 };
 
+// "flight", "trigger", "left behind", "recorded" or "closed".
+const char* kind_of(const record::SessionFile& session);
 // Buries records of dead writers. `failed`: why its memory could not be looked at; then only what its file says is there.
 SessionFigures figures_of(const std::string& folder, const record::SessionFile& session, std::optional<Error>& failed, uid_t owner = ::geteuid());
 

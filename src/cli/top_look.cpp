@@ -6,6 +6,7 @@
 
 #include <ouro/ring/overview.hpp>
 
+#include "cli/session_figures.hpp"
 #include "record/session.hpp"
 #include "record/snapshot.hpp"
 #include "record/trace_writer.hpp"
@@ -15,7 +16,7 @@ namespace ouro::cli {
 SessionLook look_at(const std::string& folder, const record::SessionFile& file) {
   SessionLook out;
   out.name = file.name();
-  out.kind = file.is_kept() ? "flight" : file.is_watched() ? "trigger" : file.is_left_behind() ? "left behind" : "recorded";
+  out.kind = kind_of(file);
   out.processes = count_processes(folder, file.session_name());
   out.memory = file.memory();
   for (const record::SessionFile::Event& event : file.events()) out.written += event.count;  // that a recorder has taken
