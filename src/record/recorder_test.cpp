@@ -14,6 +14,7 @@ namespace {
 
 using format::test::TestTrace;
 using test::FakeProgram;
+using test::range;
 using test::small_session;
 using test::TestFolder;
 
@@ -36,19 +37,7 @@ class RecorderTest : public testing::Test {
   std::string babeltrace2(const std::string& options = "") {
     return TestTrace::run("babeltrace2 " + options + " " + folder_.in("trace") + " 2>&1");
   }
-  // Values of `n` in the order in which babeltrace2 gives them.
-  std::vector<std::uint64_t> values() {
-    std::vector<std::uint64_t> out;
-    const std::string text = TestTrace::run("babeltrace2 " + folder_.in("trace") + " 2>/dev/null");
-    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;)
-      out.push_back(std::stoull(text.substr(at += 6)));
-    return out;
-  }
-  static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
-    std::vector<std::uint64_t> out;
-    for (; from < to; ++from) out.push_back(from);
-    return out;
-  }
+  std::vector<std::uint64_t> values() { return test::values_of(folder_.in("trace")); }
   bool said(const std::string& text) const {
     for (const std::string& line : said_)
       if (line.find(text) != std::string::npos) return true;

@@ -7,8 +7,8 @@
 namespace ouro::record {
 namespace {
 
-using format::test::TestTrace;
 using test::FakeProgram;
+using test::range;
 using test::small_session;
 using test::TestFolder;
 
@@ -42,17 +42,7 @@ class ResumeTest : public testing::Test {
     what();
     std::memcpy(static_cast<void*>(&program_.head(kSharedRing0)), before.get(), sizeof *before);
   }
-  std::vector<std::uint64_t> values() const {
-    std::vector<std::uint64_t> out;
-    const std::string text = TestTrace::run("babeltrace2 " + folder_.in("trace") + " 2>/dev/null");
-    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;) out.push_back(std::stoull(text.substr(at += 6)));
-    return out;
-  }
-  static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
-    std::vector<std::uint64_t> out;
-    for (; from < to; ++from) out.push_back(from);
-    return out;
-  }
+  std::vector<std::uint64_t> values() const { return test::values_of(folder_.in("trace")); }
 
   TestFolder folder_;
   Session session_;

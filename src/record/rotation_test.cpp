@@ -7,6 +7,7 @@ namespace {
 
 using format::test::TestTrace;
 using test::FakeProgram;
+using test::range;
 using test::small_session;
 using test::TestFolder;
 
@@ -42,16 +43,11 @@ class RotationTest : public testing::Test {
     return out;
   }
   static std::string text_of(const std::string& folder) { return TestTrace::run("babeltrace2 " + folder + " 2>/dev/null"); }
-  static std::vector<std::uint64_t> values_in(const std::string& text) {
-    std::vector<std::uint64_t> out;
-    for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;) out.push_back(std::stoull(text.substr(at += 6)));
-    return out;
-  }
   // Of the events, one trace after the other.
   std::vector<std::uint64_t> values() const {
     std::vector<std::uint64_t> out;
     for (const std::string& name : traces()) {
-      const std::vector<std::uint64_t> more = values_in(text_of(folder_.in("traces/" + name)));
+      const std::vector<std::uint64_t> more = test::values_of(folder_.in("traces/" + name));
       out.insert(out.end(), more.begin(), more.end());
     }
     return out;
@@ -67,11 +63,6 @@ class RotationTest : public testing::Test {
     for (std::size_t at = 0; (at = text.find("count = ", at)) != std::string::npos;) by_cause += std::stoull(text.substr(at += 8));
     EXPECT_EQ(discarded, by_cause) << name;
     return by_cause;
-  }
-  static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
-    std::vector<std::uint64_t> out;
-    for (; from < to; ++from) out.push_back(from);
-    return out;
   }
 
   TestFolder folder_;
@@ -98,9 +89,9 @@ TEST_F(RotationTest, NothingIsLostAtASeamAndNothingTwice) {
   EXPECT_EQ(summary.streams, 1u);
   EXPECT_TRUE(summary.complete);
   ASSERT_EQ(traces().size(), 3u);
-  EXPECT_EQ(values_in(text_of(folder_.in("traces/" + traces()[1]))), range(100, 150));
+  EXPECT_EQ(test::values_of(folder_.in("traces/" + traces()[1])), range(100, 150));
   EXPECT_EQ(values(), range(0, 151));
-  EXPECT_EQ(values_in(text_of(folder_.in("traces"))), range(0, 151));  // babeltrace2 puts them together, too
+  EXPECT_EQ(test::values_of(folder_.in("traces")), range(0, 151));  // babeltrace2 puts them together, too
   EXPECT_EQ(said_, std::vector<std::string>());
 }
 
@@ -113,7 +104,7 @@ TEST_F(RotationTest, OnlyWhatIsBeingWrittenIsCalledAPart) {
   ASSERT_EQ(traces().size(), 2u);
   EXPECT_TRUE(traces()[0].ends_with("-000001"));
   EXPECT_TRUE(traces()[1].ends_with("-000002.part"));
-  EXPECT_EQ(values_in(text_of(folder_.in("traces/" + traces()[0]))), range(0, 10));
+  EXPECT_EQ(test::values_of(folder_.in("traces/" + traces()[0])), range(0, 10));
   EXPECT_TRUE(std::filesystem::exists(folder_.in("traces/" + traces()[1] + "/metadata")));  // a trace from its beginning
   finish();
   EXPECT_TRUE(traces()[1].ends_with("-000002"));

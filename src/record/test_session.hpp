@@ -47,6 +47,19 @@ class TestFolder {
   base::RuntimeDir runtime_{};
 };
 
+// Values of the field `n` in what babeltrace2 says, in its order.
+inline std::vector<std::uint64_t> values_in(const std::string& text) {
+  std::vector<std::uint64_t> out;
+  for (std::size_t at = 0; (at = text.find("{ n = ", at)) != std::string::npos;) out.push_back(std::stoull(text.substr(at += 6)));
+  return out;
+}
+inline std::vector<std::uint64_t> values_of(const std::string& trace) { return values_in(format::test::TestTrace::run("babeltrace2 " + trace + " 2>/dev/null")); }
+inline std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
+  std::vector<std::uint64_t> out;
+  for (; from < to; ++from) out.push_back(from);
+  return out;
+}
+
 inline SessionOptions small_session() {
   SessionOptions out;
   out.name = "test";

@@ -2,7 +2,8 @@
 // outlives it. tests/stress and tests/e2e compare that with what arrived.
 //
 //   storm BOOKS [key=value...]
-//     threads=4    events=1000000  per thread; 0: until killed
+//     threads=4    events=1000000  per thread; 0: until killed, or for that long
+//     seconds=0    to write for; 0: until the events have been written
 //     timer=0      microseconds between signals to each thread, whose handler writes too; 0: none
 //     migrate=0    moves to another CPU after so many events
 //     forks=0      forks a child after so many events, which writes 1,000 events of its own
@@ -37,7 +38,7 @@ namespace {
 
 struct Options {
   unsigned long threads = 4, events = 1000000, timer = 0, migrate = 0, forks = 0, long_every = 0, text_every = 0,
-                pause = 0;
+                pause = 0, seconds = 0;
 } options;
 
 Books* books;
@@ -122,8 +123,10 @@ void run(unsigned long which) {
     in_handler = &handler;
     timer = start_timer();
   }
+  const std::time_t end = std::time(nullptr) + static_cast<std::time_t>(options.seconds);
   for (unsigned long i = 0; i < options.events || options.events == 0; ++i) {
     writer.write();
+    if (options.seconds != 0 && i % 100 == 0 && std::time(nullptr) >= end) break;
     if (options.migrate != 0 && i % options.migrate == 0) move_elsewhere(which + i / options.migrate);
     if (options.pause != 0 && i % 100 == 0) usleep(static_cast<useconds_t>(options.pause));
     if (options.forks != 0 && i % options.forks == options.forks - 1) fork_child();
@@ -148,7 +151,7 @@ void parse(int argc, char** argv) {
     };
     if (!take("threads", options.threads) && !take("events", options.events) && !take("timer", options.timer) &&
         !take("migrate", options.migrate) && !take("forks", options.forks) && !take("long", options.long_every) &&
-        !take("text", options.text_every) && !take("pause", options.pause))
+        !take("text", options.text_every) && !take("pause", options.pause) && !take("seconds", options.seconds))
       std::fprintf(stderr, "storm: argument is '%s', want key=value\n", argv[i]), std::exit(2);
   }
 }

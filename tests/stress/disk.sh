@@ -17,7 +17,7 @@ mount -t tmpfs -o size=48m none "$disk"
 trap '[[ -z $recorder ]] || kill -9 $recorder 2>/dev/null; umount -l "$disk"; rm -rf "$folder"' EXIT
 
 "$build/ouro" record -o "$disk/traces" --rotate 2M --rotate 3s --keep 16M --compress --buffer-size 1M -- \
-  "$build/tests/programs/storm" "$folder/books" threads=2 events=$((minutes * 60 * 80000)) pause=2500 text=9 long=5001 timer=900 >"$folder/tried" 2>"$folder/said" &
+  "$build/tests/programs/storm" "$folder/books" threads=2 events=0 seconds=$((minutes * 60)) pause=2500 text=9 long=5001 timer=900 >"$folder/tried" 2>"$folder/said" &
 recorder=$!
 fills=0 begun=$SECONDS
 while kill -0 $recorder 2>/dev/null; do
