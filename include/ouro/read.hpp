@@ -54,6 +54,11 @@ struct Field {
 struct Label {
   std::uint64_t low = 0, high = 0;  // bits of the integer, sign-extended if it is signed
   std::string text;
+
+  bool holds(std::uint64_t bits, bool is_signed) const {
+    return is_signed ? static_cast<std::int64_t>(bits) >= static_cast<std::int64_t>(low) && static_cast<std::int64_t>(bits) <= static_cast<std::int64_t>(high)
+                     : bits >= low && bits <= high;
+  }
 };
 
 // How the decoder takes it from the bytes; settled when the metadata is read.

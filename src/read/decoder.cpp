@@ -7,13 +7,12 @@
 namespace ouro::read {
 namespace {
 
-using Op = Plan::Op;
-
 // More values in one event than any tracer writes: an array of empty structures would else run for ever, for its
 // elements take no bytes.
 constexpr std::size_t kMaxValues = 1 << 20;
+constexpr const char* kTooLong = "holds an array of more than 2^32 elements";
 
-std::uint64_t sign_extended(std::uint64_t value, std::uint32_t bits) {
+std::uint64_t sign_extended(std::uint64_t value, std::uint64_t bits) {
   if (bits >= 64) return value;
   const std::uint64_t sign = std::uint64_t{1} << (bits - 1);
   return (value ^ sign) - sign;
@@ -40,7 +39,20 @@ std::uint64_t load_bytes(const char* at, std::uint32_t bits, bool big_endian) {
   }
 }
 
-double to_double(std::uint64_t raw, std::uint32_t bits) {
+template <class T>
+T load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// Of a text that fills an array, or ends before at a nul.
+std::uint32_t text_size(const char* bytes, std::uint64_t length) {
+  const void* nul = length != 0 ? std::memchr(bytes, 0, length) : nullptr;
+  return static_cast<std::uint32_t>(nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : length);
+}
+
+double to_double(std::uint64_t raw, std::uint64_t bits) {
   if (bits == 64) return std::bit_cast<double>(raw);
   return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(raw)));
 }
@@ -48,46 +60,23 @@ double to_double(std::uint64_t raw, std::uint32_t bits) {
 }  // namespace
 
 // Little endian: the first bit is a byte's lowest, and earlier bytes are lower. Big endian: the reverse of both.
-std::uint64_t Decoder::bits(std::uint32_t count, bool big_endian) const {
+std::uint64_t Decoder::bits(std::uint64_t at, std::uint64_t count, bool big_endian) const {
   std::uint64_t out = 0;
-  std::uint64_t at = bit_;
-  for (std::uint32_t done = 0; done < count;) {
+  for (std::uint64_t done = 0; done < count;) {
     const auto byte = static_cast<unsigned char>(base_[at / 8]);
-    const auto offset = static_cast<std::uint32_t>(at % 8);
-    const std::uint32_t n = std::min(8 - offset, count - done);
-    const std::uint32_t mask = (1u << n) - 1;
+    const std::uint64_t offset = at % 8, n = std::min(8 - offset, count - done);
+    const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
     if (big_endian)
       out = out << n | ((byte >> (8 - offset - n)) & mask);
     else
-      out |= static_cast<std::uint64_t>((byte >> offset) & mask) << done;
+      out |= (byte >> offset & mask) << done;
     done += n;
     at += n;
   }
   return out;
 }
 
-const char* Decoder::decode_integer(const Type& type, Value& value) {
-  if (end_ - bit_ < type.bits) return kPastEnd;
-  const std::uint64_t raw = type.plan.op == Op::bits ? bits(type.bits, type.plan.big_endian)
-                                                     : load_bytes(base_ + bit_ / 8, type.bits, type.plan.big_endian);
-  bit_ += type.bits;
-  value.u = type.is_signed ? sign_extended(raw, type.bits) : raw;
-  if (type.plan.store >= 0) slots_[static_cast<std::size_t>(type.plan.store)] = value.u;
-  if (type.plan.maps_clock) advance_clock(raw, type.bits);
-  return nullptr;
-}
-
-const char* Decoder::decode_float(const Type& type, Value& value) {
-  if (end_ - bit_ < type.bits) return kPastEnd;
-  const std::uint64_t raw = type.plan.op == Op::float_bits
-                                ? bits(type.bits, type.plan.big_endian)
-                                : load_bytes(base_ + bit_ / 8, type.bits, type.plan.big_endian);
-  bit_ += type.bits;
-  value.f = to_double(raw, type.bits);
-  return nullptr;
-}
-
-const char* Decoder::decode_string(Value& value) {
+const char* Decoder::take_string(Value& value) {
   const char* begin = base_ + bit_ / 8;
   const std::uint64_t left = (end_ - bit_) / 8;
   const void* nul = left != 0 ? std::memchr(begin, 0, left) : nullptr;
@@ -100,82 +89,129 @@ const char* Decoder::decode_string(Value& value) {
   return nullptr;
 }
 
-const char* Decoder::length_of(const Type& type, std::uint64_t& length) const {
-  length = type.is_sequence ? slots_[static_cast<std::size_t>(type.plan.load)] : type.count;
-  return length <= UINT32_MAX ? nullptr : "holds an array of more than 2^32 elements";
-}
-
-const char* Decoder::decode_text_array(const Type& type, Value& value) {
-  std::uint64_t length = 0;
-  if (const char* wrong = length_of(type, length)) return wrong;
+const char* Decoder::take_text(Value& value, std::uint64_t length) {
+  if (length > UINT32_MAX) return kTooLong;
   if ((end_ - bit_) / 8 < length) return kPastEnd;
   value.bytes = base_ + bit_ / 8;
-  const void* nul = length != 0 ? std::memchr(value.bytes, 0, length) : nullptr;
-  value.count = static_cast<std::uint32_t>(
-      nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - value.bytes) : length);
+  value.count = text_size(value.bytes, length);
   bit_ += length * 8;
   return nullptr;
 }
 
-const char* Decoder::decode_packed_array(const Type& type, Value& value) {
-  std::uint64_t length = 0;
-  if (const char* wrong = length_of(type, length)) return wrong;
-  if ((end_ - bit_) / 8 / type.plan.element_size < length) return kPastEnd;
+const char* Decoder::take_packed(Value& value, std::uint64_t length, std::uint64_t element_bits) {
+  if (length > UINT32_MAX) return kTooLong;
+  if ((end_ - bit_) / element_bits < length) return kPastEnd;
   value.bytes = base_ + bit_ / 8;
   value.count = static_cast<std::uint32_t>(length);
-  bit_ += length * type.plan.element_size * 8;
+  bit_ += length * element_bits;
   return nullptr;
 }
 
-// values_[at] is the parent; it is found again by its index, for the vector may move.
-const char* Decoder::decode_children(const Type& type, std::size_t at) {
-  std::uint64_t length = type.members.size();
-  if (type.kind == Kind::array)
-    if (const char* wrong = length_of(type, length)) return wrong;
-  for (std::uint64_t i = 0; i < length; ++i)
-    if (const char* wrong = decode(type.members[type.kind == Kind::array ? 0 : i])) return wrong;
-  values_[at].count = static_cast<std::uint32_t>(length);
-  values_[at].nodes = static_cast<std::uint32_t>(values_.size() - at);
-  return nullptr;
-}
-
-const char* Decoder::decode_variant(const Type& type, std::size_t at) {
-  const std::uint64_t tag = slots_[static_cast<std::size_t>(type.plan.load)];
-  const auto holds = [&](const Label& label) {
-    return type.is_signed ? static_cast<std::int64_t>(tag) >= static_cast<std::int64_t>(label.low) &&
-                                static_cast<std::int64_t>(tag) <= static_cast<std::int64_t>(label.high)
-                          : tag >= label.low && tag <= label.high;
-  };
-  for (std::size_t i = 0; i < type.labels.size(); ++i) {
-    if (!holds(type.labels[i])) continue;
-    if (const char* wrong = decode(type.members[type.plan.options[i]])) return wrong;
-    values_[at].count = 1;
-    values_[at].nodes = static_cast<std::uint32_t>(values_.size() - at);
-    return nullptr;
+// `values`: the segment's.
+const char* Decoder::take(const Program::Segment& segment, Value* values) {
+  using Op = Step::Op;
+  const char* run = nullptr;
+  std::uint64_t run_bit = 0;
+  for (const Step& step : segment.steps) {
+    Value* const value = values + step.value;
+    const char* wrong = nullptr;
+    switch (step.op) {
+      case Op::align: wrong = align(step.bits); break;
+      case Op::run:
+        if (end_ - bit_ < step.bits) return kPastEnd;
+        run = base_ + bit_ / 8;
+        run_bit = bit_;
+        bit_ += step.bits;
+        break;
+      case Op::u8: value->u = load<std::uint8_t>(run + step.offset); break;
+      case Op::u16: value->u = load<std::uint16_t>(run + step.offset); break;
+      case Op::u32: value->u = load<std::uint32_t>(run + step.offset); break;
+      case Op::u64: value->u = load<std::uint64_t>(run + step.offset); break;
+      case Op::i8: value->i = load<std::int8_t>(run + step.offset); break;
+      case Op::i16: value->i = load<std::int16_t>(run + step.offset); break;
+      case Op::i32: value->i = load<std::int32_t>(run + step.offset); break;
+      case Op::i64: value->i = load<std::int64_t>(run + step.offset); break;
+      case Op::u16_swapped: value->u = __builtin_bswap16(load<std::uint16_t>(run + step.offset)); break;
+      case Op::u32_swapped: value->u = __builtin_bswap32(load<std::uint32_t>(run + step.offset)); break;
+      case Op::i64_swapped:
+      case Op::u64_swapped: value->u = __builtin_bswap64(load<std::uint64_t>(run + step.offset)); break;
+      case Op::i16_swapped: value->i = static_cast<std::int16_t>(__builtin_bswap16(load<std::uint16_t>(run + step.offset))); break;
+      case Op::i32_swapped: value->i = static_cast<std::int32_t>(__builtin_bswap32(load<std::uint32_t>(run + step.offset))); break;
+      case Op::f32: value->f = to_double(load<std::uint32_t>(run + step.offset), 32); break;
+      case Op::f32_swapped: value->f = to_double(__builtin_bswap32(load<std::uint32_t>(run + step.offset)), 32); break;
+      case Op::text_array:
+        value->bytes = run + step.offset;
+        value->count = text_size(value->bytes, step.bits / 8);
+        break;
+      case Op::packed_array: value->bytes = run + step.offset; break;
+      case Op::bits: value->u = bits(run_bit + step.offset, step.bits, false); break;
+      case Op::bits_swapped: value->u = bits(run_bit + step.offset, step.bits, true); break;
+      case Op::signed_bits: value->u = sign_extended(bits(run_bit + step.offset, step.bits, false), step.bits); break;
+      case Op::signed_bits_swapped: value->u = sign_extended(bits(run_bit + step.offset, step.bits, true), step.bits); break;
+      case Op::float_bits: value->f = to_double(bits(run_bit + step.offset, step.bits, false), step.bits); break;
+      case Op::float_bits_swapped: value->f = to_double(bits(run_bit + step.offset, step.bits, true), step.bits); break;
+      case Op::keep: slots_[step.offset] = value->u; break;
+      case Op::clock: advance_clock(step.bits >= 64 ? value->u : value->u & ((std::uint64_t{1} << step.bits) - 1), static_cast<unsigned>(step.bits)); break;
+      case Op::string: wrong = take_string(*value); break;
+      case Op::text_sequence: wrong = take_text(*value, slots_[step.offset]); break;
+      case Op::packed_sequence: wrong = take_packed(*value, slots_[step.offset], step.bits); break;
+      case Op::too_long: return kTooLong;
+    }
+    if (wrong != nullptr) return wrong;
   }
-  return "holds a variant whose tag selects nothing";
+  return nullptr;
+}
+
+const Program* Decoder::option(const Program::Segment& segment) const {
+  const Type& type = *segment.last;
+  const std::uint64_t tag = slots_[static_cast<std::size_t>(type.plan.load)];
+  for (std::size_t i = 0; i < type.labels.size(); ++i)
+    if (type.labels[i].holds(tag, type.is_signed)) return &segment.inside[type.plan.options[i]];
+  return nullptr;
+}
+
+// What is inside buffer_[at], the last value of its segment.
+const char* Decoder::append_inside(const Program::Segment& segment, std::size_t at) {
+  const Type& type = *segment.last;
+  std::uint64_t count = 1;
+  const Program* program = segment.inside.data();
+  if (type.kind == Kind::array) count = type.is_sequence ? slots_[static_cast<std::size_t>(type.plan.load)] : type.count;
+  if (count > UINT32_MAX) return kTooLong;
+  if (type.kind == Kind::variant) program = option(segment);
+  if (program == nullptr) return "holds a variant whose tag selects nothing";
+  for (std::uint64_t i = 0; i < count; ++i)
+    for (const Program::Segment& inner : program->segments)
+      if (const char* wrong = append(inner)) return wrong;
+  buffer_[at].count = static_cast<std::uint32_t>(type.kind == Kind::structure ? type.members.size() : count);
+  buffer_[at].nodes = static_cast<std::uint32_t>(buffer_.size() - at);
+  return nullptr;
 }
 
 // Recursion is as deep as the types are nested, which the parser bounds.
-const char* Decoder::decode(const Field& field) {
-  const Type& type = *field.type;
-  if (const char* wrong = align(type.align)) return wrong;
-  if (values_.size() >= kMaxValues) return "holds more than 1048576 values";
-  const std::size_t at = values_.size();
-  Value& value = values_.emplace_back();
-  value.field = &field;
-  switch (type.plan.op) {
-    case Op::f32:
-    case Op::f64:
-    case Op::float_bits: return decode_float(type, value);
-    case Op::string: return decode_string(value);
-    case Op::text_array: return decode_text_array(type, value);
-    case Op::packed_array: return decode_packed_array(type, value);
-    case Op::array:
-    case Op::structure: return decode_children(type, at);
-    case Op::variant: return decode_variant(type, at);
-    default: return decode_integer(type, value);
+const char* Decoder::append(const Program::Segment& segment) {
+  const std::size_t first = buffer_.size();
+  if (first + segment.values.size() > kMaxValues) return "holds more than 1048576 values";
+  buffer_.insert(buffer_.end(), segment.values.begin(), segment.values.end());
+  if (const char* wrong = take(segment, buffer_.data() + first)) return wrong;
+  return segment.last != nullptr ? append_inside(segment, buffer_.size() - 1) : nullptr;
+}
+
+const char* Decoder::run(Program& program) {
+  if (program.is_static()) {
+    std::vector<Value>& values = program.segments[0].values;
+    values_ = values;
+    split_ = program.split_value;
+    return take(program.segments[0], values.data());
   }
+  buffer_.clear();
+  const char* wrong = nullptr;
+  split_ = 0;
+  for (std::size_t i = 0; i < program.segments.size() && wrong == nullptr; ++i) {
+    if (i == program.split_segment) split_ = buffer_.size() + program.split_value;
+    wrong = append(program.segments[i]);
+  }
+  values_ = buffer_;
+  return wrong;
 }
 
 Value Value::element(std::size_t index) const {
@@ -192,13 +228,8 @@ Value Value::element(std::size_t index) const {
 }
 
 std::string_view Value::label() const {
-  const Type& t = type();
-  for (const Label& label : t.labels) {
-    const bool inside = t.is_signed
-                            ? i >= static_cast<std::int64_t>(label.low) && i <= static_cast<std::int64_t>(label.high)
-                            : u >= label.low && u <= label.high;
-    if (inside) return label.text;
-  }
+  for (const Label& label : type().labels)
+    if (label.holds(u, type().is_signed)) return label.text;
   return {};
 }
 

@@ -1,5 +1,5 @@
-// read/decoder.hpp -- values from bits, by the plans of their types. Every access is checked against the end of what
-// may be read; nothing else is assumed of the bytes.
+// read/decoder.hpp -- values from bits, by programs (program.hpp). Every access is checked against the end of what may be
+// read; nothing else is assumed of the bytes.
 //
 //   base                              bit_                    end_
 //   +---------------------------------+-----------------------+
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "read/metadata.hpp"
+#include "read/program.hpp"
 
 namespace ouro::read {
 
@@ -47,53 +48,49 @@ class Decoder {
     clock_ = clock_ - low + stamp + (stamp < low ? mask + 1 : 0);
   }
 
-  std::vector<Value>& values() { return values_; }
-
-  // These append what they find to values(). They answer null, or what is wrong, and leave bit() where it went wrong.
-  const char* decode(const Field& field);
-  const char* decode(std::span<const Field> fields, std::uint32_t struct_align) {
-    if (const char* wrong = align(struct_align)) return wrong;
-    for (const Field& field : fields)
-      if (const char* wrong = decode(field)) return wrong;
-    return nullptr;
-  }
+  // Takes all values of `program`. Null, or what is wrong. The values are valid until the next call, and as long as the program.
+  const char* run(Program& program);
+  std::span<const Value> values() const { return values_; }
+  std::size_t split() const { return split_; }  // how many of them are of the scopes before the last
 
   // If the header is a compact one, takes it: id into its slot, stamp into the clock.
   bool take_compact(const CompactHeader& shape) {
-    if (shape.id_bits == 0 || bit_ % 8 != 0 || end_ - bit_ < 32 || bit_ > end_) return false;
-    std::uint32_t word;
-    std::memcpy(&word, base_ + bit_ / 8, sizeof word);
-    const std::uint64_t id = word & ((std::uint32_t{1} << shape.id_bits) - 1);
+    const std::uint64_t at = (bit_ + shape.align - 1) & ~std::uint64_t{shape.align - 1};
+    if (shape.id_bits == 0 || at % 8 != 0 || end_ < 64 || at > end_ - 64) return false;
+    std::uint64_t word;
+    std::memcpy(&word, base_ + at / 8, sizeof word);
+    const std::uint64_t id = word & ((std::uint64_t{1} << shape.id_bits) - 1);
     if (id >= shape.id_limit) return false;
     slots_[kIdSlot] = id;
-    advance_clock(word >> shape.id_bits, shape.stamp_bits);
-    bit_ += 32;
+    advance_clock(word >> shape.stamp_at & ((std::uint64_t{1} << shape.stamp_bits) - 1), shape.stamp_bits);
+    bit_ = at + shape.stamp_at + shape.stamp_bits;
     return true;
   }
 
-  const char* align(std::uint32_t bits) {
-    bit_ = (bit_ + bits - 1) & ~std::uint64_t{bits - 1};
+  const char* align(std::uint64_t bits) {
+    bit_ = (bit_ + bits - 1) & ~(bits - 1);
     return bit_ <= end_ ? nullptr : kPastEnd;
   }
 
   static constexpr const char* kPastEnd = "runs past the packet's end";
 
  private:
-  const char* decode_integer(const Type& type, Value& value);
-  const char* decode_float(const Type& type, Value& value);
-  const char* decode_string(Value& value);
-  const char* decode_text_array(const Type& type, Value& value);
-  const char* decode_packed_array(const Type& type, Value& value);
-  const char* decode_children(const Type& type, std::size_t at);
-  const char* decode_variant(const Type& type, std::size_t at);
-  const char* length_of(const Type& type, std::uint64_t& length) const;
-  std::uint64_t bits(std::uint32_t count, bool big_endian) const;
+  const char* take(const Program::Segment& segment, Value* values);
+  const char* append(const Program::Segment& segment);
+  const char* append_inside(const Program::Segment& segment, std::size_t at);
+  const Program* option(const Program::Segment& segment) const;
+  const char* take_string(Value& value);
+  const char* take_text(Value& value, std::uint64_t length);
+  const char* take_packed(Value& value, std::uint64_t length, std::uint64_t element_bits);
+  std::uint64_t bits(std::uint64_t at, std::uint64_t count, bool big_endian) const;
 
   const char* base_ = nullptr;
   std::uint64_t bit_ = 0, end_ = 0;
   std::uint64_t clock_ = 0;
   std::vector<std::uint64_t> slots_;
-  std::vector<Value> values_;
+  std::span<const Value> values_;
+  std::vector<Value> buffer_;  // of events whose values are not the same each time
+  std::size_t split_ = 0;
 };
 
 }  // namespace ouro::read

@@ -81,23 +81,22 @@ void take_uri(const std::string& uri, EventClass& out) {
   out.line = is_line ? line : 0;
 }
 
-// {enum id : n bits, variant <id> {struct {stamp : 32 - n bits} compact; ...}}, see CompactHeader.
+// {enum id : n bits, variant <id> {struct {stamp} compact; ...}}, see CompactHeader.
 CompactHeader compact_shape(const Type* header) {
   if (header == nullptr || header->members.size() != 2) return {};
   const Type& id = *header->members[0].type;
   const Type& choice = *header->members[1].type;
-  if (id.kind != Kind::enumeration || id.is_signed || id.plan.big_endian || id.plan.store != kIdSlot) return {};
+  if (id.kind != Kind::enumeration || id.is_signed || id.bits > 32 || id.plan.big_endian || id.plan.store != kIdSlot) return {};
   if (choice.kind != Kind::variant || choice.plan.load != kIdSlot) return {};
   for (std::size_t i = 0; i < choice.labels.size(); ++i) {
     if (choice.labels[i].low != 0) continue;
     const Type& option = *choice.members[choice.plan.options[i]].type;
-    if (option.kind != Kind::structure || option.align != 1 || option.members.size() != 1) return {};
+    if (option.kind != Kind::structure || option.members.size() != 1) return {};
     const Type& stamp = *option.members[0].type;
-    if (stamp.kind != Kind::unsigned_integer || !stamp.plan.maps_clock || stamp.plan.big_endian ||
-        stamp.plan.store >= 0)
-      return {};
-    if (id.bits + stamp.bits != 32 || choice.labels[i].high >= std::uint64_t{1} << id.bits) return {};
-    return {id.bits, stamp.bits, choice.labels[i].high + 1};
+    if (stamp.kind != Kind::unsigned_integer || !stamp.plan.maps_clock || stamp.plan.big_endian || stamp.plan.store >= 0) return {};
+    const std::uint32_t align = std::max(option.align, stamp.align), at = (id.bits + align - 1) & ~(align - 1);
+    if (align > header->align || at + stamp.bits > 64 || choice.labels[i].high >= std::uint64_t{1} << id.bits) return {};
+    return {id.bits, at, stamp.bits, header->align, choice.labels[i].high + 1};
   }
   return {};
 }

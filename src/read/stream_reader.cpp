@@ -18,7 +18,7 @@ constexpr std::uint32_t kMagic = 0xc1fc1fc1;
 std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }
 
 // A member of a packet's header or context by its name; null if there is none.
-const Value* member(const std::vector<Value>& values, std::string_view name) {
+const Value* member(std::span<const Value> values, std::string_view name) {
   for (const Value& value : values)
     if (value.name() == name) return &value;
   return nullptr;
@@ -36,7 +36,25 @@ void DamageLog::add(const std::string& file, std::uint64_t offset, const std::st
 }
 
 StreamReader::StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log)
-    : metadata_(&metadata), info_(&info), file_(file), log_(log), decoder_(metadata.slots) {}
+    : metadata_(&metadata), info_(&info), file_(file), log_(log), decoder_(metadata.slots), packet_header_(compile(Scope::of(metadata.packet_header))) {}
+
+// The two below are made when they are first needed: most streams see few of the events there are.
+StreamReader::StreamPrograms& StreamReader::programs_of(const StreamClass& stream) {
+  if (stream_programs_.stream != &stream) stream_programs_ = {&stream, compile(Scope::of(stream.packet_context)), compile(Scope::of(stream.event_header))};
+  return stream_programs_;
+}
+
+Program& StreamReader::program_of(std::size_t event, const StreamClass& stream) {
+  if (event_programs_.empty()) event_programs_.resize(metadata_->events.size());
+  Program& program = event_programs_[event];
+  if (program.segments.empty()) {
+    const EventClass& type = metadata_->events[event];
+    const EventAlign& align = metadata_->aligns[event];
+    const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
+    program = compile(scopes);
+  }
+  return program;
+}
 
 void StreamReader::rewind(std::string_view file) {
   file_ = file;
@@ -57,12 +75,11 @@ void StreamReader::report(std::uint64_t offset, const std::string& why) {
 // ---- packets
 
 bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
-  std::vector<Value>& values = decoder_.values();
-  values.clear();
-  if (const char* wrong = decoder_.decode(metadata_->packet_header)) {
+  if (const char* wrong = decoder_.run(packet_header_)) {
     why = std::string("packet header ") + wrong;
     return false;
   }
+  const std::span<const Value> values = decoder_.values();
   if (const Value* magic = member(values, "magic"); magic != nullptr && magic->u != kMagic) {
     why = textf("packet magic is 0x%08" PRIx64 ", want 0x%08x", magic->u, kMagic);
     return false;
@@ -78,14 +95,12 @@ bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
 }
 
 bool StreamReader::parse_packet_context(Packet& out, std::string& why) {
-  std::vector<Value>& values = decoder_.values();
-  values.clear();
-  if (const char* wrong = decoder_.decode(out.stream->packet_context)) {
+  if (const char* wrong = decoder_.run(programs_of(*out.stream).packet_context)) {
     why = std::string("packet context ") + wrong;
     return false;
   }
   const auto number = [&](const char* name) {
-    const Value* value = member(values, name);
+    const Value* value = member(decoder_.values(), name);
     return value != nullptr ? std::optional(value->u) : std::nullopt;
   };
   out.begin = number("timestamp_begin").value_or(0);
@@ -252,10 +267,8 @@ bool StreamReader::decode_header() {
   const StreamClass& stream = *packet_.stream;
   event_bit_ = decoder_.bit();
   if (!decoder_.take_compact(stream.compact)) {
-    decoder_.values().clear();
     decoder_.set_slot(kIdSlot, 0);
-    const char* wrong = stream.event_header.type != nullptr ? decoder_.decode(stream.event_header) : nullptr;
-    if (wrong != nullptr) {
+    if (const char* wrong = decoder_.run(programs_of(stream).event_header)) {
       give_up_packet(std::string("event header ") + wrong);
       return false;
     }
@@ -296,16 +309,9 @@ bool StreamReader::take(Event& out) {
   peeked_ = false;
   const StreamClass& stream = *packet_.stream;
   const EventClass& type = metadata_->events[class_];
-  std::vector<Value>& values = decoder_.values();
-  values.clear();
   decoder_.set_slot(kThreadSlot, ~std::uint64_t{0});
   const std::uint64_t now = decoder_.clock();
-  const char* wrong = nullptr;
-  if (stream.event_context.type != nullptr)
-    wrong = decoder_.decode(stream.event_context.type->members, stream.event_context.type->align);
-  if (wrong == nullptr) wrong = decoder_.decode(type.context, metadata_->aligns[class_].context);
-  const std::size_t fields = values.size();
-  if (wrong == nullptr) wrong = decoder_.decode(type.fields, metadata_->aligns[class_].fields);
+  const char* wrong = decoder_.run(program_of(class_, stream));
   if (wrong == nullptr && decoder_.bit() == event_bit_) wrong = "takes no bytes, so there is no end of such";
   if (wrong != nullptr) {
     give_up_packet("event '" + type.name + "' " + wrong);
@@ -322,31 +328,40 @@ bool StreamReader::take(Event& out) {
   out.tid = static_cast<std::int32_t>(decoder_.slot(kThreadSlot));
   out.thread = nullptr;
   out.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
-  const std::span<const Value> all(values);
-  out.context = all.first(fields);
-  out.fields = all.subspan(fields);
+  out.context = decoder_.values().first(decoder_.split());
+  out.fields = decoder_.values().subspan(decoder_.split());
   return true;
 }
 
-// 128-bit arithmetic once per second of trace; in between the product fits in 64 bits.
+// 128-bit arithmetic once per second of trace; in between the product fits in 64 bits, and its quotient by the frequency is a multiplication with the
+// reciprocal, which may be too small by one.
 std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
   constexpr std::uint64_t kNs = 1'000'000'000;
-  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) {
-    static const Clock nanoseconds;
-    const Clock& clock = packet_.stream->clock ? metadata_->clocks[*packet_.stream->clock] : nanoseconds;
-    __extension__ using Wide = __int128;
-    const Wide product = (Wide{clock.offset_ticks} + Wide{ticks}) * Wide{kNs};
-    const Wide frequency = Wide{clock.frequency};
-    const Wide whole = product / frequency - (product % frequency < 0 ? 1 : 0);
-    anchor_ticks_ = ticks;
-    anchor_rest_ = static_cast<std::uint64_t>(product - whole * frequency);
-    // Out of range only if the metadata is nonsense; unsigned arithmetic wraps instead of being undefined.
-    anchor_ns_ =
-        static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(clock.offset_s) * kNs);
-    anchor_frequency_ = clock.frequency;
+  __extension__ using Wide = unsigned __int128;
+  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) set_anchor(ticks);
+  const std::uint64_t product = anchor_rest_ + (ticks - anchor_ticks_) * kNs;
+  std::uint64_t quotient = product;
+  if (anchor_frequency_ != 1) {
+    quotient = static_cast<std::uint64_t>(Wide{product} * reciprocal_ >> 64);
+    if (product - quotient * anchor_frequency_ >= anchor_frequency_) ++quotient;
   }
-  const std::uint64_t delta = (ticks - anchor_ticks_) * kNs;
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + (anchor_rest_ + delta) / anchor_frequency_);
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + quotient);
+}
+
+void StreamReader::set_anchor(std::uint64_t ticks) {
+  constexpr std::uint64_t kNs = 1'000'000'000;
+  static const Clock nanoseconds;
+  const Clock& clock = packet_.stream->clock ? metadata_->clocks[*packet_.stream->clock] : nanoseconds;
+  __extension__ using Wide = __int128;
+  const Wide product = (Wide{clock.offset_ticks} + Wide{ticks}) * Wide{kNs};
+  const Wide frequency = Wide{clock.frequency};
+  const Wide whole = product / frequency - (product % frequency < 0 ? 1 : 0);
+  anchor_ticks_ = ticks;
+  anchor_rest_ = static_cast<std::uint64_t>(product - whole * frequency);
+  // Out of range only if the metadata is nonsense; unsigned arithmetic wraps instead of being undefined.
+  anchor_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(clock.offset_s) * kNs);
+  anchor_frequency_ = clock.frequency;
+  reciprocal_ = anchor_frequency_ != 1 ? static_cast<std::uint64_t>((static_cast<unsigned __int128>(1) << 64) / anchor_frequency_) : 0;
 }
 
 }  // namespace ouro::read

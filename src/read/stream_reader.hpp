@@ -73,12 +73,23 @@ class StreamReader {
   void give_up_packet(const std::string& why);
   void report(std::uint64_t offset, const std::string& why);
   std::int64_t to_ns(std::uint64_t ticks);
+  void set_anchor(std::uint64_t ticks);
+
+  struct StreamPrograms {
+    const StreamClass* stream = nullptr;
+    Program packet_context, event_header;
+  };
+  StreamPrograms& programs_of(const StreamClass& stream);
+  Program& program_of(std::size_t event, const StreamClass& stream);
 
   const Metadata* metadata_;
   Stream* info_;
   std::string_view file_;
   DamageLog* log_;
   Decoder decoder_;
+  Program packet_header_;
+  StreamPrograms stream_programs_;
+  std::vector<Program> event_programs_;  // by index; empty until such an event comes
 
   bool in_packet_ = false;
   bool peeked_ = false;
@@ -97,6 +108,7 @@ class StreamReader {
   std::uint64_t anchor_ticks_ = 0, anchor_rest_ = 0;
   std::int64_t anchor_ns_ = 0;
   std::uint64_t anchor_frequency_ = 0;  // 0: no anchor yet
+  std::uint64_t reciprocal_ = 0;        // 2^64 / frequency, rounded down
 };
 
 }  // namespace ouro::read

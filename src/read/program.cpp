@@ -1,0 +1,178 @@
+// read/program.cpp -- see the header. Positions are tracked as far as the types settle them:
+//
+//   known_   position's alignment in bits, while no run is open
+//   base_    the same where the open run began; offset_: bits since then
+#include "read/program.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ouro::read {
+namespace {
+
+using Op = Plan::Op;
+
+bool holds_dynamic(const Type& type) {
+  switch (type.plan.op) {
+    case Op::array:
+    case Op::variant: return true;
+    case Op::structure: return std::any_of(type.members.begin(), type.members.end(), [](const Field& f) { return holds_dynamic(*f.type); });
+    default: return false;
+  }
+}
+
+Step::Op whole_op(Op op, bool swapped) {
+  switch (op) {
+    case Op::u8: return Step::Op::u8;
+    case Op::i8: return Step::Op::i8;
+    case Op::u16: return swapped ? Step::Op::u16_swapped : Step::Op::u16;
+    case Op::u32: return swapped ? Step::Op::u32_swapped : Step::Op::u32;
+    case Op::i16: return swapped ? Step::Op::i16_swapped : Step::Op::i16;
+    case Op::i32: return swapped ? Step::Op::i32_swapped : Step::Op::i32;
+    case Op::i64: return swapped ? Step::Op::i64_swapped : Step::Op::i64;
+    case Op::f32: return swapped ? Step::Op::f32_swapped : Step::Op::f32;
+    default: return swapped ? Step::Op::u64_swapped : Step::Op::u64;  // f64, too: the same bits
+  }
+}
+
+class Compiler {
+ public:
+  explicit Compiler(std::uint64_t known = 1) : known_(known) { program_.segments.emplace_back(); }
+
+  void scope(const Scope& scope) {
+    align(scope.align);
+    for (const Field& field : scope.fields) add(field);
+  }
+  void split() {
+    program_.split_segment = program_.segments.size() - 1;
+    program_.split_value = segment().values.size();
+  }
+  // Recursion is as deep as the types are nested, which the parser bounds.
+  void add(const Field& field) {
+    const Type& type = *field.type;
+    align(type.align);
+    const std::size_t at = segment().values.size();
+    Value& value = segment().values.emplace_back();
+    value.field = &field;
+    switch (type.plan.op) {
+      case Op::string: moving(Step::Op::string, 0, 0, 8); break;
+      case Op::text_array:
+        if (type.is_sequence) moving(Step::Op::text_sequence, 8, type.plan.load, 8);
+        else in_run(Step::Op::text_array, type.count * 8, type.count);
+        break;
+      case Op::packed_array: packed(type); break;
+      case Op::structure:
+        if (holds_dynamic(type)) return dynamic(field, {type.members, 1});
+        for (const Field& member : type.members) add(member);
+        segment().values[at].count = static_cast<std::uint32_t>(type.members.size());
+        segment().values[at].nodes = static_cast<std::uint32_t>(segment().values.size() - at);
+        break;
+      case Op::array:
+      case Op::variant: dynamic(field, {}); break;
+      default: number(type);
+    }
+  }
+  Program take() {
+    close_run();
+    return std::move(program_);
+  }
+
+ private:
+  Program::Segment& segment() { return program_.segments.back(); }
+  std::uint32_t last_value() { return static_cast<std::uint32_t>(segment().values.size() - 1); }
+
+  void align(std::uint64_t bits) {
+    if (in_run_ && bits <= base_) {
+      offset_ = (offset_ + bits - 1) & ~(bits - 1);
+      return;
+    }
+    close_run();
+    if (bits <= known_) return;
+    segment().steps.push_back({Step::Op::align, 0, bits, 0});
+    known_ = bits;
+  }
+
+  void close_run() {
+    if (!in_run_) return;
+    in_run_ = false;
+    segment().steps[run_].bits = offset_;
+    if (offset_ != 0) known_ = std::min(base_, std::uint64_t{1} << std::countr_zero(offset_));
+  }
+
+  // `bits`: of the value. `offset` in the run is in bytes where all of them lie in whole ones.
+  void in_run(Step::Op op, std::uint64_t bits, std::uint64_t count) {
+    if (count > UINT32_MAX) return moving(Step::Op::too_long, 0, 0, 1);
+    if (!in_run_) {
+      in_run_ = true;
+      base_ = known_;
+      offset_ = 0;
+      run_ = segment().steps.size();
+      segment().steps.push_back({Step::Op::run, 0, 0, 0});
+    }
+    const bool is_in_bits = op >= Step::Op::bits && op <= Step::Op::float_bits_swapped;
+    segment().steps.push_back({op, last_value(), bits, is_in_bits ? offset_ : offset_ / 8});
+    offset_ += bits;
+  }
+
+  void moving(Step::Op op, std::uint64_t bits, std::int32_t slot, std::uint64_t known) {
+    close_run();
+    segment().steps.push_back({op, last_value(), bits, static_cast<std::uint64_t>(slot)});
+    known_ = known;
+  }
+
+  void packed(const Type& type) {
+    const std::uint64_t element = std::uint64_t{type.plan.element_size} * 8;
+    if (type.is_sequence) return moving(Step::Op::packed_sequence, element, type.plan.load, type.align);
+    segment().values.back().count = static_cast<std::uint32_t>(type.count);
+    in_run(Step::Op::packed_array, type.count <= UINT32_MAX ? type.count * element : 0, type.count);
+  }
+
+  void number(const Type& type) {
+    const bool big = type.plan.big_endian;
+    Step::Op op = whole_op(type.plan.op, big);
+    if (type.plan.op == Op::bits) op = type.is_signed ? (big ? Step::Op::signed_bits_swapped : Step::Op::signed_bits) : (big ? Step::Op::bits_swapped : Step::Op::bits);
+    if (type.plan.op == Op::float_bits) op = big ? Step::Op::float_bits_swapped : Step::Op::float_bits;
+    in_run(op, type.bits, 1);
+    if (type.kind == Kind::floating_point) return;
+    if (type.plan.store >= 0) segment().steps.push_back({Step::Op::keep, last_value(), 0, static_cast<std::uint64_t>(type.plan.store)});
+    if (type.plan.maps_clock) segment().steps.push_back({Step::Op::clock, last_value(), type.bits, 0});
+  }
+
+  // Ends the segment.
+  void dynamic(const Field& field, const Scope& members) {
+    const Type& type = *field.type;
+    close_run();
+    segment().last = &type;
+    if (type.kind == Kind::structure) {
+      Compiler inner(known_);
+      inner.scope(members);
+      segment().inside.push_back(inner.take());
+    } else {
+      for (const Field& member : type.members) {
+        Compiler inner;
+        inner.add(member);
+        segment().inside.push_back(inner.take());
+      }
+    }
+    program_.segments.emplace_back();
+    known_ = 1;
+  }
+
+  Program program_;
+  std::uint64_t known_, base_ = 1, offset_ = 0;
+  bool in_run_ = false;
+  std::size_t run_ = 0;  // its step
+};
+
+}  // namespace
+
+Program compile(std::span<const Scope> scopes) {
+  Compiler compiler;
+  for (std::size_t i = 0; i < scopes.size(); ++i) {
+    if (i + 1 == scopes.size()) compiler.split();
+    compiler.scope(scopes[i]);
+  }
+  return compiler.take();
+}
+
+}  // namespace ouro::read

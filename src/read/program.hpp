@@ -1,0 +1,93 @@
+// read/program.hpp -- how the values of one kind of event are taken from its bytes: compiled from the types once, when the first such event is seen.
+//
+//   types     struct { u32 a; u8 b; string s; struct { u64 c; u64 d; } e[n]; u16 f; }
+//
+//   program   segment 1   values a b s e        steps  run 40 bits: u32 a, u8 b; text s
+//                         then `e`: n times     program: segment  values {} c d   steps  run 128 bits: u64 c, u64 d
+//             segment 2   values f              steps  run 16 bits: u16 f
+//
+// What lies behind each other at distances that the types settle is a run: one check against the packet's end, then loads at known places. All values of
+// a segment are known beforehand but for what they hold, so their rest is filled in here. Most events have one segment: then the same values serve all of them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <ouro/read.hpp>
+
+namespace ouro::read {
+
+struct Step {
+  enum class Op : std::uint8_t {
+    align,  // to `bits`
+    run,    // `bits` more must be there; steps in it count from here
+    // in a run, `offset` in bytes
+    u8,
+    u16,
+    u32,
+    u64,
+    i8,
+    i16,
+    i32,
+    i64,
+    u16_swapped,
+    u32_swapped,
+    u64_swapped,
+    i16_swapped,
+    i32_swapped,
+    i64_swapped,
+    f32,
+    f32_swapped,
+    text_array,    // of `bits` / 8 bytes
+    packed_array,  // its elements stay where they are
+    // in a run, `offset` in bits
+    bits,
+    bits_swapped,  // swapped: big endian
+    signed_bits,
+    signed_bits_swapped,
+    float_bits,
+    float_bits_swapped,
+    // of the value that the step before gave
+    keep,   // in slot `offset`, as a later length or tag
+    clock,  // a stamp with `bits` bits
+    // alone; `offset` is the slot with the length
+    string,
+    text_sequence,
+    packed_sequence,  // of elements of `bits`
+    too_long,         // an array that no packet can hold
+  };
+  Op op{};
+  std::uint32_t value = 0;  // among its segment's
+  std::uint64_t bits = 0;
+  std::uint64_t offset = 0;
+};
+
+struct Program {
+  struct Segment {
+    std::vector<Step> steps;
+    std::vector<Value> values;
+    // What the segment's last value has inside, if only the bytes say how much: null, or a structure, array or variant.
+    const Type* last = nullptr;
+    std::vector<Program> inside;  // of a structure or array one, of a variant one for each option
+  };
+  std::vector<Segment> segments;
+  // Where the second of the two scopes begins.
+  std::size_t split_segment = 0, split_value = 0;
+
+  bool is_static() const { return segments.size() == 1 && segments[0].last == nullptr; }
+};
+
+// A structure whose members are wanted, but not itself.
+struct Scope {
+  std::span<const Field> fields;
+  std::uint32_t align = 1;  // in bits
+
+  static Scope of(const Field& structure) { return structure.type != nullptr ? Scope{structure.type->members, structure.type->align} : Scope{}; }
+};
+
+// One scope behind the other; the last one, or the second of the two, is what `split` tells apart. The fields must outlive the program.
+Program compile(std::span<const Scope> scopes);
+inline Program compile(const Scope& scope) { return compile({&scope, 1}); }
+
+}  // namespace ouro::read
