@@ -46,10 +46,17 @@ T load(const char* at) {
   return value;
 }
 
-// Of a text that fills an array, or ends before at a nul.
-std::uint32_t text_size(const char* bytes, std::uint64_t length) {
-  const void* nul = length != 0 ? std::memchr(bytes, 0, length) : nullptr;
-  return static_cast<std::uint32_t>(nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : length);
+// Up to the first nul; `left` if there is none. Most texts are short.
+std::uint64_t text_size(const char* bytes, std::uint64_t left) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  std::uint64_t at = 0;
+  for (; at + 8 <= left && at < 32; at += 8) {
+    const auto word = load<std::uint64_t>(bytes + at);
+    if (const std::uint64_t nuls = (word - kOnes) & ~word & kHighs; nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / 8;
+  }
+  if (at == left) return left;
+  const void* nul = std::memchr(bytes + at, 0, left - at);
+  return nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : left;
 }
 
 double to_double(std::uint64_t raw, std::uint64_t bits) {
@@ -57,109 +64,126 @@ double to_double(std::uint64_t raw, std::uint64_t bits) {
   return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(raw)));
 }
 
+constexpr const char* kPastEnd = "runs past the packet's end";
+
+// Kept in registers while a segment is taken.
+struct Cursor {
+  const char* base;
+  std::uint64_t bit, end;
+
+  const char* at() const { return base + bit / 8; }
+  std::uint64_t left() const { return end - bit; }
+
+  // Little endian: the first bit is a byte's lowest, and earlier bytes are lower. Big endian: the reverse of both.
+  std::uint64_t bits(std::uint64_t from, std::uint64_t count, bool big_endian) const {
+    std::uint64_t out = 0;
+    for (std::uint64_t done = 0; done < count;) {
+      const auto byte = static_cast<unsigned char>(base[from / 8]);
+      const std::uint64_t offset = from % 8, n = std::min(8 - offset, count - done);
+      const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
+      if (big_endian)
+        out = out << n | ((byte >> (8 - offset - n)) & mask);
+      else
+        out |= (byte >> offset & mask) << done;
+      done += n;
+      from += n;
+    }
+    return out;
+  }
+
+  const char* align(std::uint64_t mask) {
+    bit = (bit + mask) & ~mask;
+    return bit <= end ? nullptr : kPastEnd;
+  }
+
+  const char* string(Value& value) {
+    const std::uint64_t bytes = left() / 8, size = text_size(at(), bytes);
+    if (size == bytes) return "holds a text without an end";
+    if (size > UINT32_MAX) return "holds a text of more than 4 GiB";
+    value.bytes = at();
+    value.count = static_cast<std::uint32_t>(size);
+    bit += (size + 1) * 8;
+    return nullptr;
+  }
+
+  const char* text(Value& value, std::uint64_t length) {
+    if (length > UINT32_MAX) return kTooLong;
+    if (left() / 8 < length) return kPastEnd;
+    value.bytes = at();
+    value.count = static_cast<std::uint32_t>(text_size(at(), length));
+    bit += length * 8;
+    return nullptr;
+  }
+
+  const char* packed(Value& value, std::uint64_t length, std::uint64_t element_bits) {
+    if (length > UINT32_MAX) return kTooLong;
+    if (left() < length * element_bits) return kPastEnd;
+    value.bytes = at();
+    value.count = static_cast<std::uint32_t>(length);
+    bit += length * element_bits;
+    return nullptr;
+  }
+};
+
 }  // namespace
 
-// Little endian: the first bit is a byte's lowest, and earlier bytes are lower. Big endian: the reverse of both.
-std::uint64_t Decoder::bits(std::uint64_t at, std::uint64_t count, bool big_endian) const {
-  std::uint64_t out = 0;
-  for (std::uint64_t done = 0; done < count;) {
-    const auto byte = static_cast<unsigned char>(base_[at / 8]);
-    const std::uint64_t offset = at % 8, n = std::min(8 - offset, count - done);
-    const std::uint64_t mask = (std::uint64_t{1} << n) - 1;
-    if (big_endian)
-      out = out << n | ((byte >> (8 - offset - n)) & mask);
-    else
-      out |= (byte >> offset & mask) << done;
-    done += n;
-    at += n;
-  }
-  return out;
-}
-
-const char* Decoder::take_string(Value& value) {
-  const char* begin = base_ + bit_ / 8;
-  const std::uint64_t left = (end_ - bit_) / 8;
-  const void* nul = left != 0 ? std::memchr(begin, 0, left) : nullptr;
-  if (nul == nullptr) return "holds a text without an end";
-  const auto size = static_cast<std::uint64_t>(static_cast<const char*>(nul) - begin);
-  if (size > UINT32_MAX) return "holds a text of more than 4 GiB";
-  value.bytes = begin;
-  value.count = static_cast<std::uint32_t>(size);
-  bit_ += (size + 1) * 8;
-  return nullptr;
-}
-
-const char* Decoder::take_text(Value& value, std::uint64_t length) {
-  if (length > UINT32_MAX) return kTooLong;
-  if ((end_ - bit_) / 8 < length) return kPastEnd;
-  value.bytes = base_ + bit_ / 8;
-  value.count = text_size(value.bytes, length);
-  bit_ += length * 8;
-  return nullptr;
-}
-
-const char* Decoder::take_packed(Value& value, std::uint64_t length, std::uint64_t element_bits) {
-  if (length > UINT32_MAX) return kTooLong;
-  if ((end_ - bit_) / element_bits < length) return kPastEnd;
-  value.bytes = base_ + bit_ / 8;
-  value.count = static_cast<std::uint32_t>(length);
-  bit_ += length * element_bits;
-  return nullptr;
-}
-
 // `values`: the segment's.
-const char* Decoder::take(const Program::Segment& segment, Value* values) {
+[[gnu::always_inline]] inline const char* Decoder::take(const Program::Segment& segment, Value* values) {
   using Op = Step::Op;
+  Cursor cursor{base_, bit_, end_};
   const char* run = nullptr;
   std::uint64_t run_bit = 0;
+  const char* wrong = nullptr;
   for (const Step& step : segment.steps) {
     Value* const value = values + step.value;
-    const char* wrong = nullptr;
+    const auto at = [&] { return run + step.offset; };
+    const auto bits = [&](bool big_endian) { return cursor.bits(run_bit + step.offset, step.bits, big_endian); };
     switch (step.op) {
-      case Op::align: wrong = align(step.bits); break;
+      case Op::align: wrong = cursor.align(step.offset); break;
       case Op::run:
-        if (end_ - bit_ < step.bits) return kPastEnd;
-        run = base_ + bit_ / 8;
-        run_bit = bit_;
-        bit_ += step.bits;
+        wrong = cursor.align(step.offset);
+        if (wrong == nullptr && cursor.left() < step.bits) wrong = kPastEnd;
+        run = cursor.at();
+        run_bit = cursor.bit;
+        cursor.bit += step.bits;
         break;
-      case Op::u8: value->u = load<std::uint8_t>(run + step.offset); break;
-      case Op::u16: value->u = load<std::uint16_t>(run + step.offset); break;
-      case Op::u32: value->u = load<std::uint32_t>(run + step.offset); break;
-      case Op::u64: value->u = load<std::uint64_t>(run + step.offset); break;
-      case Op::i8: value->i = load<std::int8_t>(run + step.offset); break;
-      case Op::i16: value->i = load<std::int16_t>(run + step.offset); break;
-      case Op::i32: value->i = load<std::int32_t>(run + step.offset); break;
-      case Op::i64: value->i = load<std::int64_t>(run + step.offset); break;
-      case Op::u16_swapped: value->u = __builtin_bswap16(load<std::uint16_t>(run + step.offset)); break;
-      case Op::u32_swapped: value->u = __builtin_bswap32(load<std::uint32_t>(run + step.offset)); break;
-      case Op::i64_swapped:
-      case Op::u64_swapped: value->u = __builtin_bswap64(load<std::uint64_t>(run + step.offset)); break;
-      case Op::i16_swapped: value->i = static_cast<std::int16_t>(__builtin_bswap16(load<std::uint16_t>(run + step.offset))); break;
-      case Op::i32_swapped: value->i = static_cast<std::int32_t>(__builtin_bswap32(load<std::uint32_t>(run + step.offset))); break;
-      case Op::f32: value->f = to_double(load<std::uint32_t>(run + step.offset), 32); break;
-      case Op::f32_swapped: value->f = to_double(__builtin_bswap32(load<std::uint32_t>(run + step.offset)), 32); break;
+      case Op::u8: value->u = load<std::uint8_t>(at()); continue;
+      case Op::u16: value->u = load<std::uint16_t>(at()); continue;
+      case Op::u32: value->u = load<std::uint32_t>(at()); continue;
+      case Op::u64: value->u = load<std::uint64_t>(at()); continue;
+      case Op::i8: value->i = load<std::int8_t>(at()); continue;
+      case Op::i16: value->i = load<std::int16_t>(at()); continue;
+      case Op::i32: value->i = load<std::int32_t>(at()); continue;
+      case Op::u16_swapped: value->u = __builtin_bswap16(load<std::uint16_t>(at())); continue;
+      case Op::u32_swapped: value->u = __builtin_bswap32(load<std::uint32_t>(at())); continue;
+      case Op::u64_swapped: value->u = __builtin_bswap64(load<std::uint64_t>(at())); continue;
+      case Op::i16_swapped: value->i = static_cast<std::int16_t>(__builtin_bswap16(load<std::uint16_t>(at()))); continue;
+      case Op::i32_swapped: value->i = static_cast<std::int32_t>(__builtin_bswap32(load<std::uint32_t>(at()))); continue;
+      case Op::f32: value->f = to_double(load<std::uint32_t>(at()), 32); continue;
+      case Op::f32_swapped: value->f = to_double(__builtin_bswap32(load<std::uint32_t>(at())), 32); continue;
       case Op::text_array:
-        value->bytes = run + step.offset;
-        value->count = text_size(value->bytes, step.bits / 8);
-        break;
-      case Op::packed_array: value->bytes = run + step.offset; break;
-      case Op::bits: value->u = bits(run_bit + step.offset, step.bits, false); break;
-      case Op::bits_swapped: value->u = bits(run_bit + step.offset, step.bits, true); break;
-      case Op::signed_bits: value->u = sign_extended(bits(run_bit + step.offset, step.bits, false), step.bits); break;
-      case Op::signed_bits_swapped: value->u = sign_extended(bits(run_bit + step.offset, step.bits, true), step.bits); break;
-      case Op::float_bits: value->f = to_double(bits(run_bit + step.offset, step.bits, false), step.bits); break;
-      case Op::float_bits_swapped: value->f = to_double(bits(run_bit + step.offset, step.bits, true), step.bits); break;
-      case Op::keep: slots_[step.offset] = value->u; break;
-      case Op::clock: advance_clock(step.bits >= 64 ? value->u : value->u & ((std::uint64_t{1} << step.bits) - 1), static_cast<unsigned>(step.bits)); break;
-      case Op::string: wrong = take_string(*value); break;
-      case Op::text_sequence: wrong = take_text(*value, slots_[step.offset]); break;
-      case Op::packed_sequence: wrong = take_packed(*value, slots_[step.offset], step.bits); break;
-      case Op::too_long: return kTooLong;
+        value->bytes = at();
+        value->count = static_cast<std::uint32_t>(text_size(at(), step.bits / 8));
+        continue;
+      case Op::packed_array: value->bytes = at(); continue;
+      case Op::bits: value->u = bits(false); continue;
+      case Op::bits_swapped: value->u = bits(true); continue;
+      case Op::signed_bits: value->u = sign_extended(bits(false), step.bits); continue;
+      case Op::signed_bits_swapped: value->u = sign_extended(bits(true), step.bits); continue;
+      case Op::float_bits: value->f = to_double(bits(false), step.bits); continue;
+      case Op::float_bits_swapped: value->f = to_double(bits(true), step.bits); continue;
+      case Op::keep: slots_[step.offset] = value->u; continue;
+      case Op::clock: advance_clock(value->u, step.offset); continue;
+      case Op::string: wrong = cursor.string(*value); break;
+      case Op::text_sequence: wrong = cursor.text(*value, slots_[step.offset]); break;
+      case Op::packed_sequence: wrong = cursor.packed(*value, slots_[step.offset], step.bits); break;
+      case Op::too_long: wrong = kTooLong; break;
+      default: __builtin_unreachable();
     }
-    if (wrong != nullptr) return wrong;
+    if (wrong != nullptr) break;
   }
-  return nullptr;
+  bit_ = cursor.bit;
+  return wrong;
 }
 
 const Program* Decoder::option(const Program::Segment& segment) const {
@@ -197,11 +221,10 @@ const char* Decoder::append(const Program::Segment& segment) {
 }
 
 const char* Decoder::run(Program& program) {
-  if (program.is_static()) {
-    std::vector<Value>& values = program.segments[0].values;
-    values_ = values;
+  if (program.is_static) {
+    values_ = program.values;
     split_ = program.split_value;
-    return take(program.segments[0], values.data());
+    return take(program.segments[0], program.values.data());
   }
   buffer_.clear();
   const char* wrong = nullptr;

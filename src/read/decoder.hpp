@@ -38,15 +38,7 @@ class Decoder {
   std::uint64_t clock() const { return clock_; }
   void set_clock(std::uint64_t ticks) { clock_ = ticks; }
   // A stamp of less than 64 bits is the clock's next value with these low bits.
-  void advance_clock(std::uint64_t stamp, unsigned bits) {
-    if (bits >= 64) {
-      clock_ = stamp;
-      return;
-    }
-    const std::uint64_t mask = (std::uint64_t{1} << bits) - 1;
-    const std::uint64_t low = clock_ & mask;
-    clock_ = clock_ - low + stamp + (stamp < low ? mask + 1 : 0);
-  }
+  void advance_clock(std::uint64_t stamp, std::uint64_t mask) { clock_ += (stamp - clock_) & mask; }
 
   // Takes all values of `program`. Null, or what is wrong. The values are valid until the next call, and as long as the program.
   const char* run(Program& program);
@@ -55,42 +47,31 @@ class Decoder {
 
   // If the header is a compact one, takes it: id into its slot, stamp into the clock.
   bool take_compact(const CompactHeader& shape) {
-    const std::uint64_t at = (bit_ + shape.align - 1) & ~std::uint64_t{shape.align - 1};
-    if (shape.id_bits == 0 || at % 8 != 0 || end_ < 64 || at > end_ - 64) return false;
+    const std::uint64_t at = (bit_ + shape.align_mask) & ~shape.align_mask;
+    if (at % 8 != 0 || end_ < 64 || at > end_ - 64) return false;
     std::uint64_t word;
     std::memcpy(&word, base_ + at / 8, sizeof word);
-    const std::uint64_t id = word & ((std::uint64_t{1} << shape.id_bits) - 1);
+    const std::uint64_t id = word & shape.id_mask;
     if (id >= shape.id_limit) return false;
     slots_[kIdSlot] = id;
-    advance_clock(word >> shape.stamp_at & ((std::uint64_t{1} << shape.stamp_bits) - 1), shape.stamp_bits);
-    bit_ = at + shape.stamp_at + shape.stamp_bits;
+    advance_clock(word >> shape.stamp_at, shape.stamp_mask);
+    bit_ = at + shape.bits;
     return true;
   }
-
-  const char* align(std::uint64_t bits) {
-    bit_ = (bit_ + bits - 1) & ~(bits - 1);
-    return bit_ <= end_ ? nullptr : kPastEnd;
-  }
-
-  static constexpr const char* kPastEnd = "runs past the packet's end";
 
  private:
   const char* take(const Program::Segment& segment, Value* values);
   const char* append(const Program::Segment& segment);
   const char* append_inside(const Program::Segment& segment, std::size_t at);
   const Program* option(const Program::Segment& segment) const;
-  const char* take_string(Value& value);
-  const char* take_text(Value& value, std::uint64_t length);
-  const char* take_packed(Value& value, std::uint64_t length, std::uint64_t element_bits);
-  std::uint64_t bits(std::uint64_t at, std::uint64_t count, bool big_endian) const;
 
   const char* base_ = nullptr;
   std::uint64_t bit_ = 0, end_ = 0;
   std::uint64_t clock_ = 0;
   std::vector<std::uint64_t> slots_;
   std::span<const Value> values_;
-  std::vector<Value> buffer_;  // of events whose values are not the same each time
   std::size_t split_ = 0;
+  std::vector<Value> buffer_;  // of events whose values are not the same each time
 };
 
 }  // namespace ouro::read

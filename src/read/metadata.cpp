@@ -81,6 +81,8 @@ void take_uri(const std::string& uri, EventClass& out) {
   out.line = is_line ? line : 0;
 }
 
+std::uint64_t low_bits(std::uint32_t bits) { return ~std::uint64_t{0} >> (64 - bits); }
+
 // {enum id : n bits, variant <id> {struct {stamp} compact; ...}}, see CompactHeader.
 CompactHeader compact_shape(const Type* header) {
   if (header == nullptr || header->members.size() != 2) return {};
@@ -96,7 +98,7 @@ CompactHeader compact_shape(const Type* header) {
     if (stamp.kind != Kind::unsigned_integer || !stamp.plan.maps_clock || stamp.plan.big_endian || stamp.plan.store >= 0) return {};
     const std::uint32_t align = std::max(option.align, stamp.align), at = (id.bits + align - 1) & ~(align - 1);
     if (align > header->align || at + stamp.bits > 64 || choice.labels[i].high >= std::uint64_t{1} << id.bits) return {};
-    return {id.bits, at, stamp.bits, header->align, choice.labels[i].high + 1};
+    return {choice.labels[i].high + 1, low_bits(id.bits), low_bits(stamp.bits), header->align - 1, at, at + stamp.bits};
   }
   return {};
 }

@@ -25,10 +25,9 @@ enum Slot : std::int32_t { kIdSlot = 0, kThreadSlot = 1, kFirstFreeSlot = 2 };
 // An event header that begins with {id, low bits of the stamp}, little endian and at most 64 bits of it, unless its id says otherwise. LTTng's headers, compact
 // and large, and ours have this shape; it is decoded by a load and shifts.
 struct CompactHeader {
-  unsigned id_bits = 0;  // 0: the header is not of this shape
-  unsigned stamp_at = 0, stamp_bits = 0;
-  unsigned align = 1;
-  std::uint64_t id_limit = 0;  // ids below it are in the word
+  std::uint64_t id_limit = 0;  // ids below it are in the word; 0: the header is not of this shape
+  std::uint64_t id_mask = 0, stamp_mask = 0, align_mask = 0;
+  unsigned stamp_at = 0, bits = 0;
 };
 
 struct StreamClass {

@@ -178,8 +178,9 @@ event { name = "p:e"; id = 0; stream_id = 0; loglevel = 13; model.emf.uri = "htt
   const Result<Metadata> metadata = parse_metadata(text);
   ASSERT_TRUE(metadata) << metadata.error().text;
   const StreamClass& stream = metadata->streams.at(0);
-  EXPECT_EQ(stream.compact.id_bits, 5u);
-  EXPECT_EQ(stream.compact.stamp_bits, 27u);
+  EXPECT_EQ(stream.compact.id_mask, 0x1fu);
+  EXPECT_EQ(stream.compact.stamp_at, 5u);
+  EXPECT_EQ(stream.compact.stamp_mask, 0x7ffffffu);
   EXPECT_EQ(stream.compact.id_limit, 31u);
   EXPECT_EQ(metadata->clocks.at(0).offset_ticks, 1351530929945824323);
   EXPECT_EQ(metadata->events.at(0).file, "http://example.org/a");
@@ -201,7 +202,7 @@ TEST(Tsdl, TheFastWayThroughTheHeaderAgreesWithTheGeneralOne) {
   const Result<Metadata> metadata = parse_metadata(format::metadata_text(format::test::description({})));
   ASSERT_TRUE(metadata) << metadata.error().text;
   const StreamClass& stream = *metadata->stream(0);
-  ASSERT_EQ(stream.compact.id_bits, 10u);
+  ASSERT_EQ(stream.compact.id_mask, 0x3ffu);
   for (const std::uint32_t word : {0u, 1022u, 5u | 77u << 10, 1022u | 0x3fffffu << 10}) {
     const Bytes bytes = Bytes().put(word).put(std::uint32_t{0});  // a packet's last bytes are left to the general way
     Decoder fast(metadata->slots), general(metadata->slots);

@@ -29,9 +29,8 @@ Step::Op whole_op(Op op, bool swapped) {
     case Op::u32: return swapped ? Step::Op::u32_swapped : Step::Op::u32;
     case Op::i16: return swapped ? Step::Op::i16_swapped : Step::Op::i16;
     case Op::i32: return swapped ? Step::Op::i32_swapped : Step::Op::i32;
-    case Op::i64: return swapped ? Step::Op::i64_swapped : Step::Op::i64;
     case Op::f32: return swapped ? Step::Op::f32_swapped : Step::Op::f32;
-    default: return swapped ? Step::Op::u64_swapped : Step::Op::u64;  // f64, too: the same bits
+    default: return swapped ? Step::Op::u64_swapped : Step::Op::u64;  // i64 and f64, too: the same bits
   }
 }
 
@@ -74,6 +73,8 @@ class Compiler {
   }
   Program take() {
     close_run();
+    program_.is_static = program_.segments.size() == 1 && segment().last == nullptr;
+    if (program_.is_static) program_.values = segment().values;  // they stay where they are when the program is moved
     return std::move(program_);
   }
 
@@ -88,7 +89,7 @@ class Compiler {
     }
     close_run();
     if (bits <= known_) return;
-    segment().steps.push_back({Step::Op::align, 0, bits, 0});
+    segment().steps.push_back({Step::Op::align, 0, 0, bits - 1});
     known_ = bits;
   }
 
@@ -106,8 +107,9 @@ class Compiler {
       in_run_ = true;
       base_ = known_;
       offset_ = 0;
-      run_ = segment().steps.size();
-      segment().steps.push_back({Step::Op::run, 0, 0, 0});
+      if (segment().steps.empty() || segment().steps.back().op != Step::Op::align) segment().steps.push_back({Step::Op::align, 0, 0, 0});
+      run_ = segment().steps.size() - 1;
+      segment().steps[run_].op = Step::Op::run;
     }
     const bool is_in_bits = op >= Step::Op::bits && op <= Step::Op::float_bits_swapped;
     segment().steps.push_back({op, last_value(), bits, is_in_bits ? offset_ : offset_ / 8});
@@ -135,7 +137,7 @@ class Compiler {
     in_run(op, type.bits, 1);
     if (type.kind == Kind::floating_point) return;
     if (type.plan.store >= 0) segment().steps.push_back({Step::Op::keep, last_value(), 0, static_cast<std::uint64_t>(type.plan.store)});
-    if (type.plan.maps_clock) segment().steps.push_back({Step::Op::clock, last_value(), type.bits, 0});
+    if (type.plan.maps_clock) segment().steps.push_back({Step::Op::clock, last_value(), 0, ~std::uint64_t{0} >> (64 - type.bits)});
   }
 
   // Ends the segment.

@@ -20,23 +20,21 @@ namespace ouro::read {
 
 struct Step {
   enum class Op : std::uint8_t {
-    align,  // to `bits`
-    run,    // `bits` more must be there; steps in it count from here
+    align,  // to a multiple of `offset` + 1
+    run,    // the same, then `bits` more must be there; steps in it count from here
     // in a run, `offset` in bytes
     u8,
     u16,
     u32,
-    u64,
+    u64,  // and what else has 64 bits
     i8,
     i16,
     i32,
-    i64,
     u16_swapped,
     u32_swapped,
     u64_swapped,
     i16_swapped,
     i32_swapped,
-    i64_swapped,
     f32,
     f32_swapped,
     text_array,    // of `bits` / 8 bytes
@@ -50,7 +48,7 @@ struct Step {
     float_bits_swapped,
     // of the value that the step before gave
     keep,   // in slot `offset`, as a later length or tag
-    clock,  // a stamp with `bits` bits
+    clock,  // a stamp; `offset` is the mask of its bits
     // alone; `offset` is the slot with the length
     string,
     text_sequence,
@@ -74,8 +72,8 @@ struct Program {
   std::vector<Segment> segments;
   // Where the second of the two scopes begins.
   std::size_t split_segment = 0, split_value = 0;
-
-  bool is_static() const { return segments.size() == 1 && segments[0].last == nullptr; }
+  std::span<Value> values;  // all of them, if one segment is all there is
+  bool is_static = false;
 };
 
 // A structure whose members are wanted, but not itself.

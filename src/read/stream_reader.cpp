@@ -44,16 +44,12 @@ StreamReader::StreamPrograms& StreamReader::programs_of(const StreamClass& strea
   return stream_programs_;
 }
 
-Program& StreamReader::program_of(std::size_t event, const StreamClass& stream) {
-  if (event_programs_.empty()) event_programs_.resize(metadata_->events.size());
-  Program& program = event_programs_[event];
-  if (program.segments.empty()) {
-    const EventClass& type = metadata_->events[event];
-    const EventAlign& align = metadata_->aligns[event];
-    const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
-    program = compile(scopes);
-  }
-  return program;
+Program& StreamReader::new_program(std::size_t event, const StreamClass& stream) {
+  event_programs_.resize(metadata_->events.size());
+  const EventClass& type = metadata_->events[event];
+  const EventAlign& align = metadata_->aligns[event];
+  const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
+  return event_programs_[event] = compile(scopes);
 }
 
 void StreamReader::rewind(std::string_view file) {
@@ -263,7 +259,19 @@ void StreamReader::give_up_packet(const std::string& why) {
 
 // ---- events
 
-bool StreamReader::decode_header() {
+// 128-bit arithmetic once per second of trace; in between the product fits in 64 bits, and its quotient by the frequency is a multiplication with the
+// reciprocal, which may be too small by one.
+inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
+  constexpr std::uint64_t kNs = 1'000'000'000;
+  __extension__ using Wide = unsigned __int128;
+  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) set_anchor(ticks);
+  const std::uint64_t product = anchor_rest_ + (ticks - anchor_ticks_) * kNs;
+  auto quotient = static_cast<std::uint64_t>(Wide{product} * reciprocal_ >> 64);
+  if (product - quotient * anchor_frequency_ >= anchor_frequency_) ++quotient;
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + quotient);
+}
+
+inline bool StreamReader::decode_header() {
   const StreamClass& stream = *packet_.stream;
   event_bit_ = decoder_.bit();
   if (!decoder_.take_compact(stream.compact)) {
@@ -311,7 +319,8 @@ bool StreamReader::take(Event& out) {
   const EventClass& type = metadata_->events[class_];
   decoder_.set_slot(kThreadSlot, ~std::uint64_t{0});
   const std::uint64_t now = decoder_.clock();
-  const char* wrong = decoder_.run(program_of(class_, stream));
+  const bool is_new = class_ >= event_programs_.size() || event_programs_[class_].segments.empty();
+  const char* wrong = decoder_.run(is_new ? new_program(class_, stream) : event_programs_[class_]);
   if (wrong == nullptr && decoder_.bit() == event_bit_) wrong = "takes no bytes, so there is no end of such";
   if (wrong != nullptr) {
     give_up_packet("event '" + type.name + "' " + wrong);
@@ -333,21 +342,6 @@ bool StreamReader::take(Event& out) {
   return true;
 }
 
-// 128-bit arithmetic once per second of trace; in between the product fits in 64 bits, and its quotient by the frequency is a multiplication with the
-// reciprocal, which may be too small by one.
-std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
-  constexpr std::uint64_t kNs = 1'000'000'000;
-  __extension__ using Wide = unsigned __int128;
-  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) set_anchor(ticks);
-  const std::uint64_t product = anchor_rest_ + (ticks - anchor_ticks_) * kNs;
-  std::uint64_t quotient = product;
-  if (anchor_frequency_ != 1) {
-    quotient = static_cast<std::uint64_t>(Wide{product} * reciprocal_ >> 64);
-    if (product - quotient * anchor_frequency_ >= anchor_frequency_) ++quotient;
-  }
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + quotient);
-}
-
 void StreamReader::set_anchor(std::uint64_t ticks) {
   constexpr std::uint64_t kNs = 1'000'000'000;
   static const Clock nanoseconds;
@@ -361,7 +355,7 @@ void StreamReader::set_anchor(std::uint64_t ticks) {
   // Out of range only if the metadata is nonsense; unsigned arithmetic wraps instead of being undefined.
   anchor_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(clock.offset_s) * kNs);
   anchor_frequency_ = clock.frequency;
-  reciprocal_ = anchor_frequency_ != 1 ? static_cast<std::uint64_t>((static_cast<unsigned __int128>(1) << 64) / anchor_frequency_) : 0;
+  reciprocal_ = ~std::uint64_t{0} / anchor_frequency_;
 }
 
 }  // namespace ouro::read

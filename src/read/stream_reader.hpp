@@ -80,7 +80,7 @@ class StreamReader {
     Program packet_context, event_header;
   };
   StreamPrograms& programs_of(const StreamClass& stream);
-  Program& program_of(std::size_t event, const StreamClass& stream);
+  Program& new_program(std::size_t event, const StreamClass& stream);
 
   const Metadata* metadata_;
   Stream* info_;
@@ -108,7 +108,7 @@ class StreamReader {
   std::uint64_t anchor_ticks_ = 0, anchor_rest_ = 0;
   std::int64_t anchor_ns_ = 0;
   std::uint64_t anchor_frequency_ = 0;  // 0: no anchor yet
-  std::uint64_t reciprocal_ = 0;        // 2^64 / frequency, rounded down
+  std::uint64_t reciprocal_ = 0;        // 2^64 / frequency, rounded down, or one less
 };
 
 }  // namespace ouro::read
