@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -155,6 +156,7 @@ struct Stream {
   std::uint64_t id = 0;
   bool is_state = false;  // the recorder's own: no event of a program is in it
   int cpu = -1;
+  std::size_t source = 0;   // in Trace::sources()
   std::uint64_t bytes = 0;  // of the whole file
   std::uint64_t packets = 0;
   std::uint64_t events = 0;
@@ -188,12 +190,25 @@ struct Clock {
   std::uint64_t precision_ticks = 0;
 };
 
+// One of the traces that are read together.
+struct Source {
+  std::string folder;
+  std::vector<Clock> clocks;
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+struct TimeRange {
+  std::int64_t begin_ns = 0, end_ns = 0;  // of the first and last event
+};
+
 class Trace {
  public:
-  // `folder` holds `metadata` and the stream files; or traces that do, one behind the other, as `ouro record --rotate` makes them: then all of them
-  // are read as one, and files have their trace's name before their own. Fails if the metadata cannot be understood; damaged streams are
-  // no failure.
+  // `folder` holds `metadata` and the stream files; or traces that do, one behind the other, as `ouro record --rotate` makes them; or traces at any depth
+  // below it, as LTTng makes them. All of them are read as one, and files have their place in `folder` before their own name. Fails if nothing can be
+  // understood; damaged streams, and a trace of several whose metadata is damaged, are no failure.
   static Result<Trace> open(const std::string& folder);
+  // Several such, of the same time.
+  static Result<Trace> open(const std::vector<std::string>& folders);
   ~Trace();
   Trace(Trace&&) noexcept;
   Trace& operator=(Trace&&) noexcept;
@@ -202,9 +217,14 @@ class Trace {
   const Event* next();
   // Back to the first event. Damage already found stays.
   void rewind();
+  // To the first event at or after a time. Finds packets by one pass over their headers; the rest of the files is not read.
+  void seek(std::int64_t time_ns);
+  // Of the programs' events; none if there are none. Reads the first and the last packet of each stream, and the headers between.
+  std::optional<TimeRange> time_range();
 
   const std::vector<EventClass>& classes() const;
   const std::vector<Stream>& streams() const;
+  const std::vector<Source>& sources() const;
   std::size_t event_streams() const;  // how many of them are programs': what `ouro record` counts
   const std::vector<Clock>& clocks() const;       // of several traces: the first one's; so is environment()
   const std::vector<Thread>& threads() const;     // every one that the trace names; names it had one after another

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace ouro::read {
@@ -34,6 +35,15 @@ Result<MappedFile> MappedFile::map(int fd, const std::string& path, std::size_t 
   if (data == MAP_FAILED) return error_from_errno("file '%s' of %zu bytes cannot be mapped", path.c_str(), size);
   ::madvise(data, size, MADV_SEQUENTIAL);
   return MappedFile(static_cast<const char*>(data), size);
+}
+
+void MappedFile::move_window(std::size_t at, std::size_t size) const {
+  constexpr std::size_t kPage = 4096;
+  char* const data = const_cast<char*>(data_);
+  const std::size_t from = at / kPage * kPage, to = std::min(size_, from + size + kPage);
+  if (from < to) ::madvise(data + from, to - from, MADV_POPULATE_READ);
+  if (released_ < from) ::madvise(data + released_, from - released_, MADV_DONTNEED);
+  released_ = from;
 }
 
 MappedFile::~MappedFile() {

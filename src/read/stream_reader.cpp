@@ -68,6 +68,19 @@ void StreamReader::report(std::uint64_t offset, const std::string& why) {
   log_->add(info_->file, offset, why);
 }
 
+void StreamReader::release(const MappedFile* file) {
+  mapped_ = file;
+  window_end_ = file_window_end_ = 0;
+}
+
+void StreamReader::move_window() {
+  constexpr std::uint64_t kWindow = 256 << 10;
+  const std::uint64_t at = offset_ + event_bit_ / 8;
+  mapped_->move_window(at, kWindow);
+  file_window_end_ = at + kWindow;
+  window_end_ = (file_window_end_ - offset_) * 8;
+}
+
 // ---- packets
 
 bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
@@ -237,9 +250,19 @@ bool StreamReader::open_packet() {
   seen_packet_ = in_packet_ = true;
   packet_end_ = packet.truncated ? file_.size() : offset_ + packet.packet_bytes;
   content_end_ = offset_ + bytes_of(packet.content_bits);
+  if (mapped_ != nullptr) window_end_ = file_window_end_ > offset_ ? (file_window_end_ - offset_) * 8 : 0;
   decoder_.set_end(packet.content_bits);
   decoder_.set_clock(std::max(packet.begin, last_ticks_));
   return true;
+}
+
+std::vector<StreamReader::PacketPlace> StreamReader::packets() {
+  std::vector<PacketPlace> out;
+  while (open_packet()) {
+    in_packet_ = false;
+    if (packet_.begin != 0 || out.empty()) out.push_back({offset_, to_ns(packet_.begin)});
+  }
+  return out;
 }
 
 // After damage inside a packet its stated size is not to be trusted either: if no successor stands at its end, but
@@ -274,6 +297,7 @@ inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
 inline bool StreamReader::decode_header() {
   const StreamClass& stream = *packet_.stream;
   event_bit_ = decoder_.bit();
+  if (event_bit_ >= window_end_) [[unlikely]] move_window();
   if (!decoder_.take_compact(stream.compact)) {
     decoder_.set_slot(kIdSlot, 0);
     if (const char* wrong = decoder_.run(programs_of(stream).event_header)) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "read/decoder.hpp"
+#include "read/mapped_file.hpp"
 #include "read/metadata.hpp"
 
 namespace ouro::read {
@@ -50,6 +51,18 @@ class StreamReader {
 
   // Back to the beginning of the file, which may be mapped elsewhere by now.
   void rewind(std::string_view file);
+  // Of a reader that is at the beginning: to the packet at `offset`.
+  void start_at(std::uint64_t offset) { packet_end_ = content_end_ = offset; }
+
+  struct PacketPlace {
+    std::uint64_t offset = 0;
+    std::int64_t begin_ns = 0;
+  };
+  // Reads all headers, and is at the end then. Of packets that do not say when they begin, the first one only.
+  std::vector<PacketPlace> packets();
+
+  // `file` is where the bytes are mapped: what has been read goes from this program's memory.
+  void release(const MappedFile* file);
 
  private:
   struct Packet {
@@ -71,6 +84,7 @@ class StreamReader {
                                            std::optional<std::uint64_t> wanted_seq_num);
   bool decode_header();
   void give_up_packet(const std::string& why);
+  void move_window();
   void report(std::uint64_t offset, const std::string& why);
   std::int64_t to_ns(std::uint64_t ticks);
   void set_anchor(std::uint64_t ticks);
@@ -99,6 +113,9 @@ class StreamReader {
   Packet packet_;
   bool seen_packet_ = false;
   std::uint64_t event_bit_ = 0;
+  const MappedFile* mapped_ = nullptr;
+  std::uint64_t window_end_ = ~std::uint64_t{0};  // in bits from the packet's begin: there pages are asked for and given back
+  std::uint64_t file_window_end_ = 0;             // the same, in bytes of the file
   std::size_t class_ = 0;
   std::int64_t time_ns_ = 0;
   std::uint64_t last_ticks_ = 0;                         // of the newest event delivered

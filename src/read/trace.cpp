@@ -1,8 +1,4 @@
-// read/trace.cpp -- a folder's streams merged into one sequence, or those of the traces in a folder (format/pieces.hpp), two of them at a time.
-#include <dirent.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+// read/trace.cpp -- the streams of one or more traces (sources.hpp) merged into one sequence.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +13,7 @@
 #include "read/mapped_file.hpp"
 #include "read/metadata.hpp"
 #include "read/names.hpp"
+#include "read/sources.hpp"
 #include "read/stream_reader.hpp"
 
 namespace ouro::read {
@@ -33,29 +30,6 @@ struct Head {
     return stream < other.stream;
   }
 };
-
-bool is_compressed(const std::string& file) { return file.ends_with(format::kCompressedSuffix); }
-
-// Names of the stream files, sorted. Indexes and other folders beside them are none.
-Result<std::vector<std::string>> stream_files(const std::string& folder) {
-  DIR* dir = ::opendir(folder.c_str());
-  if (dir == nullptr) return error_from_errno("trace '%s' cannot be opened", folder.c_str());
-  std::vector<std::string> out;
-  while (const dirent* entry = ::readdir(dir)) {
-    const std::string name = entry->d_name;
-    struct stat about {};
-    if (name[0] == '.' || name.starts_with("metadata")) continue;
-    if (::stat((folder + "/" + name).c_str(), &about) == 0 && S_ISDIR(about.st_mode)) continue;
-    out.push_back(name);
-  }
-  ::closedir(dir);
-  std::sort(out.begin(), out.end());
-  // One that was just being compressed when its recorder was killed is there twice.
-  std::erase_if(out, [&, all = out](const std::string& name) {
-    return is_compressed(name) && std::binary_search(all.begin(), all.end(), name.substr(0, name.size() - format::kCompressedSuffix.size()));
-  });
-  return out;
-}
 
 const Value* field(const Event& event, std::string_view name, Kind kind) {
   for (const Value& value : event.fields)
@@ -77,98 +51,100 @@ std::string text_of(const Event& event, const char* name) {
   return out;
 }
 
-// Names of the traces in a folder of a recording that was rotated, in order.
-std::vector<std::string> pieces_in(const std::string& folder) {
-  std::vector<std::string> out;
-  DIR* dir = ::opendir(folder.c_str());
-  if (dir == nullptr) return out;
-  while (const dirent* entry = ::readdir(dir))
-    if (format::parse_piece_name(entry->d_name) && ::access((folder + "/" + entry->d_name + "/metadata").c_str(), F_OK) == 0) out.emplace_back(entry->d_name);
-  ::closedir(dir);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-// A trace of its own, or one of several that follow each other.
+// A trace of its own, or one of a chain.
 struct Piece {
-  std::string folder, prefix;  // prefix: of its files' names
+  TraceFolder place;
   std::unique_ptr<Metadata> metadata;
   std::size_t begin = 0, end = 0;  // its streams
   std::size_t open = 0;            // of them, with more events
 };
 
+// Traces that follow each other: two of them are read at a time, for rings end in one trace and begin in the next one after the other, and these overlap a little.
+struct Chain {
+  std::size_t begin = 0, end = 0;                 // its pieces
+  std::size_t open_piece = 0, next_piece = 0;     // those from the one up to the other are being read
+  std::unique_ptr<Names> names = std::make_unique<Names>();
+};
+
 }  // namespace
 
 struct Trace::State {
-  std::string folder;
   std::vector<Piece> pieces;
+  std::vector<Chain> chains;
+  std::vector<Source> sources;      // of the pieces
   std::vector<EventClass> classes;  // of all of them
   std::vector<Stream> streams;
   std::vector<std::optional<MappedFile>> files;        // per stream; those of the pieces that are being read
   std::vector<std::unique_ptr<StreamReader>> readers;  // likewise
+  std::vector<const Names*> names;                     // per stream, its chain's
+  std::vector<Thread> threads;
+  std::vector<Process> processes;
   DamageLog log;
-  Names names;
   ouro::detail::MergeHeap<Head> heap;  // per stream that has more events, the time of its next one
   Event event;
   std::size_t current = 0;  // the stream whose event was given out last
   bool has_current = false;
-  std::size_t open_piece = 0, next_piece = 0;  // those from the one up to the other are being read
+  std::int64_t from_ns = INT64_MIN;  // events before are passed over
 
-  Status open(const std::string& path);
-  Status add_piece(const std::string& path, const std::string& prefix);
+  Status open(const std::vector<std::string>& roots);
+  Status add_piece(const TraceFolder& place);
+  void add_chains();
   bool open_file(std::size_t stream, bool says);
-  void read_names(const Piece& piece);
-  void start();
-  void open_next_piece();
-  void end_pieces();
+  void read_names(const Piece& piece, Names& out);
+  void start(std::int64_t from);
+  void open_next_piece(Chain& chain);
+  void open_stream(std::size_t stream);
+  void end_pieces(Chain& chain);
+  void end_stream(std::size_t stream);
+  template <class Look>
+  void look_at(std::size_t stream, const Look& look);
+  std::size_t piece_at(const Chain& chain, std::int64_t time_ns);
+  std::int64_t begin_of(const Piece& piece);
+  std::int64_t last_time(std::size_t stream);
   Head head_of(std::size_t stream) const { return {readers[stream]->time_ns(), readers[stream]->ticks(), stream}; }
-  Piece& piece_of(std::size_t stream) {
-    return *(std::upper_bound(pieces.begin(), pieces.end(), stream, [](std::size_t s, const Piece& p) { return s < p.begin; }) - 1);
+  Chain& chain_of(std::size_t stream) {
+    const std::size_t piece = streams[stream].source;
+    return *(std::upper_bound(chains.begin(), chains.end(), piece, [](std::size_t p, const Chain& c) { return p < c.begin; }) - 1);
   }
+  Piece& piece_of(std::size_t stream) { return pieces[streams[stream].source]; }
 };
 
-Status Trace::State::open(const std::string& path) {
-  folder = path;
-  std::vector<std::string> parts;
-  if (::access((path + "/metadata").c_str(), F_OK) != 0) parts = pieces_in(path);
-  if (parts.empty()) {
-    if (Status added = add_piece(path, ""); !added) return added;
+Status Trace::State::open(const std::vector<std::string>& roots) {
+  const Result<std::vector<TraceFolder>> found = find_traces(roots);
+  if (!found) return found.error();
+  std::optional<Error> first;
+  for (const TraceFolder& place : *found) {
+    const Status added = add_piece(place);
+    if (added) continue;
+    // While a recording goes on, its oldest traces may be removed, and the newest gets another name.
+    const bool went_away = added.error().code == ENOENT && place.prefix != "";
+    if (!went_away) log.add(place.prefix + "metadata", 0, added.error().text);
+    if (!first && !went_away) first = added.error();
   }
-  for (const std::string& part : parts)
-    if (Status added = add_piece(path + "/" + part, part + "/"); !added) {
-      // While a recording goes on, its oldest traces may be removed, and the newest gets another name.
-      if (added.error().code == ENOENT) continue;
-      return added;
-    }
-  if (pieces.empty()) return errorf(ENOENT, "trace '%s': its traces went away meanwhile (is it being recorded? again, then)", path.c_str());
+  if (pieces.empty() && first) return *first;
+  if (pieces.empty()) return errorf(ENOENT, "trace '%s': its traces went away meanwhile (is it being recorded? again, then)", roots.front().c_str());
   files.resize(streams.size());
   readers.resize(streams.size());
-  for (const Piece& piece : pieces)
-    for (EventClass& type : piece.metadata->events) {
-      type.index = classes.size();
-      classes.push_back(type);
-    }
-  for (const Piece& piece : pieces) read_names(piece);
-  names.finish();
-  start();
+  add_chains();
+  start(INT64_MIN);
   return Ok{};
 }
 
-Status Trace::State::add_piece(const std::string& path, const std::string& prefix) {
+Status Trace::State::add_piece(const TraceFolder& place) {
+  const std::string& path = place.folder;
   Result<std::vector<std::string>> names_of_files = stream_files(path);
   if (!names_of_files) return names_of_files.error();
   Result<MappedFile> text_file = MappedFile::open(path + "/metadata");
-  if (!text_file)
-    return errorf(text_file.error().code, "trace '%s': %s (is it the folder that 'ouro record' wrote?)", path.c_str(),
-                  text_file.error().text.c_str());
+  if (!text_file) return errorf(text_file.error().code, "trace '%s': %s", path.c_str(), text_file.error().text.c_str());
   const Result<std::string> text = metadata_text_of(text_file->bytes());
   if (!text) return errorf(text.error().code, "trace '%s': %s", path.c_str(), text.error().text.c_str());
   Result<Metadata> parsed = parse_metadata(*text);
   if (!parsed) return errorf(parsed.error().code, "trace '%s': %s", path.c_str(), parsed.error().text.c_str());
-  Piece piece{path, prefix, std::make_unique<Metadata>(std::move(*parsed)), streams.size(), 0};
+  Piece piece{place, std::make_unique<Metadata>(std::move(*parsed)), streams.size(), 0};
   for (const std::string& name : *names_of_files) {
     Stream stream;
-    stream.file = prefix + name;
+    stream.file = place.prefix + name;
+    stream.source = pieces.size();
     streams.push_back(std::move(stream));
   }
   piece.end = streams.size();
@@ -176,11 +152,31 @@ Status Trace::State::add_piece(const std::string& path, const std::string& prefi
   return Ok{};
 }
 
+void Trace::State::add_chains() {
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    Piece& piece = pieces[i];
+    if (i == 0 || piece.place.chain != pieces[i - 1].place.chain) chains.push_back({i, i});
+    chains.back().end = i + 1;
+    for (EventClass& type : piece.metadata->events) {
+      type.index = classes.size();
+      classes.push_back(type);
+    }
+    sources.push_back({piece.place.folder, piece.metadata->clocks, piece.metadata->env});
+    read_names(piece, *chains.back().names);
+    names.resize(piece.end, chains.back().names.get());
+  }
+  for (Chain& chain : chains) {
+    chain.names->finish();
+    threads.insert(threads.end(), chain.names->threads().begin(), chain.names->threads().end());
+    processes.insert(processes.end(), chain.names->processes().begin(), chain.names->processes().end());
+  }
+}
+
 // `says`: what cannot be opened is damage.
 bool Trace::State::open_file(std::size_t stream, bool says) {
   const Piece& piece = piece_of(stream);
   Stream& info = streams[stream];
-  const std::string path = piece.folder + "/" + info.file.substr(piece.prefix.size());
+  const std::string path = piece.place.folder + "/" + info.file.substr(piece.place.prefix.size());
   std::string trouble;
   Result<MappedFile> file = is_compressed(path) ? MappedFile::open_compressed(path, trouble) : MappedFile::open(path);
   if (!file) {
@@ -195,7 +191,7 @@ bool Trace::State::open_file(std::size_t stream, bool says) {
 
 // Reads the streams that hold state events once, ahead of all: a name holds also for events that come before it was
 // learnt. Damage is left to the reading proper to report.
-void Trace::State::read_names(const Piece& piece) {
+void Trace::State::read_names(const Piece& piece, Names& out) {
   for (std::size_t i = piece.begin; i < piece.end; ++i) {
     // To decompress a stream only to see whether it is of that kind is too much.
     if ((is_compressed(streams[i].file) && streams[i].file.find("ouro_state") == std::string::npos) || !open_file(i, false)) continue;
@@ -205,52 +201,123 @@ void Trace::State::read_names(const Piece& piece) {
     while (reader.peek() && reader.event_class().is_state) {
       if (!reader.take(state)) continue;
       if (state.type->name == "ouro:process")
-        names.add_process(state.time_ns, {number_of(state, "pid"), number_of(state, "parent_pid"),
+        out.add_process(state.time_ns, {number_of(state, "pid"), number_of(state, "parent_pid"),
                                           text_of(state, "name"), text_of(state, "cmdline")});
       else if (state.type->name == "ouro:thread")
-        names.add_thread(state.time_ns,
+        out.add_thread(state.time_ns,
                          {number_of(state, "tid"), number_of(state, "pid"), text_of(state, "name"), nullptr});
     }
     files[i].reset();
   }
 }
 
-void Trace::State::start() {
+void Trace::State::start(std::int64_t from) {
   heap.clear();
   has_current = false;
-  next_piece = open_piece = 0;
+  from_ns = from;
   for (Stream& stream : streams) stream.packets = stream.events = stream.events_discarded = stream.packets_missing = 0;
-  // Rings end in one trace and begin in the next one after the other: two that follow each other overlap a little.
-  open_next_piece();
-  open_next_piece();
-  end_pieces();
+  for (Chain& chain : chains) {
+    chain.open_piece = chain.next_piece = from == INT64_MIN ? chain.begin : piece_at(chain, from);
+    open_next_piece(chain);
+    open_next_piece(chain);
+    end_pieces(chain);
+  }
 }
 
-void Trace::State::open_next_piece() {
-  if (next_piece == pieces.size()) return;
-  Piece& piece = pieces[next_piece++];
+void Trace::State::open_next_piece(Chain& chain) {
+  if (chain.next_piece == chain.end) return;
+  Piece& piece = pieces[chain.next_piece++];
   piece.open = 0;
-  for (std::size_t i = piece.begin; i < piece.end; ++i) {
-    if (!files[i] && !open_file(i, readers[i] == nullptr)) continue;
-    if (readers[i] == nullptr) readers[i] = std::make_unique<StreamReader>(*piece.metadata, streams[i], files[i]->bytes(), &log);
-    else readers[i]->rewind(files[i]->bytes());
-    if (!readers[i]->peek()) continue;
-    heap.push(head_of(i));
-    ++piece.open;
+  for (std::size_t i = piece.begin; i < piece.end; ++i) open_stream(i);
+}
+
+// Reads a stream beside the reading proper.
+template <class Look>
+void Trace::State::look_at(std::size_t stream, const Look& look) {
+  const bool was_open = files[stream].has_value();
+  if (!was_open && !open_file(stream, false)) return;
+  Stream scratch = streams[stream];
+  StreamReader reader(*piece_of(stream).metadata, scratch, files[stream]->bytes(), nullptr);
+  look(reader);
+  if (!was_open) files[stream].reset();
+}
+
+void Trace::State::open_stream(std::size_t stream) {
+  Piece& piece = piece_of(stream);
+  std::unique_ptr<StreamReader>& reader = readers[stream];
+  if (!files[stream] && !open_file(stream, reader == nullptr)) return;
+  if (reader == nullptr) reader = std::make_unique<StreamReader>(*piece.metadata, streams[stream], files[stream]->bytes(), &log);
+  else reader->rewind(files[stream]->bytes());
+  if (from_ns != INT64_MIN) {
+    look_at(stream, [&](StreamReader& scout) {
+      const std::vector<StreamReader::PacketPlace> packets = scout.packets();
+      const auto after = std::upper_bound(packets.begin(), packets.end(), from_ns, [](std::int64_t t, const auto& packet) { return t < packet.begin_ns; });
+      if (after != packets.begin()) reader->start_at((after - 1)->offset);
+    });
   }
+  reader->release(&*files[stream]);
+  if (!reader->peek()) return;
+  heap.push(head_of(stream));
+  ++piece.open;
+}
+
+void Trace::State::end_stream(std::size_t stream) {
+  if (--piece_of(stream).open == 0) end_pieces(chain_of(stream));
 }
 
 // Files of what is read to its end go: there may be thousands.
-void Trace::State::end_pieces() {
-  for (; open_piece < pieces.size() && pieces[open_piece].open == 0; ++open_piece) {
+void Trace::State::end_pieces(Chain& chain) {
+  for (; chain.open_piece < chain.end && pieces[chain.open_piece].open == 0; ++chain.open_piece) {
     if (pieces.size() > 1)
-      for (std::size_t i = pieces[open_piece].begin; i < pieces[open_piece].end; ++i) files[i].reset();
-    open_next_piece();
+      for (std::size_t i = pieces[chain.open_piece].begin; i < pieces[chain.open_piece].end; ++i) files[i].reset();
+    open_next_piece(chain);
   }
 }
-Result<Trace> Trace::open(const std::string& folder) {
+
+// ---- places in time
+
+std::int64_t Trace::State::begin_of(const Piece& piece) {
+  std::int64_t out = INT64_MAX;
+  for (std::size_t i = piece.begin; i < piece.end; ++i)
+    look_at(i, [&](StreamReader& reader) {
+      if (reader.peek() && !reader.event_class().is_state) out = std::min(out, reader.time_ns());
+    });
+  return out;
+}
+
+// The one before the last that begins at or before the time.
+std::size_t Trace::State::piece_at(const Chain& chain, std::int64_t time_ns) {
+  std::size_t low = chain.begin, high = chain.end;  // the first that begins after it is between them
+  if (high - low <= 2) return low;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (begin_of(pieces[middle]) <= time_ns) low = middle + 1;
+    else high = middle;
+  }
+  return low >= chain.begin + 2 ? low - 2 : chain.begin;
+}
+
+// Of the last event; INT64_MIN if there is none.
+std::int64_t Trace::State::last_time(std::size_t stream) {
+  std::int64_t out = INT64_MIN;
+  look_at(stream, [&](StreamReader& reader) {
+    for (std::vector<StreamReader::PacketPlace> packets = reader.packets(); out == INT64_MIN && !packets.empty(); packets.pop_back()) {
+      reader.rewind(files[stream]->bytes());
+      reader.start_at(packets.back().offset);
+      Event last;
+      while (reader.peek() && !reader.event_class().is_state)
+        if (reader.take(last)) out = last.time_ns;
+    }
+  });
+  return out;
+}
+
+Result<Trace> Trace::open(const std::string& folder) { return open(std::vector<std::string>{folder}); }
+
+Result<Trace> Trace::open(const std::vector<std::string>& folders) {
+  if (folders.empty()) return errorf(EINVAL, "no trace given");
   auto state = std::make_unique<State>();
-  if (Status ok = state->open(folder); !ok) return ok.error();
+  if (Status ok = state->open(folders); !ok) return ok.error();
   return Trace(std::move(state));
 }
 
@@ -262,10 +329,10 @@ Trace& Trace::operator=(Trace&&) noexcept = default;
 // The stream whose event is given out is not in the heap: mostly its next event comes before those of the others, and one comparison says so.
 const Event* Trace::next() {
   State& s = *state_;
-  for (;;) {
+  do {
     if (s.has_current && !s.readers[s.current]->peek()) {
       s.has_current = false;
-      if (--s.piece_of(s.current).open == 0) s.end_pieces();
+      s.end_stream(s.current);
     }
     if (!s.has_current) {
       if (s.heap.empty()) return nullptr;
@@ -279,16 +346,29 @@ const Event* Trace::next() {
         s.heap.replace_top(head);
       }
     }
-    if (s.readers[s.current]->take(s.event)) break;
-  }
-  if (s.event.tid >= 0) s.event.thread = s.names.find(s.event.tid, s.event.time_ns);
+  } while (!s.readers[s.current]->take(s.event) || s.event.time_ns < s.from_ns);
+  if (s.event.tid >= 0) s.event.thread = s.names[s.current]->find(s.event.tid, s.event.time_ns);
   return &s.event;
 }
 
-void Trace::rewind() { state_->start(); }
+void Trace::rewind() { state_->start(INT64_MIN); }
+void Trace::seek(std::int64_t time_ns) { state_->start(time_ns); }
+
+std::optional<TimeRange> Trace::time_range() {
+  State& s = *state_;
+  TimeRange out{INT64_MAX, INT64_MIN};
+  for (const Chain& chain : s.chains) {
+    for (std::size_t i = chain.begin; i < chain.end && i < chain.begin + 2; ++i) out.begin_ns = std::min(out.begin_ns, s.begin_of(s.pieces[i]));
+    for (std::size_t i = chain.end; i-- > chain.begin && i + 2 >= chain.end;)
+      for (std::size_t stream = s.pieces[i].begin; stream < s.pieces[i].end; ++stream) out.end_ns = std::max(out.end_ns, s.last_time(stream));
+  }
+  if (out.end_ns == INT64_MIN) return std::nullopt;
+  return out;
+}
 
 const std::vector<EventClass>& Trace::classes() const { return state_->classes; }
 const std::vector<Stream>& Trace::streams() const { return state_->streams; }
+const std::vector<Source>& Trace::sources() const { return state_->sources; }
 std::size_t Trace::event_streams() const {
   std::set<std::string_view> names;  // a ring's has the same in all traces of a recording
   for (const Stream& stream : streams())
@@ -300,10 +380,10 @@ std::size_t Trace::event_streams() const {
     }
   return names.size();
 }
-const std::vector<Clock>& Trace::clocks() const { return state_->pieces.front().metadata->clocks; }
-const std::vector<Thread>& Trace::threads() const { return state_->names.threads(); }
-const std::vector<Process>& Trace::processes() const { return state_->names.processes(); }
-const std::vector<std::pair<std::string, std::string>>& Trace::environment() const { return state_->pieces.front().metadata->env; }
+const std::vector<Clock>& Trace::clocks() const { return state_->sources.front().clocks; }
+const std::vector<Thread>& Trace::threads() const { return state_->threads; }
+const std::vector<Process>& Trace::processes() const { return state_->processes; }
+const std::vector<std::pair<std::string, std::string>>& Trace::environment() const { return state_->sources.front().environment; }
 
 std::string_view Trace::environment(std::string_view name) const {
   for (const auto& [key, value] : environment())
