@@ -31,7 +31,8 @@ const char* const kTriggerOptionsHelp =
                             snapshot [--last TIME] [FOLDER]   a trace of what is in memory, in FOLDER (default: this one)
                             run COMMAND                       a shell command; what happened stands in its environment as
                                                               OURO_TRIGGER, OURO_TRIGGER_EVENT, _TIME, _PID, _TID, _CPU,
-                                                              _SESSION, _SNAPSHOT (its folder), OURO_FIELD_<name> ...
+                                                              _SPAN_NS (how long the span took), _SESSION, _SNAPSHOT (its
+                                                              folder), OURO_FIELD_<name> (a span's: as it began) ...
                             start ARGUMENTS                   ouro record ARGUMENTS, beside this
                             stop [SESSION]                    ends a session (default: this recording)
                             rotate                            the trace goes on in a new folder, as with --rotate

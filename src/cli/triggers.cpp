@@ -147,6 +147,7 @@ void Triggers::step() {
                                                                       {"OURO_TRIGGER_PID", std::to_string(event.pid)},
                                                                       {"OURO_TRIGGER_TID", std::to_string(event.tid)},
                                                                       {"OURO_TRIGGER_CPU", std::to_string(event.cpu)}};
+      if (event.span_ns >= 0) environment.emplace_back("OURO_TRIGGER_SPAN_NS", std::to_string(event.span_ns));
       for (const auto& [name, value] : event.fields) environment.emplace_back("OURO_FIELD_" + name, value);
       const std::size_t trigger = of_condition_[event.condition];
       states_[trigger].slowest_ns = std::max(states_[trigger].slowest_ns, now_ns() - event.time_ns);

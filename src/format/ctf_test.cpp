@@ -274,6 +274,7 @@ TEST(Ctf, Babeltrace2ReadsEveryContext) {
     records.text("/system.slice").put(static_cast<std::uint32_t>(2 * turn));
     for (std::uint64_t i = 0; i < 2 * turn; ++i) records.put(0x550000001000 + i);
     for (std::uint64_t i = 0; i < 8; ++i) records.put(std::uint64_t{1} << 40 | i);
+    records.put(std::uint32_t{2}).put(std::uint8_t{0xab}).put(std::uint8_t{0xcd});
     records.put(std::uint8_t{9}).put(std::uint32_t{1}).put(std::uint8_t{5});
   }
   trace.packet("stream_cpu3", {.timestamp_begin = 900, .timestamp_end = 1001, .cpu_id = 3}, records.get());
@@ -283,7 +284,7 @@ TEST(Ctf, Babeltrace2ReadsEveryContext) {
                     "ns_user = 4026531836, ns_uts = 4026531837, cgroup = \"/system.slice\", _callstack_length = 0, callstack = [ ], "
                     "perf_cycles = 1099511627776, perf_instructions = 1099511627777, perf_cache_misses = 1099511627778, "
                     "perf_branch_misses = 1099511627779, perf_page_faults = 1099511627780, perf_context_switches = 1099511627781, "
-                    "perf_cpu_clock = 1099511627782, perf_task_clock = 1099511627783 }, { uid = 9, _callstack_length = 1, callstack = [ [0] = 5 ] }",
+                    "perf_cpu_clock = 1099511627782, perf_task_clock = 1099511627783, _span_length = 2, span = [ [0] = 0xAB, [1] = 0xCD ] }, { uid = 9, _callstack_length = 1, callstack = [ [0] = 5 ] }",
                     "_callstack_length = 2, callstack = [ [0] = 0x550000001000, [1] = 0x550000001001 ], perf_cycles"});
   EXPECT_EQ(text.find("WARN"), std::string::npos) << text;
   EXPECT_EQ(text.find("exit status"), std::string::npos) << text;

@@ -47,7 +47,7 @@ double measure_ticks_a_ns(abi::ClockKind kind) {
   return static_cast<double>(end.ticks - begin.ticks) / static_cast<double>(end.ns - begin.ns);
 }
 
-SessionOptions small_session(const SessionOptions& like, std::size_t number) {
+SessionOptions small_session(const SessionOptions& like, std::size_t number, bool has_spans) {
   SessionOptions out;
   out.name = like.name + ".on" + std::to_string(number + 1);
   out.clock = like.clock;
@@ -55,7 +55,7 @@ SessionOptions small_session(const SessionOptions& like, std::size_t number) {
   out.group = like.group;
   out.subbuf_count = kSubbufs;
   out.subbuf_size = kSubbufSize;
-  out.contexts = abi::bit(abi::Context::pid);
+  out.contexts = abi::bit(abi::Context::pid) | (has_spans ? abi::bit(abi::Context::span) : 0);
   out.is_watched = true;
   out.event_capacity = 1024;
   out.thread_capacity = out.process_capacity = 64;
@@ -87,7 +87,8 @@ Result<EventWatch> EventWatch::create(const base::RuntimeDir& folder, const Sess
   const double ticks_a_ns = measure_ticks_a_ns(like.clock);
   out.sessions_.reserve(groups.size());
   for (const std::vector<std::size_t>& group : groups) {
-    SessionOptions options = small_session(like, out.sessions_.size());
+    const bool has_spans = std::any_of(group.begin(), group.end(), [&](std::size_t i) { return out.conditions_[i].longer.count() > 0; });
+    SessionOptions options = small_session(like, out.sessions_.size(), has_spans);
     for (const std::size_t i : group) {
       const EventCondition& condition = out.conditions_[i];
       Rule& rule = options.rules.emplace_back();
@@ -106,36 +107,61 @@ Result<EventWatch> EventWatch::create(const base::RuntimeDir& folder, const Sess
   return out;
 }
 
-std::size_t EventWatch::condition_of(const Source& source, const std::string& event) const {
-  for (const std::size_t i : source.conditions)
-    if (base::glob_match(conditions_[i].event.c_str(), event.c_str())) return i;
-  return conditions_.size();
+const EventWatch::Known* EventWatch::know(Source& source, std::uint32_t id) const {
+  const auto& events = source.events.events();
+  const auto find = [&] { return source.known.find(id); };
+  if (find() == source.known.end()) {
+    source.events.update();
+    for (; source.taken < events.size(); ++source.taken) {
+      const auto& [of, event] = events[source.taken];
+      Known& known = source.known[of];
+      known = {source.taken, base_name(event), conditions_.size()};
+      for (const std::size_t i : source.conditions)
+        if (known.condition == conditions_.size() && base::glob_match(conditions_[i].event.c_str(), known.name.c_str())) known.condition = i;
+    }
+  }
+  const auto found = find();
+  return found != source.known.end() ? &found->second : nullptr;
+}
+
+// Of a span's end: its context (ouro/abi/context_layout.hpp). The fields may have been cut: those that are whole are taken.
+void EventWatch::read_span(Source& source, std::span<const std::byte> bytes, WatchedEvent& out) const {
+  abi::SpanHead head;
+  if (bytes.size() < sizeof head) return;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  bytes = bytes.subspan(sizeof head);
+  out.span_ns = static_cast<std::int64_t>(std::min(static_cast<double>(head.ticks) / source.ticks_a_ns, 9e18));
+  const Known* const begin = head.begin_id != abi::kNoSpanBegin ? know(source, head.begin_id) : nullptr;
+  if (begin == nullptr) return;
+  for (const format::Field& field : source.class_of(*begin).fields) {
+    std::optional<std::string> text = take_field(bytes, field);
+    if (!text) return;
+    out.fields.emplace_back(field.name, std::move(*text));
+  }
 }
 
 void EventWatch::read(Source& source, std::size_t ring, const ring::Packet& packet, const clock::Pair& now, const std::function<void(const WatchedEvent&)>& see) {
   const std::span<const std::byte> records = packet.bytes;
+  const bool has_spans = (source.session->options().contexts & abi::bit(abi::Context::span)) != 0;
   std::uint64_t stamp = packet.begin_stamp;
   for (std::size_t at = 0;;) {
     ring::skip_dead(records, at);
-    std::uint32_t id = 0, head[2];  // thread and process
+    std::uint32_t id = 0, head[2], span_size = 0;  // thread and process
     if (at == records.size() || !ring::parse_head(records, at, stamp, id) || !ring::take_bytes(records, at, head, sizeof head)) return;
-    const auto known = [&] { return std::find_if(source.events.events().begin(), source.events.events().end(), [&](const auto& e) { return e.first == id; }); };
-    auto found = known();
-    if (found == source.events.events().end()) {
-      source.events.update();
-      if (found = known(); found == source.events.events().end()) return;
-    }
-    const format::EventClass& event = found->second;
+    if (has_spans && (!ring::take_bytes(records, at, &span_size, sizeof span_size) || span_size > records.size() - at)) return;
+    const Known* const known = know(source, id);
+    if (known == nullptr) return;
     WatchedEvent out;
-    out.name = base_name(event);
-    out.condition = condition_of(source, out.name);
+    out.name = known->name;
+    out.condition = known->condition;
     out.stamp = stamp;
     out.time_ns = now.ns - static_cast<std::int64_t>(static_cast<double>(static_cast<std::int64_t>(now.ticks - stamp)) / source.ticks_a_ns);
     out.cpu = source.session->geometry(static_cast<std::uint32_t>(ring)).cpu;
     out.tid = head[0];
     out.pid = head[1];
-    std::span<const std::byte> rest = records.subspan(at);
-    for (const format::Field& field : event.fields) {
+    read_span(source, records.subspan(at, span_size), out);
+    std::span<const std::byte> rest = records.subspan(at + span_size);
+    for (const format::Field& field : source.class_of(*known).fields) {
       std::optional<std::string> text = take_field(rest, field);
       if (!text) return;
       out.fields.emplace_back(field.name, std::move(*text));

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,7 +36,8 @@ struct WatchedEvent {
   std::int64_t time_ns = 0;             // CLOCK_REALTIME
   std::uint64_t stamp = 0;              // of the session's clock
   std::uint32_t cpu = 0, pid = 0, tid = 0;
-  std::vector<std::pair<std::string, std::string>> fields;
+  std::int64_t span_ns = -1;            // of a span: how long it took; -1: it is none
+  std::vector<std::pair<std::string, std::string>> fields;  // of a span: with which it began, as far as the program kept them
 };
 
 class EventWatch {
@@ -55,6 +58,11 @@ class EventWatch {
   std::uint64_t lost() const;
 
  private:
+  struct Known {
+    std::size_t event = 0;      // in its source's table
+    std::string name;           // of a span's halves: the span's
+    std::size_t condition = 0;  // conditions_.size(): none
+  };
   struct Source {  // a session's
     explicit Source(const Session& session);
     const Session* session;
@@ -62,10 +70,15 @@ class EventWatch {
     std::vector<ring::Reader> rings;
     std::vector<std::size_t> conditions;
     double ticks_a_ns = 1;
+    std::unordered_map<std::uint32_t, Known> known;  // by the event's id
+    std::size_t taken = 0;                           // so many of `events` are there
+    const format::EventClass& class_of(const Known& of) const { return events.events()[of.event].second; }
   };
   EventWatch() = default;
   void read(Source& source, std::size_t ring, const ring::Packet& packet, const clock::Pair& now, const std::function<void(const WatchedEvent&)>& see);
-  std::size_t condition_of(const Source& source, const std::string& event) const;
+  void read_span(Source& source, std::span<const std::byte> bytes, WatchedEvent& out) const;
+  // Null: the session has no event with this id.
+  const Known* know(Source& source, std::uint32_t id) const;
 
   std::vector<EventCondition> conditions_;
   std::vector<Session> sessions_;

@@ -10,6 +10,7 @@
 #include "ring/writer_internal.hpp"
 #include "trace/context.hpp"
 #include "trace/pair.hpp"
+#include "trace/spans.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -140,8 +141,60 @@ bool write_accepted(SessionView& view, std::uint32_t id, const Plan& plan, void*
   return is_fresh;
 }
 
-bool passes_filter_of(const Plan& plan, const void* body, std::size_t size) noexcept {
-  return (plan.code_size == 0 && plan.longer == 0) || passes_filter(plan, static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize);
+// What a span's end has as Context::span: its bytes, which would be none, stand right before the payload.
+struct SpanBytes {
+  std::size_t size = sizeof(abi::SpanHead);
+  alignas(8) std::byte bytes[sizeof(abi::SpanHead) + kKeptBytes];
+  static void put(const void* of, std::byte* to) {
+    const auto& span = *static_cast<const SpanBytes*>(of);
+    const auto size = static_cast<std::uint32_t>(span.size);
+    std::memcpy(to - sizeof size, &size, sizeof size);
+    std::memcpy(to, span.bytes, span.size);
+  }
+};
+
+// An end that took long enough, of a session that asks how it began.
+void write_end(const Plan& plan, const OpenSpan& open, std::uint64_t ticks) noexcept {
+  if (!passes_limits(plan)) return;
+  SpanBytes span;
+  abi::SpanHead head{ticks, abi::kNoSpanBegin};
+  std::uint32_t id = 0;
+  std::size_t size = 0;
+  if (find_begin(plan.view->begins, open, id, span.bytes + sizeof head, size)) {
+    head.begin_id = id;
+    span.size += size;
+  }
+  std::memcpy(span.bytes, &head, sizeof head);
+  const int saved = errno;
+  write_with_contexts(*plan.view, plan.id, detail::ouro_thread, 0, nullptr, span.size, SpanBytes::put, &span);
+  tell(*plan.view);
+  errno = saved;
+}
+
+// Of a span that is wanted if it takes long: its begin is kept, its end asks how long it took. One that is not wanted is kept too, lest its end
+// be taken for another's. True: the end is to be written as it is.
+[[gnu::noinline]] bool judge_span(const Plan& plan, const std::byte* payload, std::size_t size) noexcept {
+  constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  detail::ThreadState& thread = detail::ouro_thread;
+  const std::uint64_t now = plan.view->channel->now();
+  OpenSpan open{thread.tid, 0, plan.span, now};
+  if (!plan.is_end) {
+    const bool is_wanted = passes_filter(plan, payload, size);
+    open.place = begin_span(thread.open_spans, plan.span, is_wanted ? now : kNever);
+    if (is_wanted && plan.view->begins != nullptr) keep_begin(plan.view->begins, open, plan.id, payload, payload != nullptr ? size : 0);
+    return false;
+  }
+  if (!end_span(thread.open_spans, plan.span, open.begin, open.place) || open.begin > now || now - open.begin < plan.longer) return false;
+  if (plan.view->begins == nullptr) return true;
+  write_end(plan, open, now - open.begin);
+  return false;
+}
+
+bool is_wanted(const Plan& plan, const std::byte* payload, std::size_t size) noexcept {
+  return plan.longer == 0 ? passes_filter(plan, payload, size) : judge_span(plan, payload, size);
+}
+bool is_wanted_of(const Plan& plan, const void* body, std::size_t size) noexcept {
+  return (plan.code_size == 0 && plan.longer == 0) || is_wanted(plan, static_cast<const std::byte*>(body) + detail::kTidSize, size - detail::kTidSize);
 }
 
 void write_large(SessionView& view, std::uint32_t id, const void* frame, std::size_t size, void (*put)(const void*, std::byte*),
@@ -181,7 +234,7 @@ bool write_by_pair(const Pair& pair, const detail::Site& site, void* body, std::
     ring::refresh(thread.route, *held.view->channel, held.route);
     errno = saved;
   }
-  if (held.other != nullptr && passes_filter_of(*held.other, body, size)) [[unlikely]] {
+  if (held.other != nullptr && is_wanted_of(*held.other, body, size)) [[unlikely]] {
     const int saved = errno;
     write_accepted(*held.other->view, held.other->id, *held.other, body, size, 0, frame);
     errno = saved;
@@ -192,7 +245,7 @@ bool write_by_pair(const Pair& pair, const detail::Site& site, void* body, std::
 [[gnu::noinline, gnu::cold]] void write_to_all(const detail::Site& site, void* body, std::size_t size, const void* frame) noexcept {
   for_sessions(const_cast<detail::Site&>(site), [&](SessionView& view, std::uint32_t id, const Plan* plan) {
     if (plan != nullptr) {
-      if (passes_filter_of(*plan, body, size)) write_accepted(view, id, *plan, body, size, 0, frame);
+      if (is_wanted_of(*plan, body, size)) write_accepted(view, id, *plan, body, size, 0, frame);
       return;
     }
     std::memcpy(body, &detail::ouro_thread.tid, sizeof detail::ouro_thread.tid);
@@ -218,7 +271,7 @@ extern "C" __attribute__((used, visibility("hidden"))) void ouro_trace_by_plan(c
     if (write_by_pair(static_cast<const Pair&>(*choice), *site, body, size, word, frame)) return;
   } else if (choice != nullptr && ouro_thread.route.tag == word) [[likely]] {  // the route's tag: the thread has made itself known to the session
     const auto& plan = static_cast<const Plan&>(*choice);
-    if (accepted == word || passes_filter_of(plan, body, size)) write_known(plan, body, size, word, frame);
+    if (accepted == word || is_wanted_of(plan, body, size)) write_known(plan, body, size, word, frame);
     return;
   }
   write_to_all(*site, body, size, frame);
@@ -237,7 +290,7 @@ void ouro_trace_large(const Site* site, std::size_t size, void (*put)(const void
       put(context, static_cast<std::byte*>(room));
       seen.from = static_cast<const std::byte*>(room);
     }
-    if (plan == nullptr || (passes_filter(*plan, seen.from, seen.size) && passes_limits(*plan)))
+    if (plan == nullptr || (is_wanted(*plan, seen.from, seen.size) && passes_limits(*plan)))
       write_large(view, id, frame, seen.size, seen.from != nullptr ? Payload::put : put, seen.from != nullptr ? &seen : context);
     if (seen.from != nullptr) munmap(const_cast<std::byte*>(seen.from), seen.size);
   });

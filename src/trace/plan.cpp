@@ -16,7 +16,6 @@
 #include "filter/bind.hpp"
 #include "filter/first_tests.hpp"
 #include "filter/run.hpp"
-#include "trace/spans.hpp"
 #include "trace/tracer.hpp"
 
 namespace ouro::trace {
@@ -125,7 +124,7 @@ std::uint64_t make(SessionView& view, const detail::Site& site, std::uint32_t id
   plan->bound_offset = static_cast<std::uint32_t>(bound);
   plan->contexts = view.contexts;
   plan->is_pair = false;
-  const bool is_asked = plan->rate != 0 || plan->every > 1 || plan->longer != 0 || view.is_watched || (view.contexts & abi::bit(abi::Context::check)) != 0;
+  const bool is_asked = plan->rate != 0 || plan->every > 1 || plan->longer != 0 || view.is_watched || (view.contexts & (abi::bit(abi::Context::check) | abi::bit(abi::Context::span))) != 0;
   plan->begin = is_asked ? detail::Choice::kAsk : view.contexts != 0 ? detail::Choice::kWriteBehind : detail::Choice::kWrite;
   if (const Decided old = answer(view, known); old.plan != nullptr && is_same(*old.plan, *plan, id)) {
     give_back(view, begin, kWhole, 0);
@@ -204,28 +203,10 @@ Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) no
   return answer(view, made);
 }
 
-namespace {
-
-// Of a span: its begin is kept, its end asks how long it took. One that is not wanted is kept too, lest its end be taken for another's.
-bool is_long_enough(const Plan& plan, bool is_wanted) noexcept {
-  constexpr std::uint64_t kNever = ~std::uint64_t{0};
-  detail::OpenSpans& open = detail::ouro_thread.open_spans;
-  const std::uint64_t now = plan.view->channel->now();
-  std::uint64_t begin = 0;
-  if (plan.is_end) return end_span(open, plan.span, begin) && begin <= now && now - begin >= plan.longer;
-  begin_span(open, plan.span, is_wanted ? now : kNever);
-  return false;
-}
-
-}  // namespace
-
 bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept {
-  bool passes = true;
-  if (plan.code_size != 0) {
-    const auto* bound = reinterpret_cast<const filter::Bound*>(reinterpret_cast<const std::byte*>(&plan) + plan.bound_offset);
-    passes = filter::run(*bound, payload, size, ThreadContexts());
-  }
-  return plan.longer == 0 ? passes : is_long_enough(plan, passes);
+  if (plan.code_size == 0) return true;
+  const auto* bound = reinterpret_cast<const filter::Bound*>(reinterpret_cast<const std::byte*>(&plan) + plan.bound_offset);
+  return filter::run(*bound, payload, size, ThreadContexts());
 }
 
 bool passes_limits(const Plan& plan) noexcept {

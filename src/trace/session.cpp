@@ -19,6 +19,7 @@
 #include "base/proc.hpp"
 #include "clock/calibrate.hpp"
 #include "trace/pair.hpp"
+#include "trace/spans.hpp"
 #include "trace/text.hpp"
 #include "trace/tracer.hpp"
 
@@ -116,15 +117,16 @@ void* map_anonymous(std::size_t size) noexcept {
   return p == MAP_FAILED ? nullptr : p;
 }
 
-// Where a view's parts lie in its memory, of a session with `cpus` CPUs.
+// Where a view's parts lie in its memory, of a session with `cpus` CPUs. Last what few sessions have.
 struct ViewParts {
-  std::size_t channel, plans, pairs, whole;
+  std::size_t channel, plans, pairs, begins, whole;
 };
-ViewParts parts_of_view(std::uint64_t cpus) noexcept {
+ViewParts parts_of_view(std::uint64_t cpus, bool has_begins) noexcept {
   const std::size_t channel = (sizeof(SessionView) + 63) & ~std::size_t{63};
   const std::size_t plans = (channel + sizeof(ring::Channel) + 2 * cpus * sizeof(abi::RingHead*) + 4095) & ~std::size_t{4095};
   const std::size_t pairs = plans + kPlansSize;
-  return {channel, plans, pairs, pairs + abi::kRegistryRows * sizeof(Pair)};
+  const std::size_t begins = (pairs + abi::kRegistryRows * sizeof(Pair) + 4095) & ~std::size_t{4095};
+  return {channel, plans, pairs, begins, begins + (has_begins ? kKeptBegins * sizeof(KeptBegin) : 0)};
 }
 
 // Memory for a view, all zeros; null: none.
@@ -160,7 +162,8 @@ SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noex
   const auto size = static_cast<std::uint64_t>(status.st_size);
   auto* header = reinterpret_cast<abi::SessionHeader*>(base);
   const std::uint64_t cpus = header->cpus < 8192 ? header->cpus : 0;
-  const ViewParts parts = parts_of_view(cpus);
+  const bool has_begins = (header->contexts & abi::bit(abi::Context::span)) != 0;
+  const ViewParts parts = parts_of_view(cpus, has_begins);
   std::byte* const memory = take_view(parts.whole);
   gone = true;
   if (memory != nullptr) {
@@ -177,6 +180,7 @@ SessionView* open_session(const char* file, std::uint32_t slot, bool& gone) noex
       view->channel = channel;
       view->plans = memory + parts.plans;
       view->pairs = reinterpret_cast<Pair*>(memory + parts.pairs);
+      view->begins = has_begins ? reinterpret_cast<KeptBegin*>(memory + parts.begins) : nullptr;
       channel->client = view;
       channel->reserve = reserve_ring;
       channel->per_cpu = may_use_sections(*channel);
@@ -212,6 +216,7 @@ void retire(SessionView& view) noexcept {
   const auto whole_page = [](std::uintptr_t p) { return (p + 4095) & ~std::uintptr_t{4095}; };
   const std::uintptr_t known = whole_page(reinterpret_cast<std::uintptr_t>(view.id)), end = reinterpret_cast<std::uintptr_t>(&view + 1) & ~std::uintptr_t{4095};
   madvise(reinterpret_cast<void*>(known), end - known, MADV_DONTNEED);
+  if (view.begins != nullptr) madvise(view.begins, kKeptBegins * sizeof(KeptBegin), MADV_DONTNEED);
   // In kZombies sessions' time it is somebody else's memory.
   const std::uint32_t place = tracer.zombies.fetch_add(1, relaxed) % kZombies;
   SessionView* oldest = tracer.zombie[place].exchange(&view, std::memory_order_acq_rel);

@@ -23,6 +23,7 @@ namespace ouro::trace {
 inline constexpr std::uint32_t kMaxModules = 1024;
 inline constexpr std::uint32_t kNoId = ~std::uint32_t{0};
 
+struct KeptBegin;
 struct Pair;
 struct SessionView;
 
@@ -56,6 +57,7 @@ struct SessionView {
   std::atomic<std::int32_t> announced_pid;
   ring::Channel* channel;
   std::byte* plans;                 // kPlansSize bytes
+  KeptBegin* begins;                // of spans that are open (trace/spans.hpp); null: nobody asks how they began
   Pair* pairs;                      // of events for which this session is the first, by registry row
   std::atomic<std::uint32_t> plans_used;
   std::atomic<std::uint32_t> id[abi::kRegistryRows];    // the event's id in the session plus 1, by registry row; 0: not added yet
@@ -139,7 +141,7 @@ struct Decided {
   Plan* plan;  // if it is a plan
 };
 Decided decide(SessionView& view, const detail::Site& site, std::uint32_t id) noexcept;
-// Is this one event to be written? `payload`: its fields, behind the thread's id and the contexts.
+// Is this one event to be written? `payload`: its fields, behind the thread's id and the contexts. Whether a span took long enough, neither asks.
 bool passes_filter(const Plan& plan, const std::byte* payload, std::size_t size) noexcept;
 bool passes_limits(const Plan& plan) noexcept;
 // Sets the bit of the session in this slot in the event's words, as tools do; takes the event out of it.

@@ -46,7 +46,7 @@ expect_equal "the snapshot's events" "$(timeout 60 babeltrace2 "$snapshot" | gre
 expect_match "when it was seen" "$(grep 'seen after' "$said")" 'seen after [0-9.]+ ms at most'
 
 # ---- spans, counters, so many within a time, no hold-off, at most so many a day
-begin --on 'span incident:span > 20ms' --hold-off 0 --do 'run echo x >> spans' \
+begin --on 'span incident:span > 20ms' --hold-off 0 --do 'run echo "$OURO_TRIGGER_EVENT $OURO_FIELD_us $OURO_TRIGGER_SPAN_NS" >> spans' \
   --on 'counter incident:level > 10' --hold-off 0 --per-day 2 --do 'run echo x >> levels' \
   --on 'event incident:event' --times 3/30s --hold-off 0 --do 'run echo x >> thirds'
 do_ span 1000
@@ -59,6 +59,8 @@ for level in 5 11 12 13; do do_ counter $level && sleep 0.2; done
 for number in 1 2 3 4 5; do do_ event $number x && sleep 0.2; done
 end
 expect_match "spans" "$(times 'span incident:span > 20ms')" '^4 [1-4]$'
+expect_match "the first one" "$(head -1 spans)" '^incident:span 30000 [0-9]{8,10}$'
+(($(head -1 spans | cut -d' ' -f3) >= 30000000)) || fail "a span of 30 ms took $(head -1 spans | cut -d' ' -f3) ns"
 expect_equal "levels" "$(times 'counter incident:level > 10')" "3 2"
 expect_equal "lines of levels" "$(lines_of levels)" 2
 expect_equal "thirds" "$(times 'event incident:event')" "5 1"

@@ -206,7 +206,9 @@ TEST_F(Watch, SpansThatTakeLongAreTheirEnds) {
   const std::vector<WatchedEvent> events = taken();
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].name, "watch:span");
-  EXPECT_TRUE(events[0].fields.empty());
+  EXPECT_EQ(events[0].fields, (Fields{{"number", "2"}}));
+  EXPECT_GE(events[0].span_ns, 24'000'000);
+  EXPECT_LT(events[0].span_ns, 10'000'000'000);
   EXPECT_EQ(recorded(), 6u);
 }
 
@@ -219,14 +221,44 @@ void descend(int depth, std::chrono::microseconds time) {
 TEST_F(Watch, EachOfNestedSpansIsJudgedByItself) {
   watch({event("watch:nested", "depth > 2", 10ms)});
   descend(3, 12ms);
-  EXPECT_EQ(taken().size(), 1u) << "the filter is of the begin's fields: the two inner ones are not meant";
+  EXPECT_EQ(values(), (std::vector<std::string>{"3"})) << "the filter is of the begin's fields: the two inner ones are not meant";
   descend(3, 0us);
   EXPECT_EQ(taken().size(), 0u);
   // Deeper than begins are kept: the innermost eight are judged. The filter leaves six of these.
   descend(30, 12ms);
   EXPECT_EQ(taken().size(), 6u);
   descend(4, 12ms);
-  EXPECT_EQ(taken().size(), 2u);
+  EXPECT_EQ(values(), (std::vector<std::string>{"3", "4"}));
+}
+
+// An event beside them has its own fields, and no length; fields that are kept in part are left out.
+TEST_F(Watch, FieldsOfSpansAreThoseOfTheirBegin) {
+  watch({event("watch:order", "", 5ms), event("watch:one", "number == 3")});
+  {
+    OURO_SPAN("watch:order", "user", "ada", "total", 12.5, "comment", std::string(300, 'x'), "id", 7);
+    write(1, 4);
+    span(1, 6ms);
+  }
+  {
+    OURO_SPAN("watch:order", "large", std::string(3000, 'x'));
+    ::usleep(6'000);
+  }
+  {
+    OURO_SPAN("watch:order");
+    ::usleep(6'000);
+  }
+  std::vector<WatchedEvent> events = taken();
+  std::sort(events.begin(), events.end(), [](const WatchedEvent& a, const WatchedEvent& b) { return a.stamp < b.stamp; });  // of several CPUs
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0].fields, (Fields{{"number", "3"}, {"text", "x"}}));
+  EXPECT_EQ(events[0].span_ns, -1);
+  EXPECT_EQ(events[1].fields, (Fields{{"user", "ada"}, {"total", "12.5"}}));
+  EXPECT_EQ(events[1].condition, 0u);
+  EXPECT_GE(events[1].span_ns, 6'000'000);
+  EXPECT_TRUE(events[2].fields.empty());
+  EXPECT_GE(events[2].span_ns, 6'000'000);
+  EXPECT_TRUE(events[3].fields.empty());
+  EXPECT_EQ(recorded(), 4u + 8u);
 }
 
 std::jmp_buf place;

@@ -1,4 +1,4 @@
-// ouro/abi/context_layout.hpp -- contexts: what a session wants to be written with each event, beside its fields. Version 2.
+// ouro/abi/context_layout.hpp -- contexts: what a session wants to be written with each event, beside its fields. Version 3.
 //
 //   record   | header | u32 tid | contexts, in the order of their bits | payload |
 //
@@ -46,6 +46,7 @@ enum class Context : std::uint8_t {
   context_switches,
   cpu_clock,
   task_clock,
+  span,  // of a span's end: its length and how it began; sessions of triggers have it, nobody asks for it
 };
 
 inline constexpr std::uint32_t kDefaultDepth = 32, kMaxDepth = 64;
@@ -90,6 +91,7 @@ inline constexpr ContextInfo kContexts[] = {
      "how often the thread was switched out"},
     {Context::cpu_clock, "perf.cpu-clock", FieldType::u64, FieldShape::scalar, false, 8, "the thread's time on CPUs, ns"},
     {Context::task_clock, "perf.task-clock", FieldType::u64, FieldShape::scalar, false, 8, "the thread's time on CPUs, ns"},
+    {Context::span, "span", FieldType::u8, FieldShape::sequence, true, 4, "of a span that took long, as it ends: how long, and how it began"},
 };
 inline constexpr std::size_t kContextCount = std::size(kContexts);
 
@@ -108,14 +110,14 @@ constexpr bool knows_contexts(std::uint64_t contexts) {
 }
 
 // May a user ask for it by name?
-constexpr bool is_for_users(Context context) { return context != Context::check; }
+constexpr bool is_for_users(Context context) { return context != Context::check && context != Context::span; }
 
-// How many bytes they take at most.
+// How many bytes they take at most; of `span`, where it is empty.
 constexpr std::size_t max_context_size(std::uint64_t contexts) {
   std::size_t size = 0;
   for (const ContextInfo& info : kContexts)
     if ((contexts & bit(info.context)) != 0)
-      size += info.size + (info.shape == FieldShape::sequence ? std::size_t{8} * callstack_depth(contexts) : 0);
+      size += info.size + (info.context == Context::callstack ? std::size_t{8} * callstack_depth(contexts) : 0);
   return size;
 }
 
@@ -125,6 +127,18 @@ constexpr bool contexts_stand_in_order() {
   return true;
 }
 static_assert(contexts_stand_in_order(), "the table's order is that of the bits");
+
+// Context::span. Empty: of other events, and of ends without a begin. Behind the head, the begin's fields as they stand in its record, or so many
+// of their bytes as were kept.
+#pragma pack(push, 1)
+struct SpanHead {
+  std::uint64_t ticks;      // of the session's clock, from its begin to its end
+  std::uint32_t begin_id;   // of the begin's event in the session; kNoSpanBegin: its fields were not kept
+};
+#pragma pack(pop)
+inline constexpr std::uint32_t kNoSpanBegin = ~std::uint32_t{0};
+static_assert(sizeof(SpanHead) == 12);
+static_assert(static_cast<std::size_t>(Context::span) == kContextCount - 1, "its bytes stand right before the payload: src/trace/emit.cpp puts them there");
 static_assert(kContextCount <= 56);
 
 }  // namespace ouro::abi
