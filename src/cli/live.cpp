@@ -1,5 +1,4 @@
 // `ouro live`: serves traces, while they are being written, to viewers of LTTng's live protocol.
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "cli/say.hpp"
 #include "cli/sessions.hpp"
 #include "export/live_server.hpp"
+#include "record/program.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -151,11 +151,8 @@ int live_command(int argc, char** argv) {
     if (!parsed) return usage_error("live", "-l " + parsed.error().text);
     address = *parsed;
   }
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&mask, signal);
-  ::sigprocmask(SIG_BLOCK, &mask, nullptr);
-  const base::Fd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  const record::SignalGuard guard({SIGINT, SIGTERM, SIGHUP});
+  const base::Fd signals = guard.descriptor();
   if (!signals) return refuse(error_from_errno("no signalfd"));
   const Result<std::vector<Source>> sources = find_sources(options.sources);
   if (!sources) return refuse(sources.error());

@@ -27,6 +27,13 @@ SignalGuard::SignalGuard(const std::vector<int>& blocked) {
   ::sigaction(SIGCHLD, &standard, &old_child_);
 }
 
+SignalGuard::~SignalGuard() {
+  constexpr timespec kNow{};
+  while (::sigtimedwait(&blocked_, nullptr, &kNow) > 0) {
+  }
+  restore();
+}
+
 void SignalGuard::restore() const {
   ::sigaction(SIGPIPE, &old_pipe_, nullptr);
   ::sigaction(SIGXFSZ, &old_file_size_, nullptr);

@@ -21,11 +21,11 @@ namespace ouro::record {
 
 // Signals as they were for the caller, and as the recorder needs them: the given ones blocked (they are read from a
 // signalfd), SIGPIPE and SIGXFSZ ignored (they come back as errors of write), SIGCHLD not (else no exit status would
-// come). Restored at the end.
+// come). Restored at the end; what came and nobody read ends nobody then.
 class SignalGuard {
  public:
   explicit SignalGuard(const std::vector<int>& blocked);
-  ~SignalGuard() { restore(); }
+  ~SignalGuard();
   SignalGuard(const SignalGuard&) = delete;
   SignalGuard& operator=(const SignalGuard&) = delete;
   // Async-signal-safe: also for the child, before its exec.

@@ -78,6 +78,19 @@ TEST(Program, HasItsCallersSignalsNotTheRecorders) {
       0);
 }
 
+// SIGINT as a shell has it: who is not protected is killed by it.
+TEST(SignalGuard, WhatNobodyReadEndsNobodyBehindIt) {
+  {
+    const SignalGuard guard({SIGINT});
+    const base::Fd signals = guard.descriptor();
+    ASSERT_TRUE(signals);
+    ::raise(SIGINT);
+  }
+  sigset_t blocked;
+  ::sigprocmask(SIG_SETMASK, nullptr, &blocked);
+  EXPECT_EQ(::sigismember(&blocked, SIGINT), 0);
+}
+
 TEST(Program, ReceivesWhatIsSentToIt) {
   Shell shell("trap 'exit 9' TERM; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done");
   std::this_thread::sleep_for(50ms);
