@@ -232,7 +232,6 @@ class Daemon {
     out.figures.name = file.substr(std::strlen(record::kSessionPrefix));
     const Result<record::SessionFile> session = record::SessionFile::open(folder, file, owner);
     if (!session || !(session->is_kept() || (is_of_the_file && session->is_open()))) return out;
-    for (const record::SessionFile::Event& event : session->events()) out.written += event.count;
     std::optional<Error> failed;
     out.figures = figures_of(folder, *session, failed, owner);
     out.figures.corrupt |= failed.has_value();

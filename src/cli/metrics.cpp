@@ -84,7 +84,7 @@ std::string MetricsText::of(const DaemonFigures& all) {
   family("ouro_session_events_total", "counter", "Events written to a session since it began.", [&](const Session& session) {
     const std::pair key(session.user + "/" + session.figures.name, session.generation);
     seen.insert(key);
-    return events_[key] = std::max(events_[key], session.written + session.figures.events + session.figures.overwritten());
+    return events_[key] = std::max(events_[key], session.figures.written());
   });
   family("ouro_session_events", "gauge", "Events that are in memory.", [](const Session& s) { return s.figures.events; });
   family("ouro_session_overwritten_events_total", "counter", "Events that newer ones took the place of.", [](const Session& s) { return s.figures.overwritten(); });

@@ -23,7 +23,6 @@ struct DaemonFigures {
     std::string user;                // whose it is
     std::uint32_t generation = 0;    // 0: it is not there
     SessionFigures figures;
-    std::uint64_t written = 0;       // to the disk
     bool is_of_the_file = false;     // and then:
     bool is_watched = false;         // its process runs
     std::uint64_t restarts = 0;

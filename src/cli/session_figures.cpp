@@ -47,6 +47,7 @@ SessionFigures figures_of(const std::string& folder, const record::SessionFile& 
   out.processes = count_processes(folder, one.session_name(), owner);
   out.buffer = one.buffer_size();
   out.memory = one.memory();
+  for (const record::SessionFile::Event& event : one.events()) out.taken += event.count;
   const Result<record::Session> session = record::Session::adopt(folder, one.session_name().file, record::Session::Adopt::look, owner);
   if (session) record::bury_dead(*session), look_at_rings(*session, out);
   else failed = session.error();

@@ -20,6 +20,7 @@ struct SessionFigures {
   const char *kind = "", *mode = "";
   std::uint64_t processes = 0, buffer = 0, memory = 0;
   std::uint64_t events = 0;   // in memory
+  std::uint64_t taken = 0;    // out of it, by a recorder
   double seconds = 0;         // from the first of them to the last
   double covers = 0;          // from when on every ring has all, to the last
   std::array<std::uint64_t, abi::kLossCauses> lost{};
@@ -31,6 +32,7 @@ struct SessionFigures {
     return sum;
   }
   std::uint64_t overwritten() const { return lost[static_cast<std::size_t>(abi::Loss::lapped)]; }
+  std::uint64_t written() const { return taken + events + overwritten(); }  // since it began
   double rate() const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
 };
 

@@ -20,6 +20,7 @@
 #include "cli/commands.hpp"
 #include "cli/runtime.hpp"
 #include "cli/say.hpp"
+#include "cli/session_figures.hpp"
 #include "cli/sessions.hpp"
 #include "cli/table.hpp"
 #include "cli/top_look.hpp"
@@ -75,15 +76,16 @@ class Watcher {
     Sessions sessions = all_sessions(folder_, "top");
     const auto now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(looked_at_, now)).count();
-    std::map<std::string, SessionLook> looks;
+    std::map<std::string, SessionFigures> looks;
     Table table({"Session", "kind", "processes", "events/s", "lost/s", "events", "lost", "memory"}, "llr");
     std::map<std::string, Rates> rates;
     for (const record::SessionFile& session : sessions) {
-      SessionLook look = look_at(folder_, session);
+      std::optional<Error> failed;
+      SessionFigures look = figures_of(folder_, session, failed);
       const Rates rate = rates_of(look, seconds);
       rates[look.name] = rate;
-      table.add({(is_chosen(session, sessions) ? "*" : " ") + printable(look.name) + (look.is_sound ? "" : " (damaged)"), look.kind, std::to_string(look.processes),
-                 count(rate.written), count(rate.lost), std::to_string(look.written), std::to_string(look.lost), human_bytes(look.memory)});
+      table.add({(is_chosen(session, sessions) ? "*" : " ") + printable(look.name) + (failed || look.corrupt ? " (damaged)" : ""), look.kind, std::to_string(look.processes),
+                 count(rate.written), count(rate.lost), std::to_string(look.written()), std::to_string(look.lost_total()), human_bytes(look.memory)});
       looks.emplace(look.name, std::move(look));
     }
     const bool is_first = before_.empty();  // nobody knows how many events a second of it has
@@ -117,11 +119,11 @@ class Watcher {
     return &session == (flight != all.end() ? &*flight : &all.front());
   }
 
-  Rates rates_of(const SessionLook& look, double seconds) const {
+  Rates rates_of(const SessionFigures& look, double seconds) const {
     const auto before = before_.find(look.name);
     if (before == before_.end() || seconds <= 0) return {};
     const auto rate = [&](std::uint64_t now, std::uint64_t then) { return static_cast<double>(now - std::min(now, then)) / seconds; };
-    return {rate(look.written, before->second.written), rate(look.lost, before->second.lost)};
+    return {rate(look.written(), before->second.written()), rate(look.lost_total(), before->second.lost_total())};
   }
 
   static void add_newest(std::vector<std::string>& out, const NewestEvents& newest) {
@@ -156,7 +158,7 @@ class Watcher {
   const std::string folder_;
   Options options_;
   const std::string scratch_;
-  std::map<std::string, SessionLook> before_;
+  std::map<std::string, SessionFigures> before_;
   Clock::time_point looked_at_ = Clock::now();
 };
 

@@ -4,33 +4,11 @@
 #include <filesystem>
 #include <utility>
 
-#include <ouro/ring/overview.hpp>
-
-#include "cli/session_figures.hpp"
 #include "record/session.hpp"
 #include "record/snapshot.hpp"
 #include "record/trace_writer.hpp"
 
 namespace ouro::cli {
-
-SessionLook look_at(const std::string& folder, const record::SessionFile& file) {
-  SessionLook out;
-  out.name = file.name();
-  out.kind = kind_of(file);
-  out.processes = count_processes(folder, file.session_name());
-  out.memory = file.memory();
-  for (const record::SessionFile::Event& event : file.events()) out.written += event.count;  // that a recorder has taken
-  const Result<record::Session> session = record::Session::adopt(folder, file.session_name().file, record::Session::Adopt::look);
-  if (!session) return out.is_sound = false, out;
-  for (std::uint32_t i = 0; i < session->ring_count(); ++i) {
-    const ring::Overview ring = ring::overview_of(session->ring(i), session->geometry(i));
-    out.is_sound &= !ring.corrupt;
-    out.written += ring.records;
-    for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause)
-      (cause == static_cast<std::size_t>(abi::Loss::lapped) ? out.written : out.lost) += ring.lost[cause];
-  }
-  return out;
-}
 
 Result<NewestEvents> newest_events(const std::string& folder, const record::SessionFile& file, std::chrono::nanoseconds window, double per_second,
                                    const std::string& scratch) {

@@ -1,4 +1,4 @@
-// cli/top_look.hpp -- what a session is doing now, for `ouro top`: how much was written since the last look, and what it was.
+// cli/top_look.hpp -- what a session is doing now, for `ouro top`.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -12,17 +12,6 @@
 #include "cli/stats_collect.hpp"
 
 namespace ouro::cli {
-
-// A session at a moment.
-struct SessionLook {
-  std::string name;
-  const char* kind = "";
-  std::uint64_t processes = 0, memory = 0;
-  std::uint64_t written = 0;  // events since it began; what is lost is none
-  std::uint64_t lost = 0;
-  bool is_sound = true;       // false: its memory could not be read
-};
-SessionLook look_at(const std::string& folder, const record::SessionFile& session);
 
 // The newest events of a session's memory, counted: of `window`, or less, so that they are at most about kMostEvents at this rate. By way of a
 // trace in `scratch`, which is gone at the end. Error: the session or the trace cannot be read.
