@@ -46,11 +46,11 @@ Options:
                      (default: ./ouro-recovered-YYYYmmdd-HHMMSS)
       --backing DIR  sessions whose memory is a file in DIR
       --core FILE    sessions that a core dump has
-      --list         only shows what there is, in the runtime folder
-      --json         as JSON
+      --list         only shows what there is, in the runtime folder; writes nothing and ends nothing
+      --json         with --list: as JSON
   -h, --help         this text
 
-Exit status: 0, also if there was nothing; 1 if a session is not there, or a trace not complete; 2 if the command line makes no sense.
+Exit status: 0, also if there was nothing; 1 if a session is not there or cannot be read, or a trace is not complete; 2 if the command line makes no sense.
 
 Examples:
   ouro recover --list
@@ -215,29 +215,32 @@ int recover_command(int argc, char** argv) {
     if (line.count(option) != 0 && options.backing.empty() && options.core.empty()) return usage_error("recover", std::string(option) + " is '', want a name");
   if ((are_paths || !options.backing.empty() || !options.core.empty()) && (options.list || options.json))
     return usage_error("recover", "--list or --json with --backing, --core or a path, want neither: they are about the runtime folder");
+  if (options.json && !options.list) return usage_error("recover", "--json without --list, want both: what is written is said in lines");
   if (!options.core.empty()) return recover_core(options);
   if (are_paths || !options.backing.empty()) return recover_files(options);
   const Result<base::RuntimeDir> folder = runtime_dir(false);
   if (!folder && folder.error().code == ENOENT && options.names.empty()) {
     if (options.json) std::puts("[]");
-    say("there is nothing to recover");
+    else say("there is nothing to recover");
     return 0;
   }
   if (!folder) return refuse(folder.error());
-  Sessions sessions = all_sessions(folder->path, "recover");
+  bool all = true;
+  Sessions sessions = all_sessions(folder->path, "recover", &all);
   if (options.names.empty()) {
     sessions = abandoned(std::move(sessions), folder->path);
   } else {
     Result<Sessions> named = named_sessions(std::move(sessions), options.names, folder->path);
     if (!named) return refuse(named.error());
     sessions = std::move(*named);
+    all = true;  // of those that were asked for
   }
-  if (options.list || options.json) {
-    show_status(folder->path, sessions, options.json);
-    if (options.list) return 0;
+  if (options.list) {
+    all &= show_status(folder->path, sessions, options.json);
+    return all ? 0 : 1;
   }
   if (sessions.empty()) say("there is nothing to recover (looked in %s)", folder->path);
-  int status = 0;
+  int status = all ? 0 : 1;
   const Outputs outputs(options.output, sessions.size());
   if (Status made = outputs.make(); !made) return refuse(made.error());
   for (const record::SessionFile& one : sessions) {

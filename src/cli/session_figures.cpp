@@ -4,6 +4,7 @@
 
 #include <ouro/ring/overview.hpp>
 
+#include "base/linked_file.hpp"
 #include "cli/sessions.hpp"
 #include "clock/calibrate.hpp"
 #include "record/session.hpp"
@@ -47,6 +48,7 @@ SessionFigures figures_of(const std::string& folder, const record::SessionFile& 
   out.processes = count_processes(folder, one.session_name(), owner);
   out.buffer = one.buffer_size();
   out.memory = one.memory();
+  if (char file[base::kMaxLinked]; base::read_linked((folder + "/" + one.session_name().file).c_str(), file)) out.file = file;
   for (const record::SessionFile::Event& event : one.events()) out.taken += event.count;
   const Result<record::Session> session = record::Session::adopt(folder, one.session_name().file, record::Session::Adopt::look, owner);
   if (session) record::bury_dead(*session), look_at_rings(*session, out);

@@ -18,6 +18,7 @@ namespace ouro::cli {
 struct SessionFigures {
   std::string name;
   const char *kind = "", *mode = "";
+  std::string file;           // on a disk, where its memory is kept; empty: nowhere
   std::uint64_t processes = 0, buffer = 0, memory = 0;
   std::uint64_t events = 0;   // in memory
   std::uint64_t taken = 0;    // out of it, by a recorder

@@ -8,12 +8,29 @@
 
 namespace ouro::cli {
 
-Sessions all_sessions(const std::string& folder, const char* command) {
+namespace {
+
+// One that is being made has no header for some milliseconds.
+Result<record::SessionFile> open_made(const std::string& folder, const std::string& file) {
+  for (int tries = 0;; ++tries) {
+    Result<record::SessionFile> session = record::SessionFile::open(folder, file);
+    if (session || session.error().code != EAGAIN || tries == 40) return session;
+    ::usleep(5'000);
+  }
+}
+
+}  // namespace
+
+Sessions all_sessions(const std::string& folder, const char* command, bool* is_all) {
   Sessions out;
   for (const std::string& file : record::find_sessions(folder)) {
-    Result<record::SessionFile> session = record::SessionFile::open(folder, file);
-    if (session) out.push_back(std::move(*session));
-    else if (session.error().code != ENOENT) say("warning: %s: %s", command, session.error().text.c_str());
+    Result<record::SessionFile> session = open_made(folder, file);
+    if (session) {
+      out.push_back(std::move(*session));
+    } else if (session.error().code != ENOENT) {
+      say("warning: %s: %s", command, session.error().text.c_str());
+      if (is_all != nullptr) *is_all = false;
+    }
   }
   return out;
 }

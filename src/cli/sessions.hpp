@@ -14,8 +14,8 @@ namespace ouro::cli {
 
 using Sessions = std::vector<record::SessionFile>;
 
-// All that can be read, ordered by name; the others are warned of, as `command`'s.
-Sessions all_sessions(const std::string& folder, const char* command);
+// All that can be read, ordered by name; the others are warned of, as `command`'s, and `is_all`, if it is given, becomes false.
+Sessions all_sessions(const std::string& folder, const char* command, bool* is_all = nullptr);
 
 // Of these, the ones with the names. Error: there is none of a name.
 Result<Sessions> named_sessions(Sessions all, const std::vector<std::string>& names, const std::string& folder);

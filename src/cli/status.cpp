@@ -22,15 +22,16 @@ Usage: ouro status [OPTIONS] [SESSION...]
   events       that are in memory now; covers: for how long back all of them are; events/s: while these came
   lost         by all causes but overwritten, which is what a flight recorder does with the oldest
   memory       that it takes now; a CPU's buffer is reserved when the CPU first writes
+  file         in which that memory is kept (ouro record --flight --backing), if there is one
 
 Options:
       --json   as JSON, losses by cause
   -h, --help   this text
 
-Exit status: 0; 1 if a session is not there or makes no sense; 2 if the command line makes no sense.
+Exit status: 0; 1 if a session is not there, cannot be read or makes no sense: the others are shown; 2 if the command line makes no sense.
 
 Example:
-  ouro status --json | jq '.[] | {name, covers_seconds, lost}'
+  ouro status --json | jq '.[] | {name, covers_seconds, lost, file}'
 )";
 
 struct Options {
@@ -62,8 +63,9 @@ int status_command(int argc, char** argv) {
     say("error: status: %s", folder.error().text.c_str());
     return 1;
   }
+  bool all = true;
   Sessions sessions;
-  if (!none) sessions = all_sessions(folder->path, "status");
+  if (!none) sessions = all_sessions(folder->path, "status", &all);
   if (!options.names.empty()) {
     Result<Sessions> named = named_sessions(std::move(sessions), options.names, folder->path);
     if (!named) {
@@ -71,9 +73,10 @@ int status_command(int argc, char** argv) {
       return 1;
     }
     sessions = std::move(*named);
+    all = true;  // of those that were asked for
   }
-  const bool all = show_status(none ? "" : folder->path, sessions, options.json);
-  if (sessions.empty() && !options.json) say("there are no sessions");
+  all &= show_status(none ? "" : folder->path, sessions, options.json);
+  if (sessions.empty() && !options.json) say(all ? "there are no sessions" : "there are no sessions that can be read");
   return all ? 0 : 1;
 }
 

@@ -26,6 +26,8 @@ refused 1 'may be written to by others .mode 777., want one in which nobody else
 # ---- several programs write; the file is on the disk, the runtime folder has a link
 ouro record --flight --all --name always --buffer-size 512K --backing "$disk"
 expect_equal "the link" "$(readlink "$OURO_RUNTIME_DIR/session-always")" "$(realpath "$disk")/session-always"
+expect_match "what status shows" "$("$OURO_BIN" status)" "memory  file.*always .* $(realpath "$disk")/session-always"
+expect_match "what status shows" "$("$OURO_BIN" status --json)" '"file": "'"$(realpath "$disk")/session-always"'"'
 for i in 1 2; do "$programs/storm" "$folder/books$i" threads=2 events=1000 text=10 >/dev/null; done
 ouro snapshot -o "$folder/snapshot"
 expect_equal "events of a snapshot" "$(count snapshot 'storm:(number|text)')" 4000

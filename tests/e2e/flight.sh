@@ -134,5 +134,27 @@ wait_for 20 test -e "$OURO_RUNTIME_DIR/session-live"
 refused 1 "session 'live' is recorded by process $recorder, want none that is \(hint: kill -INT $recorder ends it\)" stop live
 ouro recover
 expect_match "nothing to recover" "$(cat "$folder/said")" 'there is nothing to recover'
+
+# ---- a session that cannot be read: the others are shown, and the status says that they are not all
+ouro record --flight --all --name good
+expect_equal "the file" "$(field good file)" null
+printf 'no session' >"$OURO_RUNTIME_DIR/session-bad"
+for command in "status" "status --json" "recover --list" "recover"; do
+  seen=0
+  "$OURO_BIN" $command >"$folder/shown" 2>"$folder/said" || seen=$?
+  expect_equal "status of ouro $command" "$seen" 1
+  expect_match "what ouro $command says" "$(cat "$folder/said")" "session 'session-bad' has no header, want one"
+  [[ $command == recover ]] || grep -q good "$folder/shown" || fail "ouro $command shows: $(cat "$folder/shown")"
+  rm -rf ouro-recovered-*
+done
+ouro status good
+rm "$OURO_RUNTIME_DIR/session-bad"
+ouro status
+seen=0
+"$OURO_BIN" recover --json good >"$folder/shown" 2>"$folder/said" || seen=$?
+expect_equal "status of ouro recover --json" "$seen" 2
+expect_match "what it says" "$(cat "$folder/said")" 'json without --list, want both'
+[[ ! -s $folder/shown ]] || fail "it shows: $(cat "$folder/shown")"
+ouro stop good
 kill -INT $recorder
 wait $recorder || true
