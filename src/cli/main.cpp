@@ -31,6 +31,7 @@ Commands:
   daemon      keeps the flight recorders of a file: triggers, snapshots, metrics
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
+  check       whether a trace is sound: its packets' numbers, sizes, losses, times and clocks
   live        serves traces to viewers, as babeltrace2, while they are being written
   doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
   bench       what an event costs here, beside reading the clock
@@ -70,6 +71,7 @@ constexpr std::array kCommands = {
     Command{"daemon", ouro::cli::daemon_command, ouro::cli::define_daemon},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
+    Command{"check", ouro::cli::check_command, ouro::cli::define_check},
     Command{"live", ouro::cli::live_command, ouro::cli::define_live},
     Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},
     Command{"bench", ouro::cli::bench_command, ouro::cli::define_bench},
