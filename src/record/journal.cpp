@@ -85,6 +85,8 @@ Result<Journal> read_journal(const std::string& folder) {
   return out;
 }
 
-void remove_journal(int folder) { ::unlinkat(folder, kJournalFile, 0); }
+void remove_journal(int folder) {
+  for (const char* const name : {kJournalFile, kNew}) ::unlinkat(folder, name, 0);
+}
 
 }  // namespace ouro::record

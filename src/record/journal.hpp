@@ -27,6 +27,6 @@ struct Journal {
 // `folder`: a descriptor.
 Status write_journal(int folder, const Journal& journal);
 Result<Journal> read_journal(const std::string& folder);
-void remove_journal(int folder);
+void remove_journal(int folder);  // also one that was being written by somebody who was killed
 
 }  // namespace ouro::record

@@ -56,6 +56,7 @@ Status Rotation::take_up() {
     const std::string path = path_ + "/" + it->name;
     if (!current_) {
       if (::access((path + "/" + kJournalFile).c_str(), F_OK) != 0) {
+        if (const base::Fd begun{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)}) remove_journal(begun.get());
         if (::unlinkat(fd_.get(), it->name.c_str(), AT_REMOVEDIR) == 0) it->name.clear();
         continue;
       }

@@ -272,6 +272,19 @@ TEST(Rotation, AFolderWithAnythingElseIsRefused) {
   EXPECT_FALSE(Rotation::create(folder.in("no/parent"), {}));
 }
 
+// It had the journal of the next trace half written.
+TEST(Rotation, WhatWasJustBegunAsTheRecorderWasKilledGoes) {
+  TestFolder folder;
+  const std::string killed = "20261122T022225Z-000001.part", begun = "20261122T022226Z-000002.part";
+  for (const std::string& name : {killed, begun}) std::filesystem::create_directories(folder.in("t/" + name));
+  std::ofstream(folder.in("t/" + killed + "/.recorder")) << "";
+  std::ofstream(folder.in("t/" + begun + "/.recorder.new")) << "";
+  const auto resumed = Rotation::resume(folder.in("t"), {});
+  ASSERT_TRUE(resumed) << resumed.error().text;
+  EXPECT_EQ((*resumed)->current().path(), folder.in("t/" + killed));
+  EXPECT_FALSE(std::filesystem::exists(folder.in("t/" + begun)));
+}
+
 TEST(Rotation, OneRecordingAtATimeHasAFolder) {
   TestFolder folder;
   const auto one = Rotation::create(folder.in("t"), {});
