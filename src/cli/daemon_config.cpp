@@ -219,7 +219,7 @@ class Parser {
       if (value == nullptr) continue;
       if (key.option != nullptr) add(session.arguments, option_of(key, *value), value->source());
       else if (key.name == std::string_view("events")) read_events(*value, session.arguments);
-      else if (key.name == std::string_view("trigger")) read_triggers(table, session.arguments);
+      else if (key.name == std::string_view("trigger")) read_triggers(table, session);
     }
     // Options that do not go with each other.
     if (mistakes_.size() == before) check(Arguments(session.arguments.begin() + static_cast<std::ptrdiff_t>(base_.size()), session.arguments.end()), table.source());
@@ -233,7 +233,6 @@ class Parser {
   void check_output(const toml::table& table, DaemonConfig::Session& session) {
     if (!table.get("output")->value_or(std::string()).starts_with('/')) wrong("output", *table.get("output"), "an absolute path");
     if (!table.contains("rotate") && !table.contains("keep")) mistake(table.source(), "[[session]] has output, but neither rotate nor keep, want one of them: traces of earlier recordings stay in that folder");
-    if (table.contains("trigger")) mistake(table.source(), "[[session]] has output and [[session.trigger]], want triggers with flight recorders only");
     session.resumes = {"--all", "--resume", table.get("output")->value_or(std::string())};
     const Arguments options = options_of(table, std::span(kSessionKeys).subspan(kFirstOfRotation, 3));
     session.resumes.insert(session.resumes.end(), options.begin(), options.end());
@@ -268,14 +267,17 @@ class Parser {
     for (const toml::node& item : *array) one(item);
   }
 
-  void read_triggers(const toml::table& session, Arguments& to) {
-    const toml::array* triggers = tables(session, "trigger");
+  void read_triggers(const toml::table& of, DaemonConfig::Session& session) {
+    const toml::array* triggers = tables(of, "trigger");
     if (triggers == nullptr) return;
     for (const toml::node& node : *triggers) {
       const toml::table& table = *node.as_table();
       check_keys(table, "[[session.trigger]]", kTriggerKeys);
       if (!table.contains("on")) mistake(table.source(), "[[session.trigger]] has no 'on', want a condition");
-      else add(to, options_of(table, kTriggerKeys), table.source());
+      else if (const Arguments options = options_of(table, kTriggerKeys); !options.empty() && check(options, table.source())) {
+        session.arguments.insert(session.arguments.end(), options.begin(), options.end());
+        if (!session.is_flight()) session.resumes.insert(session.resumes.end(), options.begin(), options.end());
+      }
     }
   }
 

@@ -86,7 +86,9 @@ TEST(DaemonConfig, ASessionWithOutputIsARecordingThatCanBeResumed) {
   EXPECT_THAT(mistake("output = '/x'"), HasSubstr("ouro.toml:1: [[session]] has output, but neither rotate nor keep"));
   EXPECT_THAT(mistake("output = '/x'\nrotate = 'often'"), HasSubstr("ouro.toml:4: --rotate is 'often'"));
   EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\nrotate = '8M'"), HasSubstr("ouro.toml:1: --keep is '10M', want 16M or more"));
-  EXPECT_THAT(mistake("output = '/x'\nkeep = '10M'\n[[session.trigger]]\non = 'crash'"), HasSubstr("ouro.toml:1: [[session]] has output and [[session.trigger]]"));
+  const DaemonConfig::Session watched = good("[[session]]\nname = 'disk'\noutput = '/x'\nkeep = '10M'\n[[session.trigger]]\non = 'crash'\ndo = 'rotate'").sessions[0];
+  EXPECT_THAT(watched.arguments, ElementsAre("--all", "--output", "/x", "--name", "disk", "--keep", "10M", "--on", "crash", "--do", "rotate"));
+  EXPECT_THAT(watched.resumes, ElementsAre("--all", "--resume", "/x", "--keep", "10M", "--on", "crash", "--do", "rotate"));
   EXPECT_THAT(mistake("rotate = '1h'"), HasSubstr("--rotate, --keep or --do rotate with --overwrite or --flight"));
 }
 

@@ -47,20 +47,6 @@ int refuse(const Error& error, int status) {
   return status;
 }
 
-// Those of the triggers, too.
-Status check_filters(const RecordOptions& options, const std::vector<std::vector<std::byte>>& known) {
-  if (Status checked = cli::check_filters(options.rules, known, say_line); !checked) return checked;
-  for (const Trigger& trigger : options.triggers) {
-    if (trigger.event.filter.empty()) continue;
-    record::Rule rule;
-    rule.name = trigger.event.event;
-    rule.filter = trigger.event.filter;
-    rule.code = trigger.event.code;
-    if (Status checked = cli::check_filters({rule}, known, say_line); !checked) return checked;
-  }
-  return Ok{};
-}
-
 struct Opened {
   record::Session session;
   record::SessionOptions wanted;  // `session`'s, if it was not joined
@@ -220,7 +206,9 @@ int run(const RecordOptions& options) {
   if (!signals) return refuse(error_from_errno("no signalfd"), 1);
   const Result<Targets> targets = find_targets(options, runtime_dir(true));
   if (!targets) return refuse(targets.error(), 1);
-  if (Status checked = check_filters(options, known_events(options, *targets)); !checked) return refuse(checked.error(), 2);
+  const std::vector<std::vector<std::byte>> known = known_events(options, *targets);
+  for (const Status& checked : {check_filters(options.rules, known, say_line), check_filters(options.triggers, known)})
+    if (!checked) return refuse(checked.error(), 2);
   Result<Opened> opened = open_session(options, *targets);
   if (!opened) return refuse(opened.error(), 1);
   std::unique_ptr<Triggers> triggers;

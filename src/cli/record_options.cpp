@@ -4,6 +4,7 @@
 #include <bit>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 
 #include <ouro/abi/context_layout.hpp>
 #include <ouro/abi/ring_layout.hpp>
@@ -52,7 +53,7 @@ Options:
       --compress          zstd: the streams of each trace become .zst files when it is whole, beside the recording. ouro
                           reads them as they are; zstd -d --rm DIR/*.zst makes them readable to others
       --resume DIR        goes on with what a recorder wrote that was killed while its programs ran on: nothing that memory
-                          still holds is lost, nothing is twice. With --rotate, --keep and --compress as before, --for, or
+                          still holds is lost, nothing is twice. With --rotate, --keep, --compress and --on as before, --for, or
                           --all: then also when no process is left. No program
       --name NAME         of the session, by which ouro enable and disable know it (default: PID-RANDOM)
 )";
@@ -170,14 +171,17 @@ std::optional<int> parse_rotation(const CommandLine& line, RecordOptions& option
 // What is recorded, and how, the session says.
 std::optional<int> parse_resume(const CommandLine& line, RecordOptions& options, bool is_marked) {
   if (options.resume.empty()) return usage_error("--resume is '', want a folder's name");
-  for (const CommandLine::Given& given : line.given()) {
-    const std::string& name = given.option;
-    if (name != "--resume" && name != "--for" && name != "--rotate" && name != "--keep") return usage_error(name + " with --resume, want one of them: what is recorded, the session says");
-  }
+  static constexpr const char* kTaken[] = {"--resume", "--for", "--rotate", "--keep", "--on", "--do", "--times", "--delay", "--hold-off", "--per-day"};
+  for (const CommandLine::Given& given : line.given())
+    if (std::find(std::begin(kTaken), std::end(kTaken), given.option) == std::end(kTaken))
+      return usage_error(given.option + " with --resume, want one of them: what is recorded, the session says");
   if (is_marked || !options.program.empty()) return usage_error("a program with --resume, want one of them");
   if (options.overwrite || options.flight || options.detach || options.seccomp_ok) return usage_error("--overwrite, --flight, --detach or --seccomp-ok with --resume, want none of them");
   if (line.count("--for") != 0 && !(options.duration = parse_time(options.duration_text)))
     return usage_error("--for is '" + options.duration_text + "', want a time such as 10s, 500ms, 5m or 2h");
+  Result<std::vector<Trigger>> triggers = triggers_of(line);
+  if (!triggers) return usage_error(triggers.error().text);
+  options.triggers = std::move(*triggers);
   return parse_rotation(line, options);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cli/say.hpp"
+#include "cli/sessions.hpp"
 #include "record/snapshot.hpp"
 
 namespace ouro::cli {
@@ -34,7 +35,7 @@ bool is_enough(int signals) {
   return ::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info) && info.ssi_signo != SIGCHLD;
 }
 
-Attachments::Attachments(const record::Session& session, const Triggers* triggers, const std::string& folder) : session_(session), file_names_(session.file()) {
+Attachments::Attachments(const record::Session& session, const Triggers* triggers, const std::string& folder) : session_(session), folder_(folder), file_names_(session.file()) {
   list_.emplace_back(session, folder);
   if (triggers == nullptr) return;
   for (const record::Session& watched : triggers->sessions()) {
@@ -54,9 +55,18 @@ Status Attachments::add(const RecordOptions& options, const Targets& targets) {
   return Ok{};
 }
 
+Status Attachments::go_on(bool all) {
+  goes_on_ = true;
+  all_ = all;
+  for (auto watched = list_.begin() + 1; watched != list_.end(); ++watched)
+    if (Status followed = watched->follow(session_.session_name()); !followed) return followed;
+  return Ok{};
+}
+
 void Attachments::step() {
   for (record::Attachment& one : list_) one.step();
   say_left_out();
+  nobody_left_ = goes_on_ && !all_ && count_processes(folder_, session_.session_name()) == 0;
 }
 
 void Attachments::say_left_out() {

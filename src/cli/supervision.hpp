@@ -30,9 +30,11 @@ class Attachments {
   Attachments(const record::Session& session, const Triggers* triggers, const std::string& folder);
 
   Status add(const RecordOptions& options, const Targets& targets);
+  // In place of add(): the programs have the session already. `all`: it does not end with the last of them.
+  Status go_on(bool all);
   void step();
   void say_left_out();
-  bool all_ended() const { return list_.front().all_ended(); }
+  bool all_ended() const { return goes_on_ ? nobody_left_ : list_.front().all_ended(); }
   const record::Session& session() const { return session_; }
   const record::Attachment& main() const { return list_.front(); }
   // For OURO_SESSION.
@@ -40,8 +42,10 @@ class Attachments {
 
  private:
   const record::Session& session_;
+  const std::string folder_;
   std::deque<record::Attachment> list_;
   std::string file_names_;
+  bool goes_on_ = false, all_ = false, nobody_left_ = false;
 };
 
 // From the beginning to the moment at which recording is to end.

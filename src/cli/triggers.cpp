@@ -12,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "cli/event_options.hpp"
 #include "cli/report.hpp"
 #include "cli/say.hpp"
 
@@ -65,6 +66,18 @@ std::string snapshot_folder(const std::string& parent) {
 }
 
 }  // namespace
+
+Status check_filters(const std::vector<Trigger>& triggers, const std::vector<std::vector<std::byte>>& schemas) {
+  for (const Trigger& trigger : triggers) {
+    if (trigger.event.filter.empty()) continue;
+    record::Rule rule;
+    rule.name = trigger.event.event;
+    rule.filter = trigger.event.filter;
+    rule.code = trigger.event.code;
+    if (Status checked = check_filters({rule}, schemas, say_line); !checked) return checked;
+  }
+  return Ok{};
+}
 
 Result<std::unique_ptr<Triggers>> Triggers::create(std::vector<Trigger> triggers, Surroundings around) {
   std::unique_ptr<Triggers> out(new Triggers(std::move(triggers), std::move(around)));

@@ -27,6 +27,9 @@
 
 namespace ouro::cli {
 
+// Their filters, tried on events that there are, as check_filters() does.
+Status check_filters(const std::vector<Trigger>& triggers, const std::vector<std::vector<std::byte>>& schemas);
+
 class Triggers {
  public:
   // What there is beside them; all of it must outlive them.

@@ -39,6 +39,8 @@ Result<Attachment::Found> Attachment::attach(const std::string& path, const Targ
     return registry.error();
   }
   if (target != nullptr && !target->owns(*registry)) return Found::gone;
+  // They are looked at again and again: nobody is to find them locked for it.
+  if (followed_ && (!registry->slot_of(*followed_) || registry->slot_of(session_->session_name()))) return Found::gone;
   const base::Fd lock = registry->lock(patience);
   if (!lock && patience == kNoPatience) return Found::not_yet;
   if (!lock) return errorf(EBUSY, "registry '%s' is locked by another tool for two seconds, want it done (hint: try again)", path.c_str());
@@ -93,6 +95,14 @@ Status Attachment::add_everyone() {
   return Ok{};
 }
 
+Status Attachment::follow(const SessionName& other) {
+  if (is_open_to_everyone(folder_, other, session_->options().owner))
+    if (Status opened = open_to_everyone(folder_, session_->session_name(), session_->options().owner); !opened) return opened;
+  followed_ = other;
+  for (const std::string& path : find_registries(folder_)) static_cast<void>(attach(path, nullptr, kNoPatience));
+  return Ok{};
+}
+
 void Attachment::look_again() {
   for (std::size_t i = std::min(not_yet_.size(), kMostPerStep); i > 0; --i) {
     const std::string path = std::move(not_yet_.front());
@@ -109,6 +119,8 @@ void Attachment::sweep() {
 
 void Attachment::step() {
   ++steps_;
+  if (followed_ && not_yet_.empty())
+    for (std::string& path : find_registries(folder_)) not_yet_.push_back(std::move(path));
   look_again();
   if (everyone_ && steps_ % kSweepEvery == 0) sweep();
   if (targets_.empty() || everyone_) return;

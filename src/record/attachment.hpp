@@ -1,6 +1,7 @@
 // record/attachment.hpp -- a session's way into programs that run already.
 //
 //   a target    its registries, now; those of programs that it becomes by exec, as step() finds them
+//   followers   programs that have another session, as step() finds them; everyone, if that is open to all
 //   everyone    first the file "everyone", then all registries that there are: a program makes its registry, then reads that file. Those that
 //               were half made or locked when we looked are looked at again
 //
@@ -32,6 +33,8 @@ class Attachment {
   void ignore_seccomp() { ignores_seccomp_ = true; }
   Status add(const Target& target);
   Status add_everyone();
+  // Those that have the other session. Error: it is open to everyone, and this one cannot be.
+  Status follow(const SessionName& other);
   // Every tenth of a second or so.
   void step();
   // All targets have.
@@ -55,6 +58,7 @@ class Attachment {
   std::deque<std::string> not_yet_;  // half made, or locked by another tool
   std::set<std::uint64_t> seen_, left_out_of_;  // registries, by inode
   std::vector<std::string> left_out_;
+  std::optional<SessionName> followed_;
   bool everyone_ = false, ignores_seccomp_ = false;
   std::uint32_t processes_ = 0, events_ = 0, steps_ = 0;
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include <ouro/abi/registry_layout.hpp>
 
@@ -82,6 +83,14 @@ Status open_to_everyone(const std::string& folder, const SessionName& session, u
     return Ok{};
   }
   return errorf(EBUSY, "%u sessions are open to all programs, want fewer (hint: ouro list --sessions)", abi::kSessionSlots);
+}
+
+bool is_open_to_everyone(const std::string& folder, const SessionName& session, uid_t owner) {
+  const base::Fd fd = open_locked(folder, owner, false);
+  if (!fd) return errno == EBUSY;
+  abi::Everyone all;
+  read(fd.get(), all);
+  return std::any_of(std::begin(all.slot), std::end(all.slot), [&](const abi::SessionSlot& slot) { return is(slot, session); });
 }
 
 void close_to_everyone(const std::string& folder, const SessionName& session, uid_t owner) {

@@ -212,17 +212,25 @@ name = "other"
 name = "disk"
 output = "$folder/traces"
 rotate = "10M"
+[[session.trigger]]
+on = 'event incident:event if text == "here"'
+hold_off = "0"
+do = 'run echo "\$OURO_FIELD_number" >> $folder/matched'
 [metrics]
 listen = "unix:$socket"
 EOF
 reload
 disk_of() { pgrep -P "$daemon" -f -- "$folder/traces" || true; }
 inode=$(stat -c %i "$OURO_RUNTIME_DIR/session-disk")
-do_ many 10
+do_ many 9
+do_ event 1 here
+wait_for 20 grep -qx 1 matched
 kill -9 "$(disk_of)"
 do_ many 20
 wait_for 20 grep -q 'session disk: resumed' "$said"
-do_ many 30
+do_ event 2 here
+wait_for 20 grep -qx 2 matched
+do_ many 29
 wait_for 20 eval '(($(metric "ouro_session_events_total{session=\"disk\"") == 60))'
 kill -9 $(disk_of) $(child_of other) "$daemon"  # in this order: a daemon that dies tells its children to end
 wait "$daemon" 2>/dev/null || true
