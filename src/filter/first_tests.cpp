@@ -1,5 +1,7 @@
 #include "filter/first_tests.hpp"
 
+#include <utility>
+
 #include "filter/bound.hpp"
 #include "filter/schema_view.hpp"
 
@@ -32,6 +34,15 @@ bool make_test(const Instruction& i, const SchemaView& schema, Choice::Test& tes
   return true;
 }
 
+// What refuses those in its range asks for the others, which are a range as well: refusing is the test's `no`.
+void refuse_by_no(Choice::Test& test) noexcept {
+  const std::uint64_t one = std::uint64_t{1} << test.shift;
+  if (test.next[1] != Choice::kReject || test.next[0] == Choice::kReject || test.span == std::uint64_t{0} - one) return;  // the last one: no others
+  test.low += (test.span >> test.shift) + 1;
+  test.span = std::uint64_t{0} - test.span - 2 * one;
+  std::swap(test.next[0], test.next[1]);
+}
+
 constexpr std::uint8_t place_of(std::uint32_t test) { return static_cast<std::uint8_t>(Choice::kFirstTest + test * Choice::kTestSize); }
 
 }  // namespace
@@ -51,6 +62,7 @@ void take_first_tests(const Bound& bound, std::span<const std::byte> schema_byte
                                  : next < count               ? place_of(next)
                                                               : Choice::kAsk;
     }
+  for (std::uint32_t i = 0; i < count; ++i) refuse_by_no(choice.test[i]);
   if (count != 0) choice.begin = place_of(0);
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "filter/test_event.hpp"
@@ -106,6 +107,23 @@ TEST(FirstTests, AFieldTooFarBehindIsLeftToTheTracer) {
   for (std::size_t i = 0; i <= Choice::kFields; ++i) event.scalar<std::uint8_t>(std::string("f") + std::to_string(i), 0);
   EXPECT_EQ(said("f7 == 0", event, std::vector<std::uint64_t>(9)), "write");
   EXPECT_EQ(said("f8 == 0", event, std::vector<std::uint64_t>(9)), "ask");
+}
+
+TEST(FirstTests, WhatTheFirstOneRefusesIsRefusedAtOnce) {
+  const std::uint64_t four[] = {4}, five[] = {5}, six[] = {6};
+  for (const auto& [expression, refused] : {std::pair{"id > 5", five}, {"id >= 6", five}, {"id < 5", five}, {"id == 5", six}, {"id != 5", five}, {"id & 2", five},
+                                            {"!(id & 1)", five}, {"id > 5 && user == \"eve\"", four}, {"id > 5 && id < 10", four}}) {
+    Choice choice;
+    choice_of(expression, order(), choice);
+    EXPECT_TRUE(detail::refuses_at_once<1>(choice, refused)) << expression;
+    EXPECT_TRUE(detail::refuses_at_once<5>(choice, refused)) << expression;
+    EXPECT_EQ(detail::decide(choice, refused), Choice::kReject) << expression;
+  }
+  for (const char* expression : {"id > 5", "id > 5 && user == \"eve\"", "id != 5", "id < 10 || id == 6", "user == \"eve\""}) {
+    Choice choice;
+    choice_of(expression, order(), choice);
+    EXPECT_FALSE(detail::refuses_at_once<1>(choice, six)) << expression;
+  }
 }
 
 TEST(FirstTests, OfALimitedEventOnlyRefusalsAreDecided) {

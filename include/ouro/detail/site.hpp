@@ -315,8 +315,11 @@ template <std::size_t... kSizes>
 [[gnu::noinline, gnu::visibility("hidden"), gnu::nothrow]] bool emit_scalars(const Site& site, std::uint32_t word, BitsOf<kSizes>... values) {
   bool accepted = false;
   if (const Choice* const choice = choice_of(site, word); choice != nullptr) [[likely]] {
-    const std::uint64_t fields[sizeof...(values) != 0 ? sizeof...(values) : 1] = {values...};
-    const std::uint8_t verdict = decide(*choice, fields);
+    constexpr std::size_t kCount = sizeof...(values);
+    const std::uint64_t fields[kCount != 0 ? kCount : 1] = {values...};
+    if (refuses_at_once<kCount>(*choice, fields)) [[likely]]
+      return true;
+    const std::uint8_t verdict = decide<kCount>(*choice, fields);
     if (verdict == Choice::kReject) return true;
     if (verdict == Choice::kWrite) return emit_accepted<kSizes...>(site, word, choice->id, values...);
     accepted = verdict == Choice::kWriteBehind;
@@ -379,7 +382,8 @@ template <bool kTried, class... P>
   if (!way.is_inline) {
     if (const Choice* const choice = choice_of(site, way.word); choice != nullptr) [[likely]] {
       const std::uint64_t fields[] = {scalar_bits(values)...};
-      const std::uint8_t verdict = decide(*choice, fields);
+      if (refuses_at_once<sizeof...(P)>(*choice, fields)) return true;
+      const std::uint8_t verdict = decide<sizeof...(P)>(*choice, fields);
       if (verdict == Choice::kReject) return true;
       if (verdict != Choice::kAsk && !is_off(site)) {
         accepted = way.word;
