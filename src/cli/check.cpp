@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/say.hpp"
 #include "cli/table.hpp"
+#include "cli/traces_in.hpp"
 #include "cli/units.hpp"
 
 namespace ouro::cli {

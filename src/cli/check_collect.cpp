@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -137,24 +136,6 @@ void remark_overlap(TraceBooks& books) {
 }
 
 }  // namespace
-
-std::vector<std::string> traces_in(const std::string& folder) {
-  namespace fs = std::filesystem;
-  constexpr int kDeepest = 8;
-  std::error_code error;
-  std::vector<std::string> out;
-  if (fs::exists(folder + "/metadata", error)) return {folder};
-  for (fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, error), end; !error && it != end; it.increment(error)) {
-    if (it.depth() >= kDeepest) it.disable_recursion_pending();
-    std::error_code ignored;
-    if (it->is_directory(ignored) && fs::exists(it->path() / "metadata", ignored)) {
-      out.push_back(it->path());
-      it.disable_recursion_pending();
-    }
-  }
-  std::sort(out.begin(), out.end());
-  return out.empty() ? std::vector{folder} : out;  // whoever opens it says what is wrong with it
-}
 
 Result<TraceBooks> check_trace(const std::string& folder) {
   Result<read::Trace> trace = read::Trace::open(folder);

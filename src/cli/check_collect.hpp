@@ -47,9 +47,6 @@ struct TraceBooks {
 // Fails if there is no trace, or its metadata says nothing.
 Result<TraceBooks> check_trace(const std::string& folder);
 
-// The traces in a folder: itself; or those in it, at any depth, in the order of their names: rotated recordings, LTTng's sessions.
-std::vector<std::string> traces_in(const std::string& folder);
-
 // How far the stamps of two traces can be compared, as far as they tell.
 struct Alignment {
   enum class Kind : std::uint8_t {

@@ -32,6 +32,9 @@ Commands:
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
   check       whether a trace is sound: its packets' numbers, sizes, losses, times and clocks
+  cut         a part of a trace, by time or by events, as a trace of its own
+  merge       several traces as one
+  convert     a trace in another version of CTF
   live        serves traces to viewers, as babeltrace2, while they are being written
   doctor      what this machine has, and lacks, for recording; why a process can be recorded, or not
   bench       what an event costs here, beside reading the clock
@@ -72,6 +75,9 @@ constexpr std::array kCommands = {
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
     Command{"check", ouro::cli::check_command, ouro::cli::define_check},
+    Command{"cut", ouro::cli::cut_command, ouro::cli::define_cut},
+    Command{"merge", ouro::cli::merge_command, ouro::cli::define_merge},
+    Command{"convert", ouro::cli::convert_command, ouro::cli::define_convert},
     Command{"live", ouro::cli::live_command, ouro::cli::define_live},
     Command{"doctor", ouro::cli::doctor_command, ouro::cli::define_doctor},
     Command{"bench", ouro::cli::bench_command, ouro::cli::define_bench},
