@@ -65,13 +65,9 @@ Result<record::Session> adopt(const RecordOptions& options, const base::RuntimeD
     if (error.code == ENOENT) error.text += " (hint: it ended, or another ouro record removed it: what is in the trace is all there is)";
     return error;
   }
-  const char* const name = session->options().name.c_str();
-  std::optional<Error> why;
-  if (session->generation() != journal->session.generation) why = errorf(ENOENT, "session '%s' is another one than that of '%s'", name, options.resume.c_str());
-  else if (!session->is_open()) why = errorf(EINVAL, "session '%s' was just being ended when its recorder was killed (hint: ouro recover %s)", name, name);
-  if (!why) return session;
+  if (session->generation() == journal->session.generation) return session;
   session->leave();
-  return *why;
+  return errorf(ENOENT, "session '%s' is another one than that of '%s'", session->options().name.c_str(), options.resume.c_str());
 }
 
 // Events of the programs that have it.
@@ -88,7 +84,7 @@ std::vector<std::vector<std::byte>> known_events(const base::RuntimeDir& runtime
 // None: they are none. The killed recorder's are gone then.
 Result<std::unique_ptr<Triggers>> make_triggers(const RecordOptions& options, const base::RuntimeDir& runtime, const record::Session& session, const record::SignalGuard& guard) {
   record::remove_left_behind(runtime.path, ::geteuid(), session.file() + ".on");
-  if (options.triggers.empty()) return std::unique_ptr<Triggers>();
+  if (options.triggers.empty() || !session.is_open()) return std::unique_ptr<Triggers>();
   if (Status checked = check_filters(options.triggers, known_events(runtime, session.session_name())); !checked) return checked.error();
   return Triggers::create(options.triggers, {runtime, session, guard});
 }
@@ -111,11 +107,16 @@ int resume_recording(const RecordOptions& options) {
   Attachments attachments(*session, triggers->get(), runtime->path);
   record::Recorder recorder(*session, found->folder(), {trace_environment("ouro record --resume", session->options().mode), say_line});
   if (Status resumed = recorder.resume(); !resumed) return leave(resumed.error());
-  if (Status gone_on = attachments.go_on(options.all); !gone_on) say("warning: triggers: %s", gone_on.error().text.c_str());
-  say("session %s: resumed%s", session->options().name.c_str(), options.duration ? "" : " (Ctrl-C ends it)");
-  record::prefer_short_turns();
   record::Rotation* const rotation = found->rotation.get();
-  Supervision(nullptr, &recorder, rotation, attachments, triggers->get(), signals.get(), options.duration).run();
+  if (session->is_open()) {
+    if (Status gone_on = attachments.go_on(options.all); !gone_on) say("warning: triggers: %s", gone_on.error().text.c_str());
+    say("session %s: resumed%s", session->options().name.c_str(), options.duration ? "" : " (Ctrl-C ends it)");
+    record::prefer_short_turns();
+    Supervision(nullptr, &recorder, rotation, attachments, triggers->get(), signals.get(), options.duration).run();
+  } else {
+    say("session %s: its recorder was killed as it ended; what it had not written yet is written now", session->options().name.c_str());
+    recorder.step();  // takes over the killed one's mark, to be removed at the end
+  }
   session->close();
   ::usleep(10'000);  // those who had begun a record finish it
   const record::Summary summary = recorder.finish();

@@ -57,6 +57,37 @@ balance pieces
 expect_equal "parts" "$(find "$folder/pieces" -name '*.part' | wc -l)" 0
 [[ $(find "$folder/pieces" -maxdepth 1 -name '2*' | wc -l) -gt 5 ]] || fail "pieces: $(ls "$folder/pieces")"
 
+# ---- it was just ending: nothing of what memory held is lost, and it ends
+ended=0
+mkfifo "$folder/lines"
+"$programs/incidents" <"$folder/lines" >"$folder/answers" &
+program=$!
+cleanup+=("kill -9 $program 2>/dev/null")
+exec 3>"$folder/lines"
+for ((i = 1; i <= 60 && ended < 2; ++i)); do
+  trace=$folder/ending$i
+  "$OURO_BIN" record -p $program -o "$trace" 2>"$folder/said" &
+  recorder=$!
+  cleanup+=("kill -9 $recorder 2>/dev/null")
+  wait_for 20 grep -q 'are on' "$folder/said"
+  echo "many 1000" >&3
+  answered() { (($(wc -l <"$folder/answers") == i)); }
+  wait_for 20 answered
+  kill -INT $recorder
+  sleep "0.0$((RANDOM % 2))$((RANDOM % 10))"
+  kill -9 $recorder 2>/dev/null || true
+  wait $recorder 2>/dev/null || true
+  if [[ -e $trace/.recorder ]]; then
+    timeout 60 "$OURO_BIN" record --resume "$trace" --for 100ms 2>"$folder/said" || fail "status $?: $(cat "$folder/said")"
+    if grep -q 'its recorder was killed as it ended' "$folder/said"; then ended=$((ended + 1)); fi
+  fi
+  expect_equal "events of try $i" "$(babeltrace2 "$trace" 2>/dev/null | grep -c ' incident:event: ')" 1000
+  expect_equal "hidden files left" "$(find "$trace" -name '.*' | wc -l)" 0
+done
+((ended > 0)) || fail "of 60 recorders none was killed as it ended"
+exec 3>&-
+wait $program
+
 # ---- mistakes
 refused() {  # refused STATUS PATTERN OPTION...
   local status=$1 pattern=$2 seen=0 said
