@@ -1,21 +1,12 @@
 // Events that somebody waits for (record/event_watch.hpp), stated by this very process, beside a session that has all of them.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <csetjmp>
-#include <deque>
 #include <optional>
 
 #include <ouro/trace.hpp>
 
-#include "filter/filter.hpp"
-#include "record/attachment.hpp"
 #include "record/event_watch.hpp"
-#include "record/recorder.hpp"
-#include "record/registry_file.hpp"
-#include "record/session_rules.hpp"
-#include "record/test_session.hpp"
+#include "recorded_process.hpp"
 #include "trace/pair.hpp"
 
 namespace ouro {
@@ -32,38 +23,14 @@ EventCondition event(const std::string& name, const std::string& filter = {}, st
   return out;
 }
 
-class Watch : public ::testing::Test {
+class Watch : public RecordedProcess {
  protected:
-  void SetUp() override {
-    Result<record::Target> found = record::find_target(::getpid());
-    ASSERT_TRUE(found) << found.error().text;
-    target_.emplace(std::move(*found));
-    std::snprintf(runtime_.path, sizeof runtime_.path, "%s", trace::tracer.directory);
-    options_ = record::test::small_session();
-    options_.name = "all-" + std::to_string(::getpid());
-    options_.cpus = 0;
-    options_.subbuf_size = 64 << 10;
-    record::Rule rule;
-    rule.name = "watch:*";
-    options_.rules = {rule};
-    Result<record::Session> made = record::Session::create(runtime_, options_);
-    ASSERT_TRUE(made) << made.error().text;
-    session_.emplace(std::move(*made));
-    Result<record::TraceFolder> folder = record::TraceFolder::create(files_.in("trace"));
-    ASSERT_TRUE(folder) << folder.error().text;
-    folder_.emplace(std::move(*folder));
-    recorder_.emplace(*session_, *folder_, record::Recorder::Options{{}, [](const std::string& text) { ADD_FAILURE() << text; }});
-    attachments_.emplace_back(*session_, trace::tracer.directory);
-    ASSERT_TRUE(attachments_.back().add(*target_));
-  }
+  void SetUp() override { begin(rule("watch:*"), 64 << 10); }
   void watch(std::vector<EventCondition> conditions) {
     Result<record::EventWatch> made = record::EventWatch::create(runtime_, options_, std::move(conditions));
     ASSERT_TRUE(made) << made.error().text;
     watch_.emplace(std::move(*made));
-    for (const record::Session& session : watch_->sessions()) {
-      attachments_.emplace_back(session, trace::tracer.directory);
-      ASSERT_TRUE(attachments_.back().add(*target_));
-    }
+    for (const record::Session& session : watch_->sessions()) attach(session);
   }
   std::vector<WatchedEvent> taken() {
     std::vector<WatchedEvent> out;
@@ -77,8 +44,7 @@ class Watch : public ::testing::Test {
     return out;
   }
   std::uint64_t recorded() {
-    session_->close();
-    const record::Summary summary = recorder_->finish();
+    const record::Summary summary = finish();
     EXPECT_EQ(summary.lost_total(), 0u);
     return summary.events;
   }
@@ -98,15 +64,7 @@ class Watch : public ::testing::Test {
     if (time > 0us) ::usleep(static_cast<useconds_t>(time.count()));
   }
 
-  record::test::TestFolder files_;
-  base::RuntimeDir runtime_{};
-  record::SessionOptions options_;
-  std::optional<record::Target> target_;
-  std::optional<record::Session> session_;
-  std::optional<record::TraceFolder> folder_;
-  std::optional<record::Recorder> recorder_;
   std::optional<record::EventWatch> watch_;
-  std::deque<record::Attachment> attachments_;
 };
 
 TEST_F(Watch, MatchesComeWithTheirFieldsAndTheOtherSessionHasAllOnce) {
@@ -158,37 +116,16 @@ TEST_F(Watch, TooManySessionsAreRefused) {
 
 // Whoever changes either session's rules, or takes one away, is heard at once: also by an event that has remembered both.
 TEST_F(Watch, ChangesOfEitherSessionHold) {
-  const auto set_rules = [&](const record::Session& session, std::vector<record::Rule> rules) {
-    Result<record::SessionRules> file = record::SessionRules::open(trace::tracer.directory, session.file());
-    ASSERT_TRUE(file) << file.error().text;
-    Result<record::SessionRules::Change> change = file->change();
-    const Result<std::vector<std::byte>> set = change->set(rules);
-    ASSERT_TRUE(set) << set.error().text;
-    for (const std::string& path : record::find_registries(trace::tracer.directory, ::getpid())) {
-      Result<record::RegistryFile> registry = record::RegistryFile::open(path, record::RegistryFile::Access::read_write, ::geteuid());
-      if (registry && target_->owns(*registry)) {
-        EXPECT_TRUE(registry->attach(session.session_name(), *set));
-      }
-    }
-  };
-  const auto filtered = [](const std::string& name, const std::string& text) {
-    record::Rule rule;
-    rule.name = name;
-    if (text.empty()) return rule;
-    rule.filter = text;
-    rule.code = filter::compile(text)->code;
-    return rule;
-  };
   watch({event("watch:one", "number == 1")});
   write(1, 3);
   EXPECT_EQ(values(), (std::vector<std::string>{"1"}));
   // Both at once: the filter word is the same again.
-  set_rules(watch_->sessions()[0], {filtered("watch:one", "number == 2")});
-  set_rules(*session_, {filtered("watch:*", "number != 3")});
+  set_rules(watch_->sessions()[0], {rule("watch:one", "number == 2")});
+  set_rules(*session_, {rule("watch:*", "number != 3")});
   write(1, 3);
   EXPECT_EQ(values(), (std::vector<std::string>{"2"}));
-  set_rules(*session_, {filtered("watch:*", "")});
-  set_rules(watch_->sessions()[0], {filtered("watch:one", "")});
+  set_rules(*session_, {rule("watch:*")});
+  set_rules(watch_->sessions()[0], {rule("watch:one")});
   write(1, 3);
   EXPECT_EQ(values(), (std::vector<std::string>{"1", "2", "3"}));
   attachments_.pop_back();
