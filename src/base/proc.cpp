@@ -16,14 +16,14 @@ struct Stat {
   std::uint64_t start_time = 0;
 };
 
-// pid 0: the calling thread.
+// A number, kThisThread or kMainThread.
 void make_path(char (&path)[40], int pid, const char* what) noexcept {
   char digits[12];
   char* p = digits + sizeof digits - 1;
   *p = '\0';
-  for (unsigned n = static_cast<unsigned>(pid); n != 0; n /= 10) *--p = static_cast<char>('0' + n % 10);
+  for (unsigned n = pid > 0 ? static_cast<unsigned>(pid) : 0; n != 0; n /= 10) *--p = static_cast<char>('0' + n % 10);
   std::strcpy(path, "/proc/");
-  std::strcat(path, pid != 0 ? p : "thread-self");
+  std::strcat(path, pid > 0 ? p : pid == kMainThread ? "self" : "thread-self");
   std::strcat(path, what);
 }
 
@@ -77,6 +77,20 @@ bool find_number(const char* text, const char* key, std::uint32_t& number) noexc
 }
 
 }  // namespace
+
+std::uint64_t own_namespace(const char* kind) noexcept {
+  const int saved = errno;
+  char path[40], text[40];  // "pid:[4026531836]", which stat(2) would make an inode to say
+  make_path(path, kMainThread, "/ns/");
+  std::strncat(path, kind, sizeof path - std::strlen(path) - 1);
+  const ssize_t n = readlink(path, text, sizeof text - 1);
+  errno = saved;
+  text[n > 0 ? n : 0] = '\0';
+  std::uint64_t inode = 0;
+  const char* p = std::strchr(text, '[');
+  while (p != nullptr && *++p >= '0' && *p <= '9') inode = inode * 10 + static_cast<std::uint64_t>(*p - '0');
+  return inode;
+}
 
 std::uint64_t start_time_of(int pid) noexcept { return read_stat(pid).start_time; }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,19 @@ TEST(Proc, NumbersThatAreNoPidAreNobody) {
   EXPECT_EQ(start_time_of(-1), 0u);
   EXPECT_FALSE(is_alive(-1, 0));
 }
+
+TEST(Proc, NamespacesAreTheInodesThatStatSees) {
+  for (const std::string kind : {"pid", "user", "mnt"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat(("/proc/self/ns/" + kind).c_str(), &status), 0);
+    EXPECT_EQ(own_namespace(kind.c_str()), status.st_ino) << kind;
+  }
+  errno = 4711;
+  EXPECT_EQ(own_namespace("none"), 0u);
+  EXPECT_EQ(errno, 4711);
+}
+
+TEST(Proc, TheMainThreadsFiltersAreThoseOfTheCallingThreadThatIsTheMainOne) { EXPECT_EQ(seccomp_filters_of(kMainThread), seccomp_filters_of(kThisThread)); }
 
 TEST(Proc, LeavesErrnoAlone) {
   errno = 4711;

@@ -70,9 +70,8 @@ bool keeps_locks(int fd) noexcept {
   return type == TMPFS_MAGIC || type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC;
 }
 
-std::uint64_t pid_namespace() noexcept {
-  struct stat status;
-  return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+std::uint32_t own_seccomp_filters() noexcept {
+  return base::seccomp_filters_of(&detail::ouro_thread == tracer.main_thread ? base::kMainThread : base::kThisThread);
 }
 
 // Makes room for a file of ours under this name. False: it is in use, by this very program image (another instance of the tracer in it) or
@@ -86,7 +85,7 @@ bool clear_name(const char* path, const std::uint64_t image_id[2]) noexcept {
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
     const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
                           header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic;
-    if (is_whole && header.pid_namespace == pid_namespace()) {  // there, our number is ours
+    if (is_whole && header.pid_namespace == base::own_namespace("pid")) {  // there, our number is ours
       in_use = header.pid == getpid() && header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
     } else {
       in_use = (is_whole && header.is_locked == 0) || !lock(fd, F_WRLCK);
@@ -98,8 +97,51 @@ bool clear_name(const char* path, const std::uint64_t image_id[2]) noexcept {
   return cleared;
 }
 
-// A new file, with its lock and its name in tracer.file. -1: none.
-int create_file(const std::uint64_t image_id[2]) noexcept {
+// A registry of this very process, in that place.
+enum class Name { own, others, free };
+Name read_own(unsigned n, abi::RegistryHeader& header) noexcept {
+  char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
+  Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::others;
+  Text(path).add(tracer.directory).add("/").add(file);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return errno == ENOENT ? Name::free : Name::others;
+  const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
+  close(fd);
+  const bool is_own = is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
+                      header.pid == getpid() && header.pid_namespace == base::own_namespace("pid") && header.start_time == base::start_time_of(header.pid);
+  return is_own ? Name::own : Name::others;
+}
+
+// Sessions that were offered to this process in other registries: those of its other libraries with a tracer of their own, and of what it
+// was before an exec.
+struct Offers {
+  char file[abi::kSessionSlots][sizeof(abi::SessionSlot::file)];
+  std::uint32_t generation[abi::kSessionSlots], count;
+};
+
+void add_offers(const abi::RegistryHeader& header, Offers& offers) noexcept {
+  for (const abi::SessionSlot& slot : header.slot) {
+    const std::uint32_t generation = slot.generation.load(std::memory_order_relaxed);
+    if (slot.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
+    const bool is_known = std::find(offers.generation, offers.generation + offers.count, generation) != offers.generation + offers.count;
+    if (is_known || offers.count == abi::kSessionSlots || std::memchr(slot.file, '\0', sizeof slot.file) == nullptr) continue;
+    std::memcpy(offers.file[offers.count], slot.file, sizeof slot.file);
+    offers.generation[offers.count++] = generation;
+  }
+}
+
+void find_offers(Offers& offers) noexcept {
+  abi::RegistryHeader header;
+  for (unsigned n = 0, in_vain = 0; in_vain < 2 && n < kMostNames; ++n) {
+    const Name name = read_own(n, header);
+    if (name == Name::own) add_offers(header, offers);
+    if (name == Name::free) ++in_vain;
+  }
+}
+
+// A new file, with its lock and its name in tracer.file. -1: none. `offers`, if not null, are found before a file goes that may have some.
+int create_file(const std::uint64_t image_id[2], Offers* offers) noexcept {
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   int tries = 0;
   for (unsigned n = 0; n < kMostNames && tries < 16; ++n) {
@@ -113,8 +155,9 @@ int create_file(const std::uint64_t image_id[2]) noexcept {
       close(fd);  // somebody took it for one that was left over, before we had the lock
     } else if (errno != EEXIST) {
       return -1;
-    } else if (!clear_name(path, image_id)) {
-      continue;
+    } else {
+      if (offers != nullptr && n == 0 && tries == 0) find_offers(*offers);
+      if (!clear_name(path, image_id)) continue;
     }
     ++tries;
     --n;
@@ -122,10 +165,22 @@ int create_file(const std::uint64_t image_id[2]) noexcept {
   return -1;
 }
 
+// Not kept for longer than it takes to make a registry: daemons close all they find, and a number used again would be somebody else's file.
+// The mapping holds the lock.
+struct Descriptor {
+  int fd = -1;
+  Descriptor() = default;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+};
+
 // Makes the file and maps it, at `at` if that is not null. Null: no registry.
-std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs) noexcept {
+std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reserve_rows, std::uint64_t reserve_blobs, Offers* offers, Descriptor& made) noexcept {
   if (!allows_file_of(abi::kRegistrySize)) return nullptr;
-  const int fd = create_file(image_id);
+  const int fd = made.fd = create_file(image_id, offers);
   if (fd < 0) return nullptr;
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(path).add(tracer.directory).add("/").add(tracer.file);
@@ -143,25 +198,19 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
           (reserve_blobs != 0 && pwrite(fd, old + abi::kRegistryBlobsOffset, reserve_blobs,
                                         static_cast<off_t>(abi::kRegistryBlobsOffset)) < 0)) {
         unlink(path);
-        close(fd);
         return nullptr;
       }
     }
     base = mmap(at, abi::kRegistrySize, PROT_READ | PROT_WRITE, flags, fd, 0);
   }
-  if (base == MAP_FAILED) {
-    unlink(path);
-    close(fd);
-    return nullptr;
-  }
-  // The descriptor is not kept: daemons close all they find, and a number used again would be somebody else's file. The lock stays.
-  close(fd);
-  return static_cast<std::byte*>(base);
+  if (base != MAP_FAILED) return static_cast<std::byte*>(base);
+  unlink(path);
+  return nullptr;
 }
 
 // Its magic makes it a registry to others: all but the rows must be there.
 void fill_header(abi::RegistryHeader& header, const std::uint64_t image_id[2]) noexcept {
-  header.pid_namespace = pid_namespace();
+  header.pid_namespace = base::own_namespace("pid");
   header.is_locked = tracer.is_locked ? 1 : 0;
   header.version = abi::kRegistryVersion;
   header.pid = tracer.pid = getpid();
@@ -178,20 +227,22 @@ void get_image_id(std::uint64_t id[2]) noexcept {
   if (random != nullptr) std::memcpy(id, random, 16);
 }
 
-bool map_filter(void* page) noexcept {
-  // The registry's filter words, at an address that the module's code contains: the same memory, mapped twice.
+bool map_filter_from(int fd, void* page) noexcept {
+  return mmap(page, abi::kRegistryFilterSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
+}
+
+// The registry's filter words, at an address that the module's code contains: the same memory, mapped twice. `made`: the registry has just been.
+bool map_filter(void* page, const Descriptor& made) noexcept {
+  if (made.fd >= 0) return map_filter_from(made.fd, page);
   if (mremap(tracer.registry + abi::kRegistryFilterOffset, 0, abi::kRegistryFilterSize, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
       MAP_FAILED)
     return true;
   // valgrind and old versions of qemu-user know no mremap() that copies.
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(path).add(tracer.directory).add("/").add(tracer.file);
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return false;
-  const bool mapped = mmap(page, abi::kRegistryFilterSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-                           static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
-  close(fd);
-  return mapped;
+  Descriptor file;
+  file.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  return file.fd >= 0 && map_filter_from(file.fd, page);
 }
 
 // A forked child is a process of its own to those who list and attach: its registry replaces its parent's at the
@@ -209,16 +260,17 @@ void in_forked_child() noexcept {
   if (tracer.registry == nullptr) return;
   // A filter that came since the start may kill who calls what it does not allow. Then the parent's registry, which is mapped here as well,
   // is good enough.
-  if (base::seccomp_filters_of(0) != tracer.seccomp_filters) return;
+  if (own_seccomp_filters() != tracer.seccomp_filters) return;
   const int saved = errno;
   std::uint64_t id[2];
   get_image_id(id);
   const abi::RegistryHeader& header = tracer.header();
   const std::uint64_t rows = header.row_count.load(std::memory_order_relaxed) * sizeof(abi::RegistryRow);
-  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed)) != nullptr) {
+  Descriptor made;
+  if (create(tracer.registry, id, rows, header.blobs_used.load(std::memory_order_relaxed), nullptr, made) != nullptr) {
     fill_header(tracer.header(), id);
     for (std::uint32_t i = 0, n = tracer.module_count.load(std::memory_order_relaxed); i < n; ++i)
-      if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter);
+      if (tracer.module[i].filter != nullptr) map_filter(tracer.module[i].filter, made);
     publish();
     // What left while this was made has looked for our registry in vain.
     for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) leave_if_closed(k);
@@ -304,49 +356,6 @@ std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   return slot;
 }
 
-// A registry of this very process, in that place.
-enum class Name { own, others, free };
-Name read_own(unsigned n, abi::RegistryHeader& header) noexcept {
-  char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
-  Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
-  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::others;
-  Text(path).add(tracer.directory).add("/").add(file);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return errno == ENOENT ? Name::free : Name::others;
-  const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
-  close(fd);
-  const bool is_own = is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
-                      header.pid == getpid() && header.pid_namespace == pid_namespace() && header.start_time == base::start_time_of(header.pid);
-  return is_own ? Name::own : Name::others;
-}
-
-// Sessions that were offered to this process in other registries: those of its other libraries with a tracer of their own, and of what it
-// was before an exec.
-struct Offers {
-  char file[abi::kSessionSlots][sizeof(abi::SessionSlot::file)];
-  std::uint32_t generation[abi::kSessionSlots], count;
-};
-
-void add_offers(const abi::RegistryHeader& header, Offers& offers) noexcept {
-  for (const abi::SessionSlot& slot : header.slot) {
-    const std::uint32_t generation = slot.generation.load(std::memory_order_relaxed);
-    if (slot.state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered) || generation == 0) continue;
-    const bool is_known = std::find(offers.generation, offers.generation + offers.count, generation) != offers.generation + offers.count;
-    if (is_known || offers.count == abi::kSessionSlots || std::memchr(slot.file, '\0', sizeof slot.file) == nullptr) continue;
-    std::memcpy(offers.file[offers.count], slot.file, sizeof slot.file);
-    offers.generation[offers.count++] = generation;
-  }
-}
-
-void find_offers(Offers& offers) noexcept {
-  abi::RegistryHeader header;
-  for (unsigned n = 0, in_vain = 0; in_vain < 2 && n < kMostNames; ++n) {
-    const Name name = read_own(n, header);
-    if (name == Name::own) add_offers(header, offers);
-    if (name == Name::free) ++in_vain;
-  }
-}
-
 void take_over(const Offers& offers, std::uint32_t slot) noexcept {
   const auto has = [&](const char* file, std::uint32_t generation) {
     return std::any_of(tracer.header().slot, tracer.header().slot + slot, [&](const abi::SessionSlot& s) {
@@ -362,7 +371,7 @@ void take_over(const Offers& offers, std::uint32_t slot) noexcept {
 // caller's, who could make them write anywhere.
 bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && geteuid() != 0; }
 
-bool begin(const Need& need) noexcept {
+bool begin(const Need& need, Descriptor& made) noexcept {
   if (tracer.registry != nullptr) return true;
   if (const char* attach = secure_getenv("OURO_ATTACH"); attach != nullptr && std::strcmp(attach, "0") == 0) return false;
   if (is_privileged()) return false;
@@ -373,12 +382,12 @@ bool begin(const Need& need) noexcept {
   get_image_id(id);
   Offers offers;
   offers.count = 0;
-  find_offers(offers);  // before the image's before us is gone
-  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs);
+  std::byte* base = create(nullptr, id, need.rows * sizeof(abi::RegistryRow), need.blobs, &offers, made);
   if (base == nullptr) return false;
   tracer.registry = base;
   fill_header(tracer.header(), id);
-  tracer.header().seccomp_filters = tracer.seccomp_filters = base::seccomp_filters_of(0);
+  if (syscall(SYS_gettid) == getpid()) tracer.main_thread = &detail::ouro_thread;
+  tracer.header().seccomp_filters = tracer.seccomp_filters = own_seccomp_filters();
   pthread_atfork(nullptr, nullptr, in_forked_child);
   std::atexit(on_exit);
   // The file is there, so whoever opens a session to all of us from now on finds it.
@@ -389,11 +398,13 @@ bool begin(const Need& need) noexcept {
   return true;
 }
 
-// The row with this schema, in use or of a module that was unloaded. 0: none; else its index plus 1.
-std::uint32_t find_row(const detail::Site& site) noexcept {
-  std::uint32_t i = tracer.first_row[site.filter_index];
-  for (; i != 0; i = tracer.next_row[i - 1]) {
+// The row with this schema, in use or of a module that was unloaded. 0: none; else its index plus 1. `shares`: another has its filter word.
+std::uint32_t find_row(const detail::Site& site, bool& shares) noexcept {
+  std::uint32_t i = tracer.first_row[site.filter_index % kRowLists];
+  for (; i != 0; i = tracer.row[i - 1].next) {
     const abi::RegistryRow& row = tracer.rows()[i - 1];
+    if (row.filter_index != site.filter_index) continue;
+    shares = true;
     if (row.blob_size == site.schema_size &&
         std::memcmp(tracer.registry + abi::kRegistryBlobsOffset + row.blob_offset, site.schema, site.schema_size) == 0)
       break;
@@ -413,14 +424,16 @@ std::uint32_t add_row(const detail::Site& site) noexcept {
   row.blob_size = site.schema_size;
   header.blobs_used.store(offset + site.schema_size, std::memory_order_relaxed);
   header.row_count.store(index + 1, std::memory_order_release);
-  tracer.next_row[index] = tracer.first_row[site.filter_index];
-  tracer.first_row[site.filter_index] = static_cast<std::uint16_t>(index + 1);
+  std::uint16_t& first = tracer.first_row[site.filter_index % kRowLists];
+  tracer.row[index].next = first;
+  first = static_cast<std::uint16_t>(index + 1);
   return index + 1;
 }
 
 // An event that a session already asks for is on from its first moment.
 void join_sessions(abi::RegistryRow& row, const detail::Site& site) noexcept {
-  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k)
+  for (std::uint32_t k = 0; k < abi::kSessionSlots; ++k) {
+    if (tracer.header().slot[k].state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(abi::SlotState::offered)) continue;  // as view_of() asks, at once
     // Again if the session left meanwhile, or its rules changed: then a tool may have looked here before we wrote.
     for (int tries = 0; tries < 10; ++tries) {
       SessionView* const view = view_of(k);
@@ -429,13 +442,14 @@ void join_sessions(abi::RegistryRow& row, const detail::Site& site) noexcept {
       if (view_of(k) == view && wants(*view, site)) break;
       switch_off(row, k, view->generation);
     }
+  }
 }
 
 void add_site(detail::Site& site) noexcept {
   if (site.enabled.load(std::memory_order_relaxed) != nullptr) return;  // listed more than once: inlined copies
-  std::uint32_t i = find_row(site);
+  bool shares = false;
+  std::uint32_t i = find_row(site, shares);
   if (i == 0) {
-    const bool shares = tracer.first_row[site.filter_index] != 0;
     i = add_row(site);
     if (i != 0 && shares) tracer.is_shared[site.filter_index].store(true, std::memory_order_relaxed);
   }
@@ -447,7 +461,7 @@ void add_site(detail::Site& site) noexcept {
   site.row.store(i, std::memory_order_relaxed);
   site.enabled.store(&row.enabled, std::memory_order_release);
   site.counted = true;
-  if (tracer.users[i]++ != 0) return;
+  if (tracer.row[i].users++ != 0) return;
   row.state.store(abi::row_ready, std::memory_order_release);
   // Fence; pairs with a tool's between its offer of a session and its look at our rows: it finds the row, or we find the session.
   abi::fence(std::memory_order_seq_cst);
@@ -467,7 +481,7 @@ void leave_rows(const detail::Module& module) noexcept {
     if (!site.counted) continue;  // listed more than once
     site.counted = false;         // its events may still come, from destructors and other threads, and are written
     const std::uint32_t i = site.row.load(std::memory_order_relaxed);
-    if (--tracer.users[i] == 0) tracer.rows()[i].state.store(kRetired, std::memory_order_relaxed);
+    if (--tracer.row[i].users == 0) tracer.rows()[i].state.store(kRetired, std::memory_order_relaxed);
   }
 }
 
@@ -478,6 +492,7 @@ LoadedModule* remember(const detail::Module& module) noexcept {
   if (place == nullptr) return nullptr;
   place->end = module.end;
   place->filter = module.filter;
+  place->has_left = false;
   place->begin.store(module.begin, std::memory_order_release);
   if (place == &tracer.module[count]) tracer.module_count.store(count + 1, std::memory_order_release);
   return place;
@@ -514,12 +529,15 @@ using namespace trace;
 
 // The loader runs modules' constructors one at a time.
 void ouro_module_begin(const Module* module) noexcept {
-  if (module->begin == module->end || find_module(module->filter) != nullptr) return;
-  if (sysconf(_SC_PAGESIZE) != static_cast<long>(kPage)) return;
+  if (module->begin == module->end) return;
+  tracer.is_in_use.store(true, std::memory_order_relaxed);
+  if (find_module(module->filter) != nullptr) return;
+  if (getauxval(AT_PAGESZ) != kPage) return;
   const int saved = errno;
   const Need need = needed(*module);
   const bool first = tracer.registry == nullptr;
-  if (begin(need)) {
+  Descriptor made;
+  if (begin(need, made)) {
     const std::uint64_t rows_end = abi::kRegistryRowsOffset +
                                    (tracer.header().row_count.load(std::memory_order_relaxed) + need.rows) * sizeof(abi::RegistryRow);
     const std::uint64_t blobs = abi::kRegistryBlobsOffset + tracer.header().blobs_used.load(std::memory_order_relaxed);
@@ -528,7 +546,7 @@ void ouro_module_begin(const Module* module) noexcept {
       for (const Site* const* p = module->begin; p != module->end; ++p) add_site(const_cast<Site&>(**p));
       // Without room or memory for it the filter stays zero, and its events off.
       LoadedModule* const place = remember(*module);
-      if (place == nullptr || !map_filter(module->filter)) {
+      if (place == nullptr || !map_filter(module->filter, made)) {
         leave_rows(*module);
         if (place != nullptr) forget(*place);
       }
@@ -541,7 +559,10 @@ void ouro_module_end(const Module* module) noexcept {
   LoadedModule* const known = find_module(module->filter);
   if (tracer.registry == nullptr || module->filter == nullptr || known == nullptr) return;
   const int saved = errno;
-  if (is_own_registry()) leave_rows(*module);  // not where it is a parent's, who has no such module to take out
+  if (!known->has_left && is_own_registry()) {  // not where it is a parent's, who has no such module to take out
+    leave_rows(*module);
+    known->has_left = true;  // each file of it comes by here
+  }
   if (!tracer.is_exiting) forget(*known);
   errno = saved;
 }
@@ -557,7 +578,7 @@ namespace {
   detail::ouro_module_end(&own);
   const int saved = errno;
   // Under a filter that may kill for it, whoever next looks into the folder removes the file.
-  if (is_own_registry() && base::seccomp_filters_of(0) == tracer.seccomp_filters) {
+  if (is_own_registry() && own_seccomp_filters() == tracer.seccomp_filters) {
     char path[sizeof tracer.directory + sizeof tracer.file + 1];
     Text(path).add(tracer.directory).add("/").add(tracer.file);
     unlink(path);

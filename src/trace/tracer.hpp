@@ -12,6 +12,7 @@
 // handler, may do the same at once, both do it and one of them publishes its result.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include <ouro/abi/registry_layout.hpp>
@@ -22,6 +23,7 @@ namespace ouro::trace {
 
 inline constexpr std::uint32_t kMaxModules = 1024;
 inline constexpr std::uint32_t kNoId = ~std::uint32_t{0};
+inline constexpr std::uint32_t kRowLists = 1024;
 
 struct KeptBegin;
 struct Pair;
@@ -72,31 +74,40 @@ struct LoadedModule {
   std::atomic<const detail::Site* const*> begin;  // null: none
   const detail::Site* const* end;
   void* filter;
+  bool has_left;  // its rows
 };
 
-struct Tracer {
+// What the tracer knows of a registry's row.
+struct RowUse {
+  std::uint32_t users;  // modules' sites that have this row
+  std::uint16_t next;   // row of the same list, see Tracer::first_row
+};
+
+// What a program's start writes stands together, at the front: each page more is one more fault.
+struct alignas(4096) Tracer {
+  std::atomic<bool> is_in_use;      // nobody asks; stored before anything else is read here, or the page faults twice
   std::byte* registry;              // the mapping; null: no registry, nothing is ever traced
   std::int32_t pid;                 // whose registry it is
   char directory[200];
   char file[32];
   bool is_locked;                   // its lock lasts as long as its mapping
-  LoadedModule module[kMaxModules];
   std::atomic<std::uint32_t> module_count;
   std::atomic<std::uint32_t> visitors;  // of modules' sites
   bool is_exiting;                  // the process ends: nothing is unmapped under its other threads
   bool is_unloading;                // dlclose() has begun with whatever this is part of
-  // Rows whose events hash to the same filter word, as lists; rows have their index plus 1, 0 ends a list.
-  std::uint16_t first_row[abi::kFilterWords];
-  std::uint16_t next_row[abi::kRegistryRows];
-  std::uint32_t users[abi::kRegistryRows];  // modules' sites that have this row
-  std::atomic<bool> is_shared[abi::kFilterWords];  // by several events
+  std::uint32_t seccomp_filters;     // as the program began
+  const void* main_thread;           // its ouro_thread; null: another thread made the registry
   std::atomic<SessionView*> view[abi::kSessionSlots];
   std::atomic<std::uint32_t> epoch;  // counts views published
-  std::atomic<SessionView*> zombie[kZombies];  // views whose slot another session has
   std::atomic<std::uint32_t> zombies;
   std::atomic<SessionView*> spare;   // to be used again
   std::atomic<std::uint32_t> avoided[abi::kSessionSlots];  // generations of sessions that cannot be mapped
-  std::uint32_t seccomp_filters;     // as the program began
+  // Rows by their events' filter words, modulo kRowLists, as lists; rows have their index plus 1, 0 ends a list.
+  std::uint16_t first_row[kRowLists];
+  RowUse row[abi::kRegistryRows];
+  LoadedModule module[kMaxModules];
+  std::atomic<bool> is_shared[abi::kFilterWords];  // by several events
+  std::atomic<SessionView*> zombie[kZombies];  // views whose slot another session has
 
   abi::RegistryHeader& header() const { return *reinterpret_cast<abi::RegistryHeader*>(registry); }
   abi::RegistryRow* rows() const { return reinterpret_cast<abi::RegistryRow*>(registry + abi::kRegistryRowsOffset); }
@@ -105,6 +116,7 @@ struct Tracer {
   }
 };
 extern constinit Tracer tracer;
+static_assert(offsetof(Tracer, row) + 64 * sizeof(RowUse) <= 4096, "a program of some dozens of events writes one page");
 
 // Calls see(site) for each site. A module that is being unloaded is either not seen, or waits until we are through.
 template <class See>
