@@ -8,12 +8,15 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/calls.hpp"
+
 namespace ouro::base {
 namespace {
 
 struct Stat {
   char state = '\0';  // '\0': no such process
   std::uint64_t start_time = 0;
+  char name[16] = {};
 };
 
 // A number, kThisThread or kMainThread.
@@ -31,7 +34,9 @@ void make_path(char (&path)[40], int pid, const char* what) noexcept {
 Stat parse(const char* text) noexcept {
   Stat out;
   const char* p = std::strrchr(text, ')');
-  if (p == nullptr || p[1] != ' ') return out;
+  const char* name = std::strchr(text, '(');
+  if (p == nullptr || p[1] != ' ' || name == nullptr) return out;
+  for (char* to = out.name; ++name < p && to < out.name + sizeof out.name - 1;) *to++ = *name;
   p += 2;
   out.state = *p;
   for (int field = 3; field < 22; ++field) {
@@ -50,10 +55,10 @@ bool read_file(int pid, const char* what, char (&text)[N]) noexcept {
   char path[40];
   make_path(path, pid, what);
   ssize_t n = -1;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = calls::open(path, O_RDONLY | O_CLOEXEC);
   if (fd >= 0) {
-    n = read(fd, text, N - 1);
-    close(fd);
+    n = calls::read(fd, text, N - 1);
+    calls::close(fd);
   }
   errno = saved;
   text[n > 0 ? n : 0] = '\0';
@@ -83,7 +88,7 @@ std::uint64_t own_namespace(const char* kind) noexcept {
   char path[40], text[40];  // "pid:[4026531836]", which stat(2) would make an inode to say
   make_path(path, kMainThread, "/ns/");
   std::strncat(path, kind, sizeof path - std::strlen(path) - 1);
-  const ssize_t n = readlink(path, text, sizeof text - 1);
+  const ssize_t n = calls::readlink(path, text, sizeof text - 1);
   errno = saved;
   text[n > 0 ? n : 0] = '\0';
   std::uint64_t inode = 0;
@@ -93,6 +98,12 @@ std::uint64_t own_namespace(const char* kind) noexcept {
 }
 
 std::uint64_t start_time_of(int pid) noexcept { return read_stat(pid).start_time; }
+
+std::uint64_t start_time_of(int pid, char (&name)[16]) noexcept {
+  const Stat stat = read_stat(pid);
+  std::memcpy(name, stat.name, sizeof stat.name);
+  return stat.start_time;
+}
 
 std::uint32_t seccomp_filters_of(int pid) noexcept {
   char text[4096];  // what is asked for stands behind a list of groups, which may be long: then it is not told

@@ -8,6 +8,7 @@ namespace ouro::base {
 // In the kernel's clock ticks since boot (field 22 of /proc/PID/stat); 0 if there is no such process, or /proc does
 // not tell.
 std::uint64_t start_time_of(int pid) noexcept;
+std::uint64_t start_time_of(int pid, char (&name)[16]) noexcept;  // and its name, from the same file
 
 // Which namespace of a kind ("pid", "user") the process is in: the inode of /proc/self/ns/KIND. 0: /proc does not tell.
 std::uint64_t own_namespace(const char* kind) noexcept;

@@ -69,6 +69,18 @@ TEST(Proc, TheNameOfAProcessDoesNotConfuseTheFields) {
   EXPECT_TRUE(is_alive(child.pid(), 0));
 }
 
+TEST(Proc, ANameComesWithTheStartTime) {
+  for (const char* given : {"child", ") R 1 2 3 (", "fifteen-letters"}) {
+    Child child(given);
+    char name[16];
+    EXPECT_EQ(start_time_of(child.pid(), name), start_time_of(child.pid()));
+    EXPECT_STREQ(name, given);
+  }
+  char name[16];
+  EXPECT_EQ(start_time_of(-1, name), 0u);
+  EXPECT_STREQ(name, "");
+}
+
 TEST(Proc, NumbersThatAreNoPidAreNobody) {
   EXPECT_EQ(start_time_of(0), 0u);
   EXPECT_EQ(start_time_of(-1), 0u);

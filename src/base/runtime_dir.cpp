@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/calls.hpp"
 #include "base/proc.hpp"
 
 namespace ouro::base {
@@ -36,7 +37,7 @@ bool append_number(RuntimeDir& out, std::size_t& used, unsigned number) noexcept
 
 bool is_own_folder(const char* path) noexcept {
   struct stat status;
-  return stat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+  return calls::stat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == calls::geteuid();
 }
 
 // A number behind blanks; moves `p` behind it.
@@ -50,12 +51,12 @@ unsigned next_number(const char*& p) noexcept {
 // The user's number outside of the user namespace that we are in, if we are: in there, anybody may be 0.
 unsigned outer_user() noexcept {
   constexpr std::uint64_t kInitial = 0xEFFFFFFD;  // of the namespace of all users, as the kernel fixes it
-  const unsigned user = geteuid();
+  const unsigned user = calls::geteuid();
   if (const std::uint64_t ours = own_namespace("user"); ours == 0 || ours == kInitial) return user;
   char text[4096];
-  const int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-  const ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-  if (fd >= 0) close(fd);
+  const int fd = calls::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+  const ssize_t n = fd >= 0 ? calls::read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) calls::close(fd);
   if (n <= 0) return user;
   text[n] = '\0';
   for (const char* p = text; *p != '\0'; ++p) {  // each line: first inside, first outside, how many
@@ -69,7 +70,7 @@ unsigned outer_user() noexcept {
 // For the folder of all users' folders. Not there, read-only, or of a user who keeps it for himself: no.
 bool can_be_written_to(const char* path) noexcept {
   struct stat status;
-  return stat(path, &status) == 0 && S_ISDIR(status.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+  return calls::stat(path, &status) == 0 && S_ISDIR(status.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
 }
 
 void name_in(RuntimeDir& out, const char* folder, unsigned user) noexcept {
@@ -84,7 +85,7 @@ void choose_shared(RuntimeDir& out) noexcept {
   struct stat status;
   const unsigned user = outer_user();
   name_in(out, "/dev/shm", user);
-  if (lstat(out.path, &status) != 0 && !can_be_written_to("/dev/shm")) name_in(out, "/tmp", user);
+  if (calls::lstat(out.path, &status) != 0 && !can_be_written_to("/dev/shm")) name_in(out, "/tmp", user);
 }
 
 int choose(RuntimeDir& out) noexcept {
@@ -109,17 +110,17 @@ int choose(RuntimeDir& out) noexcept {
 bool is_in_a_safe_place(const RuntimeDir& dir) noexcept {
   if (std::strncmp(dir.path, "/tmp/", 5) != 0 && std::strncmp(dir.path, "/dev/shm/", 9) != 0) return true;  // whoever named it answers for it
   struct stat status;
-  return stat(dir.path[1] == 't' ? "/tmp" : "/dev/shm", &status) == 0 && ((status.st_mode & 022) == 0 || (status.st_mode & S_ISVTX) != 0);
+  return calls::stat(dir.path[1] == 't' ? "/tmp" : "/dev/shm", &status) == 0 && ((status.st_mode & 022) == 0 || (status.st_mode & S_ISVTX) != 0);
 }
 
 int find(RuntimeDir& out, bool create) noexcept {
   if (const int error = choose(out); error != 0) return error;
   struct stat status;
-  if (lstat(out.path, &status) != 0) {  // mostly it is there, and mkdir() takes three times as long to say so
+  if (calls::lstat(out.path, &status) != 0) {  // mostly it is there, and mkdir() takes three times as long to say so
     if (errno != ENOENT || !create) return errno;
-    if ((mkdir(out.path, 0700) != 0 && errno != EEXIST) || lstat(out.path, &status) != 0) return errno;
+    if ((mkdir(out.path, 0700) != 0 && errno != EEXIST) || calls::lstat(out.path, &status) != 0) return errno;
   }
-  return S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & 077) == 0 && is_in_a_safe_place(out) ? 0 : EPERM;
+  return S_ISDIR(status.st_mode) && status.st_uid == calls::geteuid() && (status.st_mode & 077) == 0 && is_in_a_safe_place(out) ? 0 : EPERM;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/calls.hpp"
 #include "base/proc.hpp"
 #include "base/runtime_dir.hpp"
 #include "trace/context_cache.hpp"
@@ -32,10 +33,11 @@
 namespace ouro::trace {
 
 constinit Tracer tracer{};
+namespace calls = base::calls;
 
 bool allows_file_of(std::uint64_t size) noexcept {
   struct rlimit limit;
-  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= size;
+  return calls::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= size;
 }
 
 namespace {
@@ -59,13 +61,13 @@ bool lock(int fd, short kind) noexcept {
   lock.l_type = kind;
   lock.l_whence = SEEK_SET;
   lock.l_len = 1;
-  return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+  return calls::set_lock(fd, &lock) == 0;
 }
 
 // Do locks there last as long as a mapping? Not where what is mapped is another file underneath, as in overlayfs.
 bool keeps_locks(int fd) noexcept {
   struct statfs status;
-  if (fstatfs(fd, &status) != 0) return false;
+  if (calls::fstatfs(fd, &status) != 0) return false;
   const auto type = static_cast<std::uint32_t>(status.f_type);
   return type == TMPFS_MAGIC || type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC;
 }
@@ -77,39 +79,39 @@ std::uint32_t own_seccomp_filters() noexcept {
 // Makes room for a file of ours under this name. False: it is in use, by this very program image (another instance of the tracer in it) or
 // by somebody who lives in another PID namespace; or it cannot be removed.
 bool clear_name(const char* path, const std::uint64_t image_id[2]) noexcept {
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = calls::open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return errno == ENOENT || unlink(path) == 0;  // a link, a socket
   abi::RegistryHeader header;
   struct stat status {};
   bool in_use = false, is_gone = false;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+  if (calls::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
     const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
                           header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic;
     if (is_whole && header.pid_namespace == base::own_namespace("pid")) {  // there, our number is ours
-      in_use = header.pid == getpid() && header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
+      in_use = header.pid == calls::getpid() && header.image_id[0] == image_id[0] && header.image_id[1] == image_id[1];
     } else {
       in_use = (is_whole && header.is_locked == 0) || !lock(fd, F_WRLCK);
-      is_gone = fstat(fd, &status) != 0 || status.st_nlink == 0;  // before we had the lock
+      is_gone = calls::fstat(fd, &status) != 0 || status.st_nlink == 0;  // before we had the lock
     }
   }
   const bool cleared = !in_use && (is_gone || unlink(path) == 0);
-  close(fd);  // and the lock goes
+  calls::close(fd);  // and the lock goes
   return cleared;
 }
 
 // A registry of this very process, in that place.
-enum class Name { own, others, free };
+enum class Name { own, others, free };  // free: or just made by us, who say nothing
 Name read_own(unsigned n, abi::RegistryHeader& header) noexcept {
   char file[sizeof tracer.file], path[sizeof tracer.directory + sizeof tracer.file + 1];
-  Text(file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
-  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::others;
+  Text(file).number(static_cast<std::uint64_t>(calls::getpid())).add(".").number(n);
+  if (std::strcmp(file, tracer.file) == 0 && tracer.registry != nullptr) return Name::free;
   Text(path).add(tracer.directory).add("/").add(file);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = calls::open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return errno == ENOENT ? Name::free : Name::others;
   const bool is_whole = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
-  close(fd);
+  calls::close(fd);
   const bool is_own = is_whole && header.magic.load(std::memory_order_relaxed) == abi::kRegistryMagic && header.version == abi::kRegistryVersion &&
-                      header.pid == getpid() && header.pid_namespace == base::own_namespace("pid") && header.start_time == base::start_time_of(header.pid);
+                      header.pid == calls::getpid() && header.pid_namespace == base::own_namespace("pid") && header.start_time == base::start_time_of(header.pid);
   return is_own ? Name::own : Name::others;
 }
 
@@ -145,14 +147,14 @@ int create_file(const std::uint64_t image_id[2], Offers* offers) noexcept {
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   int tries = 0;
   for (unsigned n = 0; n < kMostNames && tries < 16; ++n) {
-    Text(tracer.file).number(static_cast<std::uint64_t>(getpid())).add(".").number(n);
+    Text(tracer.file).number(static_cast<std::uint64_t>(calls::getpid())).add(".").number(n);
     Text(path).add(tracer.directory).add("/").add(tracer.file);
-    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int fd = calls::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) {
       struct stat status;
       tracer.is_locked = lock(fd, F_RDLCK) && keeps_locks(fd);
-      if (fstat(fd, &status) == 0 && status.st_nlink != 0) return fd;
-      close(fd);  // somebody took it for one that was left over, before we had the lock
+      if (calls::fstat(fd, &status) == 0 && status.st_nlink != 0) return fd;
+      calls::close(fd);  // somebody took it for one that was left over, before we had the lock
     } else if (errno != EEXIST) {
       return -1;
     } else {
@@ -173,7 +175,7 @@ struct Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() {
-    if (fd >= 0) close(fd);
+    if (fd >= 0) calls::close(fd);
   }
 };
 
@@ -185,10 +187,10 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(path).add(tracer.directory).add("/").add(tracer.file);
   void* base = MAP_FAILED;
-  if (ftruncate(fd, static_cast<off_t>(abi::kRegistrySize)) == 0 &&
-      (fallocate(fd, 0, 0, static_cast<off_t>(page_up(abi::kRegistryRowsOffset + reserve_rows))) == 0 || errno == EOPNOTSUPP) &&
+  if (calls::ftruncate(fd, static_cast<off_t>(abi::kRegistrySize)) == 0 &&
+      (calls::fallocate(fd, 0, 0, static_cast<off_t>(page_up(abi::kRegistryRowsOffset + reserve_rows))) == 0 || errno == EOPNOTSUPP) &&
       (reserve_blobs == 0 ||
-       fallocate(fd, 0, static_cast<off_t>(abi::kRegistryBlobsOffset), static_cast<off_t>(page_up(reserve_blobs))) == 0 ||
+       calls::fallocate(fd, 0, static_cast<off_t>(abi::kRegistryBlobsOffset), static_cast<off_t>(page_up(reserve_blobs))) == 0 ||
        errno == EOPNOTSUPP)) {
     const int flags = MAP_SHARED | MAP_NORESERVE | (at != nullptr ? MAP_FIXED : 0);
     if (at != nullptr) {  // contents first: other threads of a forked child there are none, but its handlers
@@ -201,7 +203,7 @@ std::byte* create(void* at, const std::uint64_t image_id[2], std::uint64_t reser
         return nullptr;
       }
     }
-    base = mmap(at, abi::kRegistrySize, PROT_READ | PROT_WRITE, flags, fd, 0);
+    base = calls::mmap(at, abi::kRegistrySize, PROT_READ | PROT_WRITE, flags, fd, 0);
   }
   if (base != MAP_FAILED) return static_cast<std::byte*>(base);
   unlink(path);
@@ -213,11 +215,11 @@ void fill_header(abi::RegistryHeader& header, const std::uint64_t image_id[2]) n
   header.pid_namespace = base::own_namespace("pid");
   header.is_locked = tracer.is_locked ? 1 : 0;
   header.version = abi::kRegistryVersion;
-  header.pid = tracer.pid = getpid();
-  header.start_time = base::start_time_of(header.pid);
+  header.pid = tracer.pid = calls::getpid();
+  header.start_time = base::start_time_of(header.pid, header.name);
   header.image_id[0] = image_id[0];
   header.image_id[1] = image_id[1];
-  prctl(PR_GET_NAME, header.name);
+  if (header.start_time == 0) prctl(PR_GET_NAME, header.name);
 }
 void publish() noexcept { tracer.header().magic.store(abi::kRegistryMagic, std::memory_order_seq_cst); }
 
@@ -228,7 +230,7 @@ void get_image_id(std::uint64_t id[2]) noexcept {
 }
 
 bool map_filter_from(int fd, void* page) noexcept {
-  return mmap(page, abi::kRegistryFilterSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
+  return calls::mmap(page, abi::kRegistryFilterSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(abi::kRegistryFilterOffset)) != MAP_FAILED;
 }
 
 // The registry's filter words, at an address that the module's code contains: the same memory, mapped twice. `made`: the registry has just been.
@@ -241,7 +243,7 @@ bool map_filter(void* page, const Descriptor& made) noexcept {
   char path[sizeof tracer.directory + sizeof tracer.file + 1];
   Text(path).add(tracer.directory).add("/").add(tracer.file);
   Descriptor file;
-  file.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  file.fd = calls::open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   return file.fd >= 0 && map_filter_from(file.fd, page);
 }
 
@@ -252,7 +254,7 @@ void in_forked_child() noexcept {
   detail::ThreadState& thread = detail::ouro_thread;
   *const_cast<volatile std::uint64_t*>(&thread.known.contexts) = 0;
   thread.tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
-  thread.pid = static_cast<std::uint32_t>(getpid());
+  thread.pid = static_cast<std::uint32_t>(calls::getpid());
   thread.announced = 0;
   thread.epoch = 0;
   *const_cast<volatile std::uint32_t*>(&thread.route.tag) = 0;
@@ -337,13 +339,13 @@ std::uint32_t take_flight_recorder(std::uint32_t slot) noexcept {
 std::uint32_t take_sessions_for_everyone(std::uint32_t slot) noexcept {
   char path[sizeof tracer.directory + 16];
   Text(path).add(tracer.directory).add("/everyone");
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = calls::open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return slot;
   abi::Everyone all;
   struct stat status;
-  const bool good = fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
+  const bool good = calls::fstat(fd, &status) == 0 && (status.st_uid == calls::geteuid() || status.st_uid == 0) &&
                     pread(fd, static_cast<void*>(&all), sizeof all, 0) == static_cast<ssize_t>(sizeof all) && all.magic == abi::kEveryoneMagic;
-  close(fd);
+  calls::close(fd);
   const std::uint32_t of_environment = slot;
   for (std::uint32_t k = 0; good && k < abi::kSessionSlots && slot < abi::kSessionSlots; ++k) {
     abi::SessionSlot& entry = all.slot[k];
@@ -369,7 +371,7 @@ void take_over(const Offers& offers, std::uint32_t slot) noexcept {
 
 // Programs that have privileges which their caller lacks, but not another user: the folder, and with it what they would write to, is the
 // caller's, who could make them write anywhere.
-bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && geteuid() != 0; }
+bool is_privileged() noexcept { return getauxval(AT_SECURE) != 0 && calls::geteuid() != 0; }
 
 bool begin(const Need& need, Descriptor& made) noexcept {
   if (tracer.registry != nullptr) return true;
@@ -386,7 +388,7 @@ bool begin(const Need& need, Descriptor& made) noexcept {
   if (base == nullptr) return false;
   tracer.registry = base;
   fill_header(tracer.header(), id);
-  if (syscall(SYS_gettid) == getpid()) tracer.main_thread = &detail::ouro_thread;
+  if (calls::gettid() == calls::getpid()) tracer.main_thread = &detail::ouro_thread;
   tracer.header().seccomp_filters = tracer.seccomp_filters = own_seccomp_filters();
   pthread_atfork(nullptr, nullptr, in_forked_child);
   std::atexit(on_exit);
@@ -507,13 +509,13 @@ void forget(LoadedModule& module) noexcept {
   module.filter = nullptr;
 }
 
-bool is_own_registry() noexcept { return tracer.registry != nullptr && tracer.pid == getpid(); }
+bool is_own_registry() noexcept { return tracer.registry != nullptr && tracer.pid == calls::getpid(); }
 
 // The code that runs here goes away: dlclose() of the library that has the tracer in it.
 void release_memory() noexcept {
   if (tracer.registry == nullptr) return;
   // What else this library ends with finds its events off.
-  mmap(&detail::filter, sizeof detail::filter, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  calls::mmap(&detail::filter, sizeof detail::filter, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   drop_views();
   release_caches();
   munmap(tracer.registry, abi::kRegistrySize);
