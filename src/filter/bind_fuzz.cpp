@@ -1,7 +1,4 @@
-// A libFuzzer target: code, schema and body from anywhere. Whatever bind() takes must end and stay within the body.
-//
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Isrc -Iinclude src/filter/bind_fuzz.cpp \
-//     src/filter/{bind,run,lexer,pattern,compile,check}.cpp src/base/{textf,result}.cpp -o bind_fuzz && ./bind_fuzz -max_len=600
+// A fuzz target (tests/fuzz/run bind): code, schema and body from anywhere. Whatever bind() takes must end and stay within the body.
 //
 // The first byte chooses: an expression to be compiled for the event of the tests, or bytes of all three kinds, each
 // behind its length, 16 bits. Lengths in headers are set right, so that more than the first check is reached.

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kMostNotes = 64 << 20, kMostMappings = 1 << 20;
 constexpr std::uint64_t kLargestSession = std::uint64_t{1} << 44;
+constexpr std::size_t kMostSessions = 64;  // four times as many as a program can be in
 
 struct Part {  // of the process's memory that the file has
   std::uint64_t at, size, offset;
@@ -77,8 +78,8 @@ class Core {
  private:
   Status read_parts(const std::string& path);
   void read_notes(std::uint64_t offset, std::uint64_t size, std::uint64_t align);
-  bool read_memory(std::uint64_t at, void* to, std::size_t size) const;
-  bool is_header(std::uint64_t at, abi::SessionHeader& h) const;
+  bool read_header(std::uint64_t at, abi::SessionHeader& h) const;
+  bool begins_with_header(const Part& part, abi::SessionHeader& h) const;
   std::optional<std::string> add_session(const Mapping& mapping, CoreFile& out);
   std::optional<std::string> copy(const Mapping& mapping, CoreSession& out);
 
@@ -87,12 +88,13 @@ class Core {
   std::unique_ptr<Elf, int (*)(Elf*)> elf_{nullptr, elf_end};
   std::vector<Part> parts_;
   std::vector<Mapping> mappings_;
-  std::uint64_t to_copy_ = 0;  // bytes that may still be copied: parts of a real core do not overlap
+  std::uint64_t to_copy_ = 0, notes_left_ = 0;  // bytes that may still be copied, and read as notes: parts of a real core do not overlap
   bool is_cut_short_ = false;
 };
 
 void Core::read_notes(std::uint64_t offset, std::uint64_t size, std::uint64_t align) {
-  if (size > kMostNotes || offset > file_size_ || size > file_size_ - offset) return;
+  if (size > std::min<std::uint64_t>(kMostNotes, notes_left_) || offset > file_size_ || size > file_size_ - offset) return;
+  notes_left_ -= size;
   Elf_Data* const data = elf_getdata_rawchunk(elf_.get(), static_cast<std::int64_t>(offset), size, align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
   if (data == nullptr || data->d_buf == nullptr) return;
   GElf_Nhdr note;
@@ -124,14 +126,14 @@ Status Core::read_parts(const std::string& path) {
   return Ok{};
 }
 
-bool Core::read_memory(std::uint64_t at, void* to, std::size_t size) const {
-  const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.at <= at && at - p.at < p.size && size <= p.size - (at - p.at); });
-  return part != parts_.end() && read_whole(fd_.get(), to, size, part->offset + (at - part->at));
+bool read_header_at(int fd, std::uint64_t offset, abi::SessionHeader& h) {
+  return read_whole(fd, static_cast<void*>(&h), sizeof h, offset) && h.magic.load(std::memory_order_relaxed) == abi::kSessionMagic;
 }
-
-bool Core::is_header(std::uint64_t at, abi::SessionHeader& h) const {
-  return read_memory(at, static_cast<void*>(&h), sizeof h) && h.magic.load(std::memory_order_relaxed) == abi::kSessionMagic;
+bool Core::read_header(std::uint64_t at, abi::SessionHeader& h) const {
+  const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.at <= at && at - p.at < p.size && sizeof h <= p.size - (at - p.at); });
+  return part != parts_.end() && read_header_at(fd_.get(), part->offset + (at - part->at), h);
 }
+bool Core::begins_with_header(const Part& part, abi::SessionHeader& h) const { return part.size >= sizeof h && read_header_at(fd_.get(), part.offset, h); }
 
 // What of the mapping is there, to where it was. Why not: nothing was.
 std::optional<std::string> Core::copy(const Mapping& mapping, CoreSession& out) {
@@ -162,7 +164,7 @@ std::optional<std::string> Core::add_session(const Mapping& mapping, CoreFile& o
   abi::SessionHeader h;
   const auto in_core = std::any_of(parts_.begin(), parts_.end(), [&](const Part& p) { return p.at < mapping.end && mapping.begin < p.at + p.size; });
   if (!in_core) return "the core does not have its memory (hint: echo 0x3b >/proc/PID/coredump_filter, or of the shell that starts the program, before it dies)";
-  if (!is_header(mapping.begin, h)) return "the core has no header of it that makes sense";
+  if (!read_header(mapping.begin, h)) return "the core has no header of it that makes sense";
   CoreSession session;
   session.path = mapping.path;
   session.size = h.total_size;
@@ -184,7 +186,7 @@ Result<CoreFile> Core::read(const std::string& path) {
   struct stat status;
   if (!fd_ || ::fstat(fd_.get(), &status) != 0) return error_from_errno("core '%s'", path.c_str());
   if (!S_ISREG(status.st_mode)) return errorf(EINVAL, "core '%s' is no regular file, want one", path.c_str());
-  file_size_ = to_copy_ = static_cast<std::uint64_t>(status.st_size);
+  file_size_ = to_copy_ = notes_left_ = static_cast<std::uint64_t>(status.st_size);
   ::elf_version(EV_CURRENT);
   elf_.reset(elf_begin(fd_.get(), ELF_C_READ, nullptr));
   if (!elf_) return errorf(EINVAL, "core '%s': %s", path.c_str(), elf_errmsg(-1));
@@ -194,13 +196,19 @@ Result<CoreFile> Core::read(const std::string& path) {
   std::vector<std::uint64_t> known;
   for (const Mapping& mapping : mappings_) {
     if (!is_of_session(mapping.path) || mapping.file_offset != 0) continue;
+    if (known.size() == kMostSessions) {
+      out.left_out.push_back(mapping.path + ", and all behind it: " + std::to_string(kMostSessions) + " sessions came before it, want no more of one program");
+      break;
+    }
     known.push_back(mapping.begin);
     if (std::optional<std::string> why = add_session(mapping, out)) out.left_out.push_back(mapping.path + ": " + *why);
   }
   // Where nobody says what was mapped: by their look.
   for (const Part& part : parts_) {
     abi::SessionHeader h;
-    if (std::find(known.begin(), known.end(), part.at) != known.end() || !is_header(part.at, h) || h.total_size > kLargestSession || h.total_size > ~part.at) continue;
+    if (known.size() == kMostSessions) break;
+    if (std::find(known.begin(), known.end(), part.at) != known.end() || !begins_with_header(part, h) || h.total_size > kLargestSession || h.total_size > ~part.at) continue;
+    known.push_back(part.at);
     static_cast<void>(add_session({part.at, part.at + h.total_size, 0, ""}, out));
   }
   return out;

@@ -136,14 +136,15 @@ const std::byte* EventCounts::body_end(std::uint32_t id, const std::byte* at, co
   return static_cast<std::size_t>(end - at) < size_[id] ? nullptr : at + size_[id];
 }
 
-EventCounts::Within EventCounts::within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until) {
+EventCounts::Within EventCounts::within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until,
+                                        std::uint64_t last_end) {
   Within out;
   const std::byte* const end = records.data() + records.size();
   const std::byte *first = end, *last = end;  // of those that are wanted
   bool has_dead = false;
   kept_.clear();
   const auto keep = [&] { kept_.insert(kept_.end(), first, last), first = last = end; };
-  std::uint64_t now = begin;
+  std::uint64_t now = begin, newest = std::max(begin, last_end);
   std::size_t at = 0;
   while (at != records.size()) {
     const std::size_t here = at;
@@ -155,10 +156,12 @@ EventCounts::Within EventCounts::within(std::span<const std::byte> records, std:
     }
     std::uint32_t id = 0;
     const std::byte* const next = ring::parse_head(records, at, now, id) ? body_end(id, records.data() + at, end) : nullptr;
-    if (next == nullptr) {
-      out.trouble = "byte " + std::to_string(here) + " of a packet of " + std::to_string(records.size()) + " begins no record";
+    if (next == nullptr || now < newest) {  // no reader would take what is behind it
+      out.trouble = "byte " + std::to_string(here) + " of a packet of " + std::to_string(records.size()) + " begins " +
+                    (next == nullptr ? "no record" : "a record of tick " + std::to_string(now) + ", want none before tick " + std::to_string(newest));
       break;
     }
+    newest = now;
     at = static_cast<std::size_t>(next - records.data());
     if (now > until) break;
     if (now < from) {

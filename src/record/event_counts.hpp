@@ -26,14 +26,15 @@ class EventCounts {
   // Counts a packet's records. Not empty: which of its bytes make no sense; what stands before them is counted.
   std::optional<std::string> add(std::span<const std::byte> records);
   // The records of a packet that begins at `begin` which are no earlier than `from` and no later than `until`; dead writers' are left out. Not
-  // counted. `bytes`: records one behind the other, until the next call. A record that makes no sense ends them.
+  // counted. `bytes`: records one behind the other, until the next call. A record that makes no sense ends them, and so does one from before the
+  // one ahead of it, before `begin`, or before `last_end`, where the packet ahead of it ends.
   struct Within {
     std::span<const std::byte> bytes;
     std::uint64_t begin_stamp = 0, end_stamp = 0;  // of the first and the last
     std::uint64_t records = 0, before = 0;         // in `bytes`; earlier than `from`
     std::string trouble;
   };
-  Within within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until);
+  Within within(std::span<const std::byte> records, std::uint64_t begin, std::uint64_t from, std::uint64_t until, std::uint64_t last_end = 0);
   // Do these bytes begin and end as a body of the event does?
   bool is_body(std::uint32_t id, std::span<const std::byte> body) { return body_end(id, body.data(), body.data() + body.size()) == body.data() + body.size(); }
   // Of the event with this index in the table.

@@ -181,5 +181,17 @@ TEST_F(EventCountsTest, WhatMakesNoSenseEndsATime) {
   EXPECT_NE(part.trouble.find("byte " + std::to_string(good)), std::string::npos) << part.trouble;
 }
 
+// A trace with such records would be damaged.
+TEST_F(EventCountsTest, StampsThatGoBackEndATime) {
+  Bytes packet = Bytes().extended(1, 110, 42).put(std::uint64_t{7});
+  const std::size_t good = packet.get().size();
+  packet.extended(1, 109, 42).put(std::uint64_t{8});
+  const EventCounts::Within part = counts_.within(packet.get(), 100, 0, 1000);
+  EXPECT_EQ(part.bytes.size(), good);
+  EXPECT_EQ(part.trouble, "byte 28 of a packet of 56 begins a record of tick 109, want none before tick 110");
+  EXPECT_EQ(counts_.within(packet.get(), 111, 0, 1000).records, 0u) << "before its packet";
+  EXPECT_EQ(counts_.within(packet.get(), 100, 0, 1000, 111).records, 0u) << "before the end of the packet ahead of it";
+}
+
 }  // namespace
 }  // namespace ouro::record

@@ -111,14 +111,14 @@ void make_packets(const std::vector<Found>& found, Salvaged& out) {
 
 }  // namespace
 
-Salvaged salvage(const abi::RingHead& head, const ring::Geometry& geometry, std::uint32_t generation, const FitsEvent& fits) {
+Salvaged salvage(const abi::RingHead& head, const ring::Geometry& geometry, std::uint32_t generation, const FitsEvent& fits, const IsHole& is_hole) {
   Salvaged out;
   out.ring.geometry = geometry;
   const ring::Look look{head, geometry};
   std::vector<Found> found;
   bool all = true;
   for (std::uint64_t i = 0; i <= geometry.subbuf_count; ++i)
-    all &= find_records({ring::data_of(head) + i * geometry.subbuf_size, geometry.subbuf_size}, generation, fits, found);
+    if (!is_hole(i)) all &= find_records({ring::data_of(head) + i * geometry.subbuf_size, geometry.subbuf_size}, generation, fits, found);
   const bool was_used = head.writer.mask.load(relaxed) != 0;
   const Books books = was_used ? read_books(look) : Books{found.empty(), 0, kEver, 0, 0};
   out.is_unknown = !books.make_sense || !all;

@@ -25,7 +25,9 @@ struct Salvaged {
 };
 
 // `fits(id, body)`: whether the session knows the event, and these bytes are its body. `generation`: the session's.
+// `is_hole(subbuf)`: nobody ever wrote to that sub-buffer, and reading it may take memory.
 using FitsEvent = std::function<bool(std::uint32_t id, std::span<const std::byte> body)>;
-Salvaged salvage(const abi::RingHead& head, const ring::Geometry& geometry, std::uint32_t generation, const FitsEvent& fits);
+using IsHole = std::function<bool(std::uint64_t subbuf)>;
+Salvaged salvage(const abi::RingHead& head, const ring::Geometry& geometry, std::uint32_t generation, const FitsEvent& fits, const IsHole& is_hole);
 
 }  // namespace ouro::record

@@ -105,6 +105,9 @@ class Session {
     return *reinterpret_cast<abi::RingHead*>(base_ + places_.rings + i * places_.ring_stride);
   }
 
+  // Has the file nothing there, so that whoever reads it takes memory for zeros?
+  bool is_hole(std::uint32_t ring, std::uint64_t subbuf) const;
+
   // Those that are in force: tools change them while we record (record/session_rules.hpp).
   std::vector<std::byte> rules() const;
 

@@ -42,6 +42,12 @@ void Session::measure_frequency() {
   header().frequency = clock::calibrate(options_.clock, begin_, clock::read_pair(options_.clock), realtime_).frequency;
 }
 
+bool Session::is_hole(std::uint32_t ring, std::uint64_t subbuf) const {
+  const std::uint64_t begin = places_.rings + ring * places_.ring_stride + abi::kRingDataOffset + subbuf * options_.subbuf_size;
+  const off_t data = ::lseek(fd_.get(), static_cast<off_t>(begin), SEEK_DATA);
+  return data < 0 ? errno == ENXIO : static_cast<std::uint64_t>(data) >= begin + options_.subbuf_size;
+}
+
 Result<Session> Session::of_image(base::Fd file, const std::string& path) {
   Session out;
   out.leaves_ = out.is_image_ = true;

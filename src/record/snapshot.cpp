@@ -17,11 +17,13 @@ using std::chrono::nanoseconds;
 
 nanoseconds steady_now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
+constexpr double kMost = 9e18;  // of ticks and of nanoseconds: what fits
+
 std::uint64_t ticks_in(nanoseconds time, std::uint64_t frequency) {
-  return static_cast<std::uint64_t>(static_cast<double>(time.count()) * static_cast<double>(frequency) / 1e9);
+  return static_cast<std::uint64_t>(std::min(kMost, static_cast<double>(time.count()) * static_cast<double>(frequency) / 1e9));
 }
 nanoseconds time_of(std::uint64_t ticks, std::uint64_t frequency) {
-  return nanoseconds(frequency == 0 ? 0 : static_cast<std::int64_t>(static_cast<double>(ticks) * 1e9 / static_cast<double>(frequency)));
+  return nanoseconds(frequency == 0 ? 0 : static_cast<std::int64_t>(std::min(kMost, static_cast<double>(ticks) * 1e9 / static_cast<double>(frequency))));
 }
 
 class Writer {
@@ -96,7 +98,7 @@ class Writer {
 };
 
 Status Writer::write_packet(StreamFile& file, const ring::Packet& packet) {
-  const EventCounts::Within part = counts_.within(packet.bytes, packet.begin_stamp, from_, until_);
+  const EventCounts::Within part = counts_.within(packet.bytes, packet.begin_stamp, from_, until_, last_end_);
   out_.older += part.before;
   if (!part.trouble.empty()) trouble("ring '" + file.name() + "' holds records that make no sense: " + part.trouble + " (hint: a program wrote over the session's memory)");
   if (part.bytes.empty()) return Ok{};
@@ -141,7 +143,8 @@ Status Writer::write_ring(std::uint32_t index, const ring::Snapshot::Ring& ring)
 Status Writer::salvage_rings() {
   const auto fits = [this](std::uint32_t id, std::span<const std::byte> body) { return counts_.is_body(id, body); };
   for (std::uint32_t i = 0; i < session_.ring_count(); ++i) {
-    const Salvaged found = salvage(session_.ring(i), session_.geometry(i), session_.generation(), fits);
+    const auto is_hole = [this, i](std::uint64_t subbuf) { return session_.is_hole(i, subbuf); };
+    const Salvaged found = salvage(session_.ring(i), session_.geometry(i), session_.generation(), fits, is_hole);
     // Where the rings' heads are older than their data.
     if (!found.ring.packets.empty()) until_ = std::max(until_, found.ring.packets.back().end_stamp);
     if (Status written = write_ring(i, found.ring); !written) return written;

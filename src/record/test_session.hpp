@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include <ouro/abi/check.hpp>
+#include <ouro/abi/context_layout.hpp>
 #include <ouro/ring/writer.hpp>
 
 #include "format/test_trace.hpp"
@@ -95,6 +97,10 @@ class FakeProgram {
     channel_->subbuf_count = header().subbuf_count;
     channel_->subbuf_size = header().subbuf_size;
     channel_->reserve = [](const ring::Channel&, abi::RingHead&) { return refuse_memory ? ENOMEM : 0; };
+    // Records prove themselves, where the session wants it.
+    channel_->client = base_;
+    if ((header().contexts & abi::bit(abi::Context::check)) != 0)
+      channel_->seal = [](const ring::Channel& c, std::byte* record, std::size_t size) noexcept { abi::put_check(static_cast<abi::SessionHeader*>(c.client)->generation, record, size); };
     // All CPUs' rings are one: CPU 0's. Which CPU the test runs on does not matter.
     channel_->shared = channel_->ring;
     for (std::uint32_t i = 0; i < cpus; ++i) channel_->ring[i] = &head(cpus);
@@ -134,6 +140,7 @@ class FakeProgram {
     std::memcpy(base_ + header().schemas_offset + offset, schema.data(), schema.size());
     event(row).schema_offset = offset;
     event(row).schema_size = static_cast<std::uint32_t>(schema.size());
+    event(row).hash = hash_of(schema.data(), schema.size());
     event(row).state.store(abi::row_ready);
   }
   // Fills the next row of the threads' queue; `state` is what it is left in.
@@ -150,9 +157,15 @@ class FakeProgram {
   ring::Written write(std::uint32_t event, std::uint64_t n) {
     std::byte body[32] = {};
     const auto tid = static_cast<std::uint32_t>(::gettid());
+    const std::size_t at = (header().contexts & abi::bit(abi::Context::check)) != 0 ? 12 : 4;
     std::memcpy(body, &tid, 4);
-    std::memcpy(body + 4, &n, 8);
-    return ring::write_slow(channel(), event, body, 12);
+    std::memcpy(body + at, &n, 8);
+    return ring::write_slow(channel(), event, body, at + 8);
+  }
+  static std::uint64_t hash_of(const std::byte* schema, std::size_t size) {  // FNV-1a, as programs take it
+    std::uint64_t h = 14695981039346656037u;
+    for (std::size_t i = 0; i < size; ++i) h = (h ^ static_cast<std::uint8_t>(schema[i])) * 1099511628211u;
+    return h;
   }
 
  private:
