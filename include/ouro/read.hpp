@@ -1,5 +1,5 @@
-// ouro/read.hpp -- traces on disk as one sequence of events in the order of time. Reads CTF 1.8 folders: those that
-// `ouro record` writes and those of others.
+// ouro/read.hpp -- traces on disk as one sequence of events in the order of time. Reads folders of CTF 1.8 and CTF 2: those that
+// `ouro record` writes and those of others. docs/reading.md says what of the two is read, and what is refused.
 //
 //   auto trace = ouro::read::Trace::open("./trace");
 //   if (!trace) return fail(trace.error().text);
@@ -43,7 +43,16 @@ enum class Kind : std::uint8_t {
   structure,  // its members follow
   variant,    // the selected option follows
   array,      // elements follow, or are packed in place (Value::is_packed)
+  // Of CTF 2 alone:
+  boolean,    // Value::u is 0 or 1
+  bit_array,  // up to 64 bits without a meaning; the first is the lowest of Value::u
+  bit_map,    // likewise; labels name bits (Value::holds)
+  blob,       // Value::count bytes at Value::bytes
+  optional,   // what it holds follows, or nothing: Value::count is 1 or 0
 };
+
+// How a text lies in the file. Value::text() is UTF-8 from all of them but the first, which is given as it lies there: nothing vouches for it.
+enum class Encoding : std::uint8_t { utf8, utf16le, utf16be, utf32le, utf32be };
 
 struct Type;
 
@@ -53,7 +62,7 @@ struct Field {
 };
 
 struct Label {
-  std::uint64_t low = 0, high = 0;  // bits of the integer, sign-extended if it is signed
+  std::uint64_t low = 0, high = 0;  // bits of the integer, sign-extended if it is signed; of a bit map: indexes of bits
   std::string text;
 
   bool holds(std::uint64_t bits, bool is_signed) const {
@@ -82,10 +91,15 @@ struct Plan {
     packed_array,
     array,
     structure,
-    variant
+    variant,
+    leb128,
+    blob,
+    optional
   };
   Op op{};
   bool big_endian = false;
+  bool reversed = false;               // the bits of Op::bits, once read, from the last to the first
+  std::uint16_t roles = 0;             // what it says of its packet or event (read/document.hpp)
   std::int32_t store = -1;             // slot that keeps the value for a later length or tag; -1: none
   std::int32_t load = -1;              // slot with the length or the tag
   bool maps_clock = false;             // the value is a stamp of the stream's clock, perhaps its low bits only
@@ -99,14 +113,16 @@ struct Type {
   std::uint32_t align = 1;  // in bits
   bool is_signed = false;
   std::uint8_t base = 10;      // 2, 8, 10 or 16: how people want to see it
-  bool is_sequence = false;    // array whose length is in the data
-  std::uint64_t count = 0;     // of an array
-  std::vector<Label> labels;   // of an enumeration; of a variant: of its tag
-  std::vector<Field> members;  // of structures and variants; one for an array: its element
+  bool is_sequence = false;    // array, text or blob whose length is in the data
+  std::uint64_t count = 0;     // of an array without it; of a text or blob: its bytes
+  Encoding encoding{};         // of a text
+  std::string media_type;      // of a blob: "image/png"
+  std::vector<Label> labels;   // of an enumeration, in the metadata's order; they may overlap. Of a bit map: its flags. Of a variant or optional: of what selects
+  std::vector<Field> members;  // of structures and variants; one for an array or optional: what it holds
   Plan plan;
 };
 
-// One value of an event. Strings and packed arrays point into the trace's file.
+// One value of an event. Strings, blobs and packed arrays point into the trace's file; texts of other encodings than UTF-8 to where they were converted.
 struct Value {
   const Field* field = nullptr;
   union {
@@ -115,7 +131,7 @@ struct Value {
     double f;
     const char* bytes;
   };
-  std::uint32_t count = 0;  // of a string: bytes; of an array, structure or variant: direct children or elements
+  std::uint32_t count = 0;  // of a string or blob: bytes; of an array, structure, variant or optional: direct children or elements
   std::uint32_t nodes = 1;  // this value and all inside it: the next sibling is at this + nodes
 
   const Type& type() const { return *field->type; }
@@ -124,7 +140,8 @@ struct Value {
   std::string_view text() const { return {bytes, count}; }  // of a string
   bool is_packed() const { return kind() == Kind::array && nodes == 1 && count != 0; }
   Value element(std::size_t index) const;  // of a packed array
-  std::string_view label() const;          // of an enumeration; "" if the value has none
+  std::string_view label() const;          // of an enumeration: the first; "" if the value has none
+  bool holds(const Label& label) const;    // one of type().labels: whether the value lies in it; of a bit map: whether a bit of it is set
 };
 
 struct EventClass {
@@ -184,10 +201,12 @@ struct Damage {
 
 struct Clock {
   std::string name, description;
+  std::string uid;     // the same clock in several traces has the same; a uuid, mostly. "" if not stated
+  std::string origin;  // "unix-epoch", "NAMESPACE/NAME/UID" of another one, "" if not stated: of CTF 1.8 unless the clock is absolute
   std::uint64_t frequency = 1'000'000'000;
   std::int64_t offset_s = 0;
   std::int64_t offset_ticks = 0;
-  std::uint64_t precision_ticks = 0;
+  std::uint64_t precision_ticks = 0, accuracy_ticks = 0;
 };
 
 // One of the traces that are read together.

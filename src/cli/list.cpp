@@ -40,7 +40,7 @@ folder is removed.
   NAME   programs that run under this name, or under one that matches this pattern of *, ? and [set]
   FILE   a program or shared library, running or not: what it holds itself, not what it loads. Stripped ones have their
          events, too; only without section headers they are not found
-  TRACE  a folder that ouro record or another tracer wrote (CTF 1.8)
+  TRACE  a folder that ouro record or another tracer wrote (CTF 1.8 or 2)
 
 What has a '/' in it is a FILE or TRACE. Without one, running programs come first: say ./NAME for the file.
 

@@ -149,6 +149,11 @@ std::string type_name(const read::Type& type, bool is_ours) {
     case read::Kind::string: return "string";
     case read::Kind::structure: return "struct";
     case read::Kind::variant: return "variant";
+    case read::Kind::boolean: return "bool";
+    case read::Kind::bit_array:
+    case read::Kind::bit_map: return "bits" + bits;
+    case read::Kind::blob: return type.is_sequence ? "bytes" : "bytes[" + std::to_string(type.count) + "]";
+    case read::Kind::optional: return type_name(*type.members[0].type, is_ours) + "?";
     case read::Kind::array: break;
   }
   if (type.members.empty()) return "array";

@@ -36,7 +36,7 @@ Usage: ouro print [OPTIONS] DIR
 
 A line: time (local), time since the line before, CPU, process/thread and thread id, event, fields, and in braces the
 contexts that were recorded with it. Lost events are
-always said on stderr at the end, also when there are none. DIR is what `ouro record` wrote, or any CTF 1.8 trace.
+always said on stderr at the end, also when there are none. DIR is what `ouro record` wrote, or any trace of CTF 1.8 or 2.
 
 Options:
   -e, --events GLOB   only events whose name matches; may be repeated. '!GLOB' excludes; the last one that matches

@@ -127,25 +127,42 @@ void print_float(PrintBuffer& out, const Value& value) {
     out.number(value.f);
 }
 
+// The flags that are set, or all bits if none of those has a name.
+void print_bit_map(PrintBuffer& out, const Value& value) {
+  bool any = false;
+  std::string_view before;
+  for (const read::Label& flag : value.type().labels) {
+    if (!value.holds(flag) || (any && flag.text == before)) continue;
+    if (any) out.put('|');
+    print_text(out, flag.text, false);
+    any = true;
+    before = flag.text;
+  }
+  if (!any) print_integer(out, value);
+}
+
+void print_bytes(PrintBuffer& out, const Value& value) {
+  static constexpr char hex[] = "0123456789abcdef";
+  out.put("0x");
+  for (std::uint32_t i = 0; i < value.count; ++i) {
+    out.put(hex[static_cast<unsigned char>(value.bytes[i]) >> 4]);
+    out.put(hex[static_cast<unsigned char>(value.bytes[i]) & 15]);
+  }
+}
+
 void print_scalar(PrintBuffer& out, const Value& value) {
   switch (value.kind()) {
     case Kind::floating_point: print_float(out, value); break;
     case Kind::enumeration: print_enumeration(out, value); break;
+    case Kind::boolean: out.put(value.u != 0 ? "true" : "false"); break;
+    case Kind::bit_map: print_bit_map(out, value); break;
     default: print_integer(out, value);
   }
 }
 
 void print_packed(PrintBuffer& out, const Value& value) {
   const Type& element = *value.type().members[0].type;
-  if (element.kind == Kind::unsigned_integer && element.bits == 8 && element.base == 16) {
-    static constexpr char hex[] = "0123456789abcdef";
-    out.put("0x");
-    for (std::uint32_t i = 0; i < value.count; ++i) {
-      out.put(hex[static_cast<unsigned char>(value.bytes[i]) >> 4]);
-      out.put(hex[static_cast<unsigned char>(value.bytes[i]) & 15]);
-    }
-    return;
-  }
+  if (element.kind == Kind::unsigned_integer && element.bits == 8 && element.base == 16) return print_bytes(out, value);
   out.put('[');
   for (std::uint32_t i = 0; i < value.count; ++i) {
     if (i != 0) out.put(", ");
@@ -189,6 +206,11 @@ void print_value(PrintBuffer& out, const Value* value) {
       out.put('}');
       break;
     case Kind::variant: print_children(out, value, false); break;
+    case Kind::blob: print_bytes(out, *value); break;
+    case Kind::optional:
+      if (value->count == 0) out.put("none");
+      print_children(out, value, false);
+      break;
     case Kind::array:
       if (value->is_packed()) {
         print_packed(out, *value);

@@ -3,8 +3,9 @@
 //   42  -7  0x1f  2.5      numbers; base 16 where the program asked for it
 //   red                    labels of enumerations; the number if it has none
 //   "say \"hi\"\n"         texts, as C writes them: nothing that a terminal would obey gets through
-//   [1, 2, 3]              arrays;  0xcafe00  raw bytes
+//   [1, 2, 3]              arrays;  0xcafe00  raw bytes, blobs
 //   {a=1, b=2}             structures
+//   true  a|b  none        booleans, the flags of a bit map that are set, an optional that holds nothing
 #pragma once
 #include <span>
 #include <string>

@@ -92,7 +92,9 @@ class JsonPrinter : public MetadataPrinter {
       case Kind::unsigned_integer:
       case Kind::signed_integer:
       case Kind::enumeration: return integer(type);
-      case Kind::floating_point: return fixed("fixed-length-floating-point-number", type.bits, type.align, type.plan.big_endian);
+      case Kind::floating_point:
+        if (type.bits != 32 && type.bits != 64) places.trouble = "is a number of 16 bits with a point, which is not written";
+        return fixed("fixed-length-floating-point-number", type.bits, type.align, type.plan.big_endian);
       case Kind::string: return text(places, type);
       case Kind::structure: return structure(places, type.members, type.align);
       case Kind::variant: return variant(places, type);

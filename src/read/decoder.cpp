@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 
 namespace ouro::read {
 namespace {
@@ -46,6 +48,12 @@ T load(const char* at) {
   return value;
 }
 
+std::uint64_t reversed(std::uint64_t value, std::uint64_t bits) {
+  std::uint64_t out = 0;
+  for (std::uint64_t i = 0; i < bits; ++i) out = out << 1 | (value >> i & 1);
+  return out;
+}
+
 // Up to the first nul; `left` if there is none. Most texts are short.
 std::uint64_t text_size(const char* bytes, std::uint64_t left) {
   constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
@@ -59,15 +67,29 @@ std::uint64_t text_size(const char* bytes, std::uint64_t left) {
   return nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : left;
 }
 
+// IEEE 754's binary16: 1 bit of sign, 5 of exponent, 10 of mantissa.
+double from_half(std::uint64_t raw) {
+  const int exponent = static_cast<int>(raw >> 10 & 31);
+  const double mantissa = static_cast<double>(raw & 1023);
+  const double size = exponent == 0    ? std::ldexp(mantissa, -24)
+                      : exponent != 31 ? std::ldexp(mantissa + 1024, exponent - 25)
+                      : (raw & 1023) != 0 ? std::numeric_limits<double>::quiet_NaN()
+                                          : std::numeric_limits<double>::infinity();
+  return (raw >> 15 & 1) != 0 ? -size : size;
+}
+
 double to_double(std::uint64_t raw, std::uint64_t bits) {
   if (bits == 64) return std::bit_cast<double>(raw);
+  if (bits == 16) return from_half(raw);
   return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(raw)));
 }
 
 constexpr const char* kPastEnd = "runs past the packet's end";
 
+}  // namespace
+
 // Kept in registers while a segment is taken.
-struct Cursor {
+struct Decoder::Cursor {
   const char* base;
   std::uint64_t bit, end;
 
@@ -125,7 +147,55 @@ struct Cursor {
   }
 };
 
-}  // namespace
+// Ends with a unit of that many bytes, all of them 0.
+const char* Decoder::take_wide_string(Value& value, std::uint64_t unit, Cursor& cursor) {
+  value.bytes = cursor.at();
+  const std::uint64_t left = cursor.left() / 8;
+  for (std::uint64_t at = 0; at + unit <= left && at <= UINT32_MAX; at += unit) {
+    const bool is_end = unit == 2 ? load<std::uint16_t>(value.bytes + at) == 0 : load<std::uint32_t>(value.bytes + at) == 0;
+    if (!is_end) continue;
+    value.count = static_cast<std::uint32_t>(at);
+    cursor.bit += (at + unit) * 8;
+    return nullptr;
+  }
+  return "holds a text without an end";
+}
+
+// Seven bits a byte, the lowest first; the highest bit says that there are more.
+const char* Decoder::take_leb128(Value& value, bool is_signed, Cursor& cursor) {
+  std::uint64_t out = 0, count = 0;
+  for (unsigned char byte = 0x80; (byte & 0x80) != 0; cursor.bit += 8, count += 7) {
+    if (cursor.left() < 8) return kPastEnd;
+    byte = load<unsigned char>(cursor.at());
+    const std::uint64_t low = byte & 0x7f;
+    if (count < 64) out |= low << count;
+    // Behind the 64th bit there may be copies of the sign only.
+    const std::uint64_t rest = count < 63 ? 0 : count == 63 ? low >> 1 : low;
+    const std::uint64_t filler = is_signed && out >> 63 != 0 ? (count == 63 ? 0x3f : 0x7f) : 0;
+    if (count >= 63 && rest != filler) return "holds an integer of more than 64 bits";
+  }
+  leb128_bits_ = count;
+  value.u = is_signed ? sign_extended(out, count) : out;
+  return nullptr;
+}
+
+// What few traces have, out of the loop's way.
+[[gnu::noinline]] const char* Decoder::take_rare(const Step& step, Value& value, Cursor& cursor) {
+  using Op = Step::Op;
+  switch (step.op) {
+    case Op::truth: value.u = value.u != 0 ? 1 : 0; return nullptr;
+    case Op::reverse: value.u = reversed(value.u, step.bits); return nullptr;
+    case Op::sign: value.u = sign_extended(value.u, step.bits); return nullptr;
+    case Op::real: value.f = to_double(value.u, step.bits); return nullptr;
+    case Op::to_utf8: return converted_.convert(value, static_cast<Encoding>(step.offset));
+    case Op::leb128: return take_leb128(value, false, cursor);
+    case Op::signed_leb128: return take_leb128(value, true, cursor);
+    case Op::leb128_clock: advance_clock(value.u, ~std::uint64_t{0} >> (64 - std::min<std::uint64_t>(leb128_bits_, 64))); return nullptr;
+    case Op::wide_string: return take_wide_string(value, step.bits / 8, cursor);
+    case Op::begin_byte: return cursor.bit % 8 == 0 ? nullptr : "changes its byte order inside a byte";
+    default: return kTooLong;
+  }
+}
 
 // `values`: the segment's.
 [[gnu::always_inline]] inline const char* Decoder::take(const Program::Segment& segment, Value* values) {
@@ -166,6 +236,10 @@ struct Cursor {
         value->count = static_cast<std::uint32_t>(text_size(at(), step.bits / 8));
         continue;
       case Op::packed_array: value->bytes = at(); continue;
+      case Op::raw_array:
+        value->bytes = at();
+        value->count = static_cast<std::uint32_t>(step.bits / 8);
+        continue;
       case Op::bits: value->u = bits(false); continue;
       case Op::bits_swapped: value->u = bits(true); continue;
       case Op::signed_bits: value->u = sign_extended(bits(false), step.bits); continue;
@@ -177,8 +251,11 @@ struct Cursor {
       case Op::string: wrong = cursor.string(*value); break;
       case Op::text_sequence: wrong = cursor.text(*value, slots_[step.offset]); break;
       case Op::packed_sequence: wrong = cursor.packed(*value, slots_[step.offset], step.bits); break;
-      case Op::too_long: wrong = kTooLong; break;
-      default: __builtin_unreachable();
+      default: {
+        Cursor copy = cursor;  // for the address: that of `cursor` would have it in memory
+        wrong = take_rare(step, *value, copy);
+        cursor = copy;
+      }
     }
     if (wrong != nullptr) break;
   }
@@ -194,6 +271,11 @@ const Program* Decoder::option(const Program::Segment& segment) const {
   return nullptr;
 }
 
+bool Decoder::is_selected(const Type& optional) const {
+  const std::uint64_t selector = slots_[static_cast<std::size_t>(optional.plan.load)];
+  return std::any_of(optional.labels.begin(), optional.labels.end(), [&](const Label& range) { return range.holds(selector, optional.is_signed); });
+}
+
 // What is inside buffer_[at], the last value of its segment.
 const char* Decoder::append_inside(const Program::Segment& segment, std::size_t at) {
   const Type& type = *segment.last;
@@ -201,6 +283,7 @@ const char* Decoder::append_inside(const Program::Segment& segment, std::size_t 
   const Program* program = segment.inside.data();
   if (type.kind == Kind::array) count = type.is_sequence ? slots_[static_cast<std::size_t>(type.plan.load)] : type.count;
   if (count > UINT32_MAX) return kTooLong;
+  if (type.kind == Kind::optional) count = is_selected(type) ? 1 : 0;
   if (type.kind == Kind::variant) program = option(segment);
   if (program == nullptr) return "holds a variant whose tag selects nothing";
   for (std::uint64_t i = 0; i < count; ++i)
@@ -221,6 +304,7 @@ const char* Decoder::append(const Program::Segment& segment) {
 }
 
 const char* Decoder::run(Program& program) {
+  converted_.clear();
   if (program.is_static) {
     values_ = program.values;
     split_ = program.split_value;
@@ -248,6 +332,12 @@ Value Value::element(std::size_t index) const {
   else
     out.u = inner.is_signed ? sign_extended(raw, inner.bits) : raw;
   return out;
+}
+
+bool Value::holds(const Label& label) const {
+  if (kind() != Kind::bit_map) return label.holds(u, type().is_signed);
+  const std::uint64_t from_low = label.low < 64 ? u >> label.low << label.low : 0;
+  return (label.high < 63 ? from_low & ((std::uint64_t{2} << label.high) - 1) : from_low) != 0;
 }
 
 std::string_view Value::label() const {

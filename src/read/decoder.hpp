@@ -14,6 +14,7 @@
 
 #include "read/metadata.hpp"
 #include "read/program.hpp"
+#include "read/transcode.hpp"
 
 namespace ouro::read {
 
@@ -64,6 +65,11 @@ class Decoder {
   const char* append(const Program::Segment& segment);
   const char* append_inside(const Program::Segment& segment, std::size_t at);
   const Program* option(const Program::Segment& segment) const;
+  bool is_selected(const Type& optional) const;
+  struct Cursor;
+  const char* take_rare(const Step& step, Value& value, Cursor& cursor);
+  static const char* take_wide_string(Value& value, std::uint64_t unit, Cursor& cursor);
+  const char* take_leb128(Value& value, bool is_signed, Cursor& cursor);
 
   const char* base_ = nullptr;
   std::uint64_t bit_ = 0, end_ = 0;
@@ -72,6 +78,8 @@ class Decoder {
   std::span<const Value> values_;
   std::size_t split_ = 0;
   std::vector<Value> buffer_;  // of events whose values are not the same each time
+  std::uint64_t leb128_bits_ = 0;  // of the newest one
+  TextBuffer converted_;
 };
 
 }  // namespace ouro::read

@@ -30,7 +30,7 @@ stream { id = 0;
 event { name = fixed; id = 1; stream_id = 0;
   fields := struct { u16 a; u32 b; floating_point { exp_dig = 8; mant_dig = 24; } f; u8 three[3]; integer { size = 8; encoding = UTF8; } t[5]; }; };
 event { name = bits; id = 2; stream_id = 0;
-  fields := struct { integer { size = 3; align = 1; } x; integer { size = 13; align = 1; signed = true; byte_order = be; } y; u8 z; }; };
+  fields := struct { integer { size = 3; align = 1; } x; integer { size = 13; align = 1; signed = true; } y; u8 z; }; };
 event { name = texts; id = 3; stream_id = 0;
   fields := struct { string s; u8 n; integer { size = 8; encoding = UTF8; } t[n]; u16 numbers[n]; u32 m; }; };
 event { name = nested; id = 4; stream_id = 0;

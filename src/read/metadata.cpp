@@ -5,14 +5,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "read/document.hpp"
 #include "read/layout.hpp"
-#include "read/tsdl.hpp"
 
 namespace ouro::read {
 namespace {
 
 constexpr std::uint32_t kPacketMagic = 0x75d11d57;
 constexpr std::uint64_t kDenseIds = 4096;
+constexpr std::size_t kMaxText = 64 << 20;  // LTTng's of a whole kernel is 2 MiB
 
 // A packet of the metadata: magic u32, uuid[16], checksum u32, content and packet size in bits u32, compression,
 // encryption and checksum schemes u8, version 2 x u8. All in the byte order that the magic shows.
@@ -45,15 +46,15 @@ std::optional<std::array<std::uint8_t, 16>> parse_uuid(const std::string& text) 
   return out;
 }
 
-std::uint64_t number(const tsdl::Block& block, const char* name, std::uint64_t missing) {
+std::uint64_t number(const doc::Block& block, const char* name, std::uint64_t missing) {
   const auto it = block.values.find(name);
   return it == block.values.end() || it->second.is_text ? missing : it->second.bits;
 }
-std::string text(const tsdl::Block& block, const char* name) {
+std::string text(const doc::Block& block, const char* name) {
   const auto it = block.values.find(name);
   return it == block.values.end() ? std::string() : it->second.text;
 }
-tsdl::SpecPtr type(const tsdl::Block& block, const char* name) {
+doc::SpecPtr type(const doc::Block& block, const char* name) {
   const auto it = block.types.find(name);
   return it == block.types.end() ? nullptr : it->second;
 }
@@ -88,14 +89,15 @@ CompactHeader compact_shape(const Type* header) {
   if (header == nullptr || header->members.size() != 2) return {};
   const Type& id = *header->members[0].type;
   const Type& choice = *header->members[1].type;
-  if (id.kind != Kind::enumeration || id.is_signed || id.bits > 32 || id.plan.big_endian || id.plan.store != kIdSlot) return {};
+  const auto is_plain = [](const Type& t) { return !t.is_signed && !t.plan.big_endian && !t.plan.reversed && t.plan.op != Plan::Op::leb128; };
+  if ((id.kind != Kind::enumeration && id.kind != Kind::unsigned_integer) || !is_plain(id) || id.bits > 32 || id.plan.store != kIdSlot || id.plan.maps_clock) return {};
   if (choice.kind != Kind::variant || choice.plan.load != kIdSlot) return {};
   for (std::size_t i = 0; i < choice.labels.size(); ++i) {
     if (choice.labels[i].low != 0) continue;
     const Type& option = *choice.members[choice.plan.options[i]].type;
     if (option.kind != Kind::structure || option.members.size() != 1) return {};
     const Type& stamp = *option.members[0].type;
-    if (stamp.kind != Kind::unsigned_integer || !stamp.plan.maps_clock || stamp.plan.big_endian || stamp.plan.store >= 0) return {};
+    if (stamp.kind != Kind::unsigned_integer || !is_plain(stamp) || !stamp.plan.maps_clock || stamp.plan.store >= 0) return {};
     const std::uint32_t align = std::max(option.align, stamp.align), at = (id.bits + align - 1) & ~(align - 1);
     if (align > header->align || at + stamp.bits > 64 || choice.labels[i].high >= std::uint64_t{1} << id.bits) return {};
     return {choice.labels[i].high + 1, low_bits(id.bits), low_bits(stamp.bits), header->align - 1, at, at + stamp.bits};
@@ -105,10 +107,10 @@ CompactHeader compact_shape(const Type* header) {
 
 class Builder {
  public:
-  explicit Builder(const tsdl::Document& document) : in_(document) {}
+  explicit Builder(const doc::Document& document) : in_(document) {}
 
   Result<Metadata> run() {
-    const std::string order = text(in_.trace, "byte_order");
+    const std::string order = in_.is_ctf2 ? "le" : text(in_.trace, "byte_order");
     if (order != "le" && order != "be" && order != "network")
       return errorf(EINVAL, "metadata: trace has byte_order '%s', want le or be", order.c_str());
     if (const std::string uuid = text(in_.trace, "uuid"); !uuid.empty()) {
@@ -117,24 +119,24 @@ class Builder {
     }
     out_.env = in_.env;
     if (Status ok = clocks(); !ok) return ok.error();
-    Layout layout(order != "le", out_.slots);
+    Layout layout(in_, order != "le", out_.slots);
     std::string unused;
     Result<Field> header = layout.scope("trace.packet.header", type(in_.trace, "packet.header"), unused);
     if (!header) return header.error();
     out_.packet_header = std::move(*header);
     const std::size_t kept = layout.count();
-    for (const tsdl::Block& block : in_.streams) {
+    static const std::vector<doc::Block> only(1);  // what is not said of the stream need not be
+    const std::vector<doc::Block>& streams = in_.streams.empty() && !in_.is_ctf2 ? only : in_.streams;
+    for (const doc::Block& block : streams) {
       layout.drop(kept);
-      if (Status ok = stream(layout, block); !ok) return ok.error();
+      if (Status ok = stream(layout, block, streams.size() == 1); !ok) return ok.error();
     }
-    if (in_.streams.empty() && !in_.events.empty())
-      return errorf(EINVAL, "metadata: %zu events, but no stream", in_.events.size());
     return std::move(out_);
   }
 
  private:
   Status clocks() {
-    for (const tsdl::Block& block : in_.clocks) {
+    for (const doc::Block& block : in_.clocks) {
       Clock clock;
       clock.name = text(block, "name");
       clock.description = text(block, "description");
@@ -142,19 +144,25 @@ class Builder {
       clock.offset_s = static_cast<std::int64_t>(number(block, "offset_s", 0));
       clock.offset_ticks = static_cast<std::int64_t>(number(block, "offset", 0));
       clock.precision_ticks = number(block, "precision", 0);
+      clock.accuracy_ticks = number(block, "accuracy", 0);
+      clock.uid = text(block, "uuid");
+      clock.origin = text(block, "origin");
+      if (const std::string absolute = text(block, "absolute"); absolute == "true" || absolute == "TRUE" || absolute == "1") clock.origin = "unix-epoch";
       if (clock.frequency == 0) return errorf(EINVAL, "metadata line %u: clock has freq 0", block.line);
+      clock_ids_.push_back(in_.is_ctf2 ? text(block, "id") : clock.name);
       out_.clocks.push_back(std::move(clock));
     }
     return Ok{};
   }
 
-  Status stream(Layout& layout, const tsdl::Block& block) {
+  // `is_only`: events that do not say of which stream they are are of this one.
+  Status stream(Layout& layout, const doc::Block& block, bool is_only) {
     StreamClass stream;
     stream.id = number(block, "id", 0);
     if (out_.stream(stream.id) != nullptr)
       return errorf(EINVAL, "metadata line %u: stream %llu is declared twice", block.line,
                     static_cast<unsigned long long>(stream.id));
-    std::string clock, fallback_clock;
+    std::string clock = text(block, "clock"), fallback_clock;
     Result<Field> packet = layout.scope("stream.packet.context", type(block, "packet.context"), fallback_clock);
     if (!packet) return packet.error();
     Result<Field> header = layout.scope("stream.event.header", type(block, "event.header"), clock);
@@ -164,19 +172,19 @@ class Builder {
     stream.packet_context = std::move(*packet);
     stream.event_header = std::move(*header);
     stream.event_context = std::move(*context);
-    stream.compact = compact_shape(stream.event_header.type.get());
     if (clock.empty()) clock = fallback_clock;
-    for (std::size_t i = 0; i < out_.clocks.size(); ++i)
-      if (out_.clocks[i].name == clock) stream.clock = i;
+    for (std::size_t i = 0; i < clock_ids_.size(); ++i)
+      if (clock_ids_[i] == clock) stream.clock = i;
     if (!clock.empty() && !stream.clock)
       return errorf(EINVAL, "metadata line %u: stream uses clock '%s', which is not declared", block.line,
                     clock.c_str());
     const std::size_t kept = layout.count();
-    for (const tsdl::Block& event_block : in_.events) {
-      if (number(event_block, "stream_id", 0) != stream.id) continue;
+    for (const doc::Block& event_block : in_.events) {
+      if (number(event_block, "stream_id", is_only ? stream.id : 0) != stream.id) continue;
       layout.drop(kept);
       if (Status ok = event(layout, event_block, stream); !ok) return ok.error();
     }
+    stream.compact = compact_shape(stream.event_header.type.get());  // events may have referred to what is in it
     stream.is_state = !stream.events.empty() &&
                       std::all_of(stream.events.begin(), stream.events.end(),
                                   [&](const auto& id_and_index) { return out_.events[id_and_index.second].is_state; });
@@ -184,7 +192,7 @@ class Builder {
     return Ok{};
   }
 
-  Status event(Layout& layout, const tsdl::Block& block, StreamClass& stream) {
+  Status event(Layout& layout, const doc::Block& block, StreamClass& stream) {
     EventClass event;
     event.name = text(block, "name");
     event.id = number(block, "id", 0);
@@ -227,8 +235,9 @@ class Builder {
                        [](const auto& pair) { return pair.first == "tracer_name" && pair.second == "ouro"; });
   }
 
-  const tsdl::Document& in_;
+  const doc::Document& in_;
   Metadata out_;
+  std::vector<std::string> clock_ids_;  // by which streams know them
 };
 
 }  // namespace
@@ -262,10 +271,11 @@ Result<std::string> metadata_text_of(std::string_view file) {
 
 Result<Metadata> parse_metadata(std::string_view text) {
   constexpr std::string_view opening = "/* CTF 1.";
-  if (text.substr(0, opening.size()) != opening)
-    return errorf(EINVAL, "metadata begins with '%.12s', want '/* CTF 1.8 */' (is it a CTF 1 trace?)",
-                  std::string(text.substr(0, 12)).c_str());
-  Result<tsdl::Document> document = tsdl::parse(text);
+  if (text.size() > kMaxText) return errorf(EFBIG, "metadata: %zu bytes, want at most %zu", text.size(), kMaxText);
+  const bool is_ctf2 = !text.empty() && text[0] == doc::kRecordSeparator;
+  if (!is_ctf2 && text.substr(0, opening.size()) != opening)
+    return errorf(EINVAL, "metadata begins with '%.12s', want '/* CTF 1.8 */' or a record separator (is it a CTF trace?)", std::string(text.substr(0, 12)).c_str());
+  Result<doc::Document> document = is_ctf2 ? doc::parse_ctf2(text) : doc::parse_tsdl(text);
   if (!document) return document.error();
   return Builder(*document).run();
 }

@@ -1,6 +1,6 @@
 // read/metadata.hpp -- a trace's metadata, ready for decoding: every type laid out, every reference resolved.
 //
-//   file `metadata` -> text (packets taken apart, if it has any) -> tsdl::Document -> Metadata
+//   file `metadata` -> text (packets taken apart, if it has any) -> doc::Document -> Metadata
 //
 // A sequence's length and a variant's tag are values decoded before. Each such value gets a slot, a place in one
 // small array per stream: its own type stores there (Plan::store), the type that needs it loads (Plan::load). So the

@@ -5,11 +5,13 @@
 
 #include "format/test_trace.hpp"
 #include "read/decoder.hpp"
+#include "read/test_values.hpp"
 
 namespace ouro::read {
 namespace {
 
 using format::test::Bytes;
+using test::decoded;
 
 constexpr const char* kOpening = "/* CTF 1.8 */\n";
 
@@ -24,36 +26,6 @@ std::string one_event(const std::string& fields, const std::string& before = "",
 std::string error_of(const std::string& text) {
   const Result<Metadata> metadata = parse_metadata(text);
   return metadata ? "" : metadata.error().text;
-}
-
-// The fields of one_event() decoded from bytes, as "name=value" texts.
-std::string decoded(const std::string& text, const Bytes& bytes) {
-  const Result<Metadata> metadata = parse_metadata(text);
-  if (!metadata) return metadata.error().text;
-  Decoder decoder(metadata->slots);
-  decoder.start(reinterpret_cast<const char*>(bytes.get().data()), bytes.size());
-  Program program = compile({metadata->events[0].fields, metadata->aligns[0].fields});
-  if (const char* wrong = decoder.run(program)) return wrong;
-  std::string out;
-  for (const Value& value : decoder.values()) {
-    if (!out.empty()) out += ' ';
-    out.append(value.name()).append("=");
-    switch (value.kind()) {
-      case Kind::unsigned_integer: out += std::to_string(value.u); break;
-      case Kind::signed_integer: out += std::to_string(value.i); break;
-      case Kind::enumeration: out += value.label(); break;
-      case Kind::floating_point: out += std::to_string(value.f); break;
-      case Kind::string: out += value.text(); break;
-      case Kind::structure: out.append("{").append(std::to_string(value.count)).append("}"); break;
-      case Kind::variant: out += "|"; break;
-      case Kind::array:
-        out.append("[").append(std::to_string(value.count)).append("]");
-        for (std::size_t i = 0; value.is_packed() && i < value.count; ++i)
-          out.append(":").append(std::to_string(value.element(i).i));
-        break;
-    }
-  }
-  return out;
 }
 
 TEST(Tsdl, BitFieldsLieAsTheByteOrderSays) {

@@ -15,7 +15,8 @@ using Op = Plan::Op;
 bool holds_dynamic(const Type& type) {
   switch (type.plan.op) {
     case Op::array:
-    case Op::variant: return true;
+    case Op::variant:
+    case Op::optional: return true;
     case Op::structure: return std::any_of(type.members.begin(), type.members.end(), [](const Field& f) { return holds_dynamic(*f.type); });
     default: return false;
   }
@@ -54,9 +55,13 @@ class Compiler {
     Value& value = segment().values.emplace_back();
     value.field = &field;
     switch (type.plan.op) {
-      case Op::string: moving(Step::Op::string, 0, 0, 8); break;
+      case Op::string: string(type); break;
+      case Op::blob: bytes(type); break;
       case Op::text_array:
-        if (type.is_sequence) moving(Step::Op::text_sequence, 8, type.plan.load, 8);
+        if (type.encoding != Encoding::utf8) {
+          bytes(type);
+          then(Step::Op::to_utf8, 0, static_cast<std::uint64_t>(type.encoding));
+        } else if (type.is_sequence) moving(Step::Op::text_sequence, 8, type.plan.load, 8);
         else in_run(Step::Op::text_array, type.count * 8, type.count);
         break;
       case Op::packed_array: packed(type); break;
@@ -67,7 +72,9 @@ class Compiler {
         segment().values[at].nodes = static_cast<std::uint32_t>(segment().values.size() - at);
         break;
       case Op::array:
-      case Op::variant: dynamic(field, {}); break;
+      case Op::variant:
+      case Op::optional: dynamic(field, {}); break;
+      case Op::leb128: leb128(type); break;
       default: number(type);
     }
   }
@@ -129,15 +136,57 @@ class Compiler {
     in_run(Step::Op::packed_array, type.count <= UINT32_MAX ? type.count * element : 0, type.count);
   }
 
+  // No byte holds bits of both orders.
+  void begin_byte() {
+    if (in_run_ && base_ % 8 == 0 && offset_ % 8 == 0) return;
+    moving(Step::Op::begin_byte, 0, 0, 8);
+  }
+
+  // Of the value that the step before gave.
+  void then(Step::Op op, std::uint64_t bits, std::uint64_t offset) { segment().steps.push_back({op, last_value(), bits, offset}); }
+
+  void string(const Type& type) {
+    if (type.encoding == Encoding::utf8) return moving(Step::Op::string, 0, 0, 8);
+    const bool is_16 = type.encoding == Encoding::utf16le || type.encoding == Encoding::utf16be;
+    moving(Step::Op::wide_string, is_16 ? 16 : 32, 0, 8);
+    then(Step::Op::to_utf8, 0, static_cast<std::uint64_t>(type.encoding));
+  }
+
+  void bytes(const Type& type) {
+    if (type.is_sequence) return moving(Step::Op::packed_sequence, 8, type.plan.load, 8);
+    in_run(Step::Op::raw_array, type.count <= UINT32_MAX ? type.count * 8 : 0, type.count);
+  }
+
+  void leb128(const Type& type) {
+    moving(type.is_signed ? Step::Op::signed_leb128 : Step::Op::leb128, 0, 0, 8);
+    keep(type);
+    if (type.plan.maps_clock) then(Step::Op::leb128_clock, 0, 0);
+  }
+
+  // For those who need the value.
+  void keep(const Type& type) {
+    if (type.plan.store >= 0) then(Step::Op::keep, 0, static_cast<std::uint64_t>(type.plan.store));
+  }
+
   void number(const Type& type) {
-    const bool big = type.plan.big_endian;
+    const bool big = type.plan.big_endian, reversed = type.plan.reversed;
+    if (type.align % 8 != 0 && last_order_ == (big ? Order::little : Order::big)) begin_byte();
+    last_order_ = big ? Order::big : Order::little;
     Step::Op op = whole_op(type.plan.op, big);
-    if (type.plan.op == Op::bits) op = type.is_signed ? (big ? Step::Op::signed_bits_swapped : Step::Op::signed_bits) : (big ? Step::Op::bits_swapped : Step::Op::bits);
+    const bool is_signed = type.is_signed && !reversed;
+    if (type.plan.op == Op::bits) op = is_signed ? (big ? Step::Op::signed_bits_swapped : Step::Op::signed_bits) : (big ? Step::Op::bits_swapped : Step::Op::bits);
     if (type.plan.op == Op::float_bits) op = big ? Step::Op::float_bits_swapped : Step::Op::float_bits;
+    if (reversed) op = big ? Step::Op::bits_swapped : Step::Op::bits;
     in_run(op, type.bits, 1);
-    if (type.kind == Kind::floating_point) return;
-    if (type.plan.store >= 0) segment().steps.push_back({Step::Op::keep, last_value(), 0, static_cast<std::uint64_t>(type.plan.store)});
-    if (type.plan.maps_clock) segment().steps.push_back({Step::Op::clock, last_value(), 0, ~std::uint64_t{0} >> (64 - type.bits)});
+    if (reversed) then(Step::Op::reverse, type.bits, 0);
+    if (type.kind == Kind::floating_point) {
+      if (reversed) then(Step::Op::real, type.bits, 0);
+      return;
+    }
+    if (reversed && type.is_signed) then(Step::Op::sign, type.bits, 0);
+    if (type.kind == Kind::boolean) then(Step::Op::truth, 0, 0);
+    keep(type);
+    if (type.plan.maps_clock) then(Step::Op::clock, 0, ~std::uint64_t{0} >> (64 - type.bits));
   }
 
   // Ends the segment.
@@ -163,6 +212,7 @@ class Compiler {
   Program program_;
   std::uint64_t known_, base_ = 1, offset_ = 0;
   bool in_run_ = false;
+  enum class Order : std::uint8_t { unknown, little, big } last_order_ = Order::unknown;  // of the number before
   std::size_t run_ = 0;  // its step
 };
 

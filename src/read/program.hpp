@@ -39,6 +39,7 @@ struct Step {
     f32_swapped,
     text_array,    // of `bits` / 8 bytes
     packed_array,  // its elements stay where they are
+    raw_array,     // `bits` / 8 bytes
     // in a run, `offset` in bits
     bits,
     bits_swapped,  // swapped: big endian
@@ -49,11 +50,21 @@ struct Step {
     // of the value that the step before gave
     keep,   // in slot `offset`, as a later length or tag
     clock,  // a stamp; `offset` is the mask of its bits
+    leb128_clock,  // a stamp of as many bits as its bytes have
+    truth,         // not 0
+    reverse,       // its `bits` from the last to the first
+    sign,          // of `bits`
+    real,          // a floating point number of `bits`
+    to_utf8,       // from the encoding `offset`
     // alone; `offset` is the slot with the length
     string,
     text_sequence,
     packed_sequence,  // of elements of `bits`
+    leb128,
+    signed_leb128,
+    wide_string,  // ends with `bits` of zero
     too_long,         // an array that no packet can hold
+    begin_byte,       // the byte order changes
   };
   Op op{};
   std::uint32_t value = 0;  // among its segment's
@@ -65,9 +76,9 @@ struct Program {
   struct Segment {
     std::vector<Step> steps;
     std::vector<Value> values;
-    // What the segment's last value has inside, if only the bytes say how much: null, or a structure, array or variant.
+    // What the segment's last value has inside, if only the bytes say how much: null, or a structure, array, variant or optional.
     const Type* last = nullptr;
-    std::vector<Program> inside;  // of a structure or array one, of a variant one for each option
+    std::vector<Program> inside;  // of a structure, array or optional one, of a variant one for each option
   };
   std::vector<Segment> segments;
   // Where the second of the two scopes begins.

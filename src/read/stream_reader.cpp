@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/textf.hpp"
+#include "read/document.hpp"
 
 namespace ouro::read {
 namespace {
@@ -16,13 +17,6 @@ constexpr std::uint32_t kMagic = 0xc1fc1fc1;
 
 // Rounded up, for any number of bits.
 std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }
-
-// A member of a packet's header or context by its name; null if there is none.
-const Value* member(std::span<const Value> values, std::string_view name) {
-  for (const Value& value : values)
-    if (value.name() == name) return &value;
-  return nullptr;
-}
 
 }  // namespace
 
@@ -88,42 +82,47 @@ bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
     why = std::string("packet header ") + wrong;
     return false;
   }
-  const std::span<const Value> values = decoder_.values();
-  if (const Value* magic = member(values, "magic"); magic != nullptr && magic->u != kMagic) {
-    why = textf("packet magic is 0x%08" PRIx64 ", want 0x%08x", magic->u, kMagic);
-    return false;
+  for (const Value& value : decoder_.values()) {
+    const std::uint16_t roles = value.type().plan.roles;
+    if (roles == 0) continue;
+    if ((roles & doc::kMagic) != 0 && value.u != kMagic) {
+      why = textf("packet magic is 0x%08" PRIx64 ", want 0x%08x", value.u, kMagic);
+      return false;
+    }
+    if ((roles & doc::kUuid) != 0 && metadata_->uuid && value.count == 16 && std::memcmp(value.bytes, metadata_->uuid->data(), 16) != 0) {
+      why = "packet has another trace's uuid";
+      return false;
+    }
+    if ((roles & doc::kStreamClassId) != 0) out.stream_id = value.u;
   }
-  const Value* uuid = member(values, "uuid");
-  if (uuid != nullptr && metadata_->uuid && uuid->is_packed() && uuid->count == 16 &&
-      uuid->type().plan.element_size == 1 && std::memcmp(uuid->bytes, metadata_->uuid->data(), 16) != 0) {
-    why = "packet has another trace's uuid";
-    return false;
-  }
-  if (const Value* id = member(values, "stream_id")) out.stream_id = id->u;
   return true;
 }
 
+// Where a role is there twice, the last one counts.
 bool StreamReader::parse_packet_context(Packet& out, std::string& why) {
   if (const char* wrong = decoder_.run(programs_of(*out.stream).packet_context)) {
     why = std::string("packet context ") + wrong;
     return false;
   }
-  const auto number = [&](const char* name) {
-    const Value* value = member(decoder_.values(), name);
-    return value != nullptr ? std::optional(value->u) : std::nullopt;
-  };
-  out.begin = number("timestamp_begin").value_or(0);
-  if (const auto end = number("timestamp_end"); end && *end != 0) out.end = *end;
-  const auto content = number("content_size"), size = number("packet_size");
+  std::optional<std::uint64_t> end, content, size;
+  for (const Value& value : decoder_.values()) {
+    const std::uint16_t roles = value.type().plan.roles;
+    if (roles == 0) continue;
+    if ((roles & doc::kTimestamp) != 0) out.begin = value.u;
+    if ((roles & doc::kPacketEnd) != 0) end = value.u;
+    if ((roles & doc::kContentSize) != 0) content = value.u;
+    if ((roles & doc::kPacketSize) != 0) size = value.u;
+    if ((roles & doc::kSequenceNumber) != 0) out.seq_num = value.u;
+    if ((roles & doc::kDiscarded) != 0) out.discarded = value.u;
+    if ((roles & doc::kCpu) != 0) out.cpu = value.u;
+  }
+  if (end && *end != 0) out.end = *end;
   if (size && *size % 8 != 0) {
     why = textf("packet size is %" PRIu64 " bits, want whole bytes", *size);
     return false;
   }
   if (size || content) out.packet_bytes = size ? *size / 8 : bytes_of(*content);
   out.content_bits = content ? *content : out.packet_bytes * 8;
-  out.seq_num = number("packet_seq_num");
-  out.discarded = number("events_discarded");
-  out.cpu = number("cpu_id");
   return true;
 }
 
@@ -158,6 +157,7 @@ bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& 
   decoder_.start(file_.data() + offset, left);
   out.packet_bytes = left;
   out.content_bits = left * 8;
+  if (metadata_->streams.size() == 1) out.stream_id = metadata_->streams[0].id;  // unless the packet says another
   if (metadata_->packet_header.type != nullptr && !parse_packet_header(out, why)) return false;
   out.stream = metadata_->stream(out.stream_id);
   if (out.stream == nullptr) {
@@ -173,8 +173,7 @@ std::optional<std::uint64_t> StreamReader::find_packet(std::uint64_t from, std::
                                                        std::optional<std::uint64_t> wanted_seq_num) {
   if (metadata_->packet_header.type == nullptr) return std::nullopt;
   const Type& header = *metadata_->packet_header.type;
-  if (header.members.empty() || header.members[0].name != "magic" || header.members[0].type->bits != 32)
-    return std::nullopt;
+  if (header.members.empty() || (header.members[0].type->plan.roles & doc::kMagic) == 0 || header.members[0].type->bits != 32) return std::nullopt;
   std::uint32_t magic = kMagic;
   if (header.members[0].type->plan.big_endian) magic = __builtin_bswap32(magic);
   const std::string_view needle(reinterpret_cast<const char*>(&magic), sizeof magic);

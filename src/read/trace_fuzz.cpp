@@ -1,7 +1,7 @@
 // A libFuzzer target: metadata and a stream's bytes from anywhere. Whatever they are, reading must end, stay within the bytes, and give only values that can be used.
 //
 //   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Isrc -Iinclude src/read/trace_fuzz.cpp \
-//     src/read/{metadata,layout,tsdl_lexer,tsdl_parser,program,decoder,stream_reader,mapped_file}.cpp src/base/{textf,result}.cpp \
+//     src/read/{metadata,layout,tsdl_lexer,tsdl_parser,ctf2_parser,json,program,decoder,transcode,stream_reader,mapped_file}.cpp src/base/{textf,result}.cpp \
 //     -o trace_fuzz && ./trace_fuzz -max_len=20000 FOLDER
 //
 // The first two bytes are the size of the metadata, little endian; the stream is behind it.
@@ -23,9 +23,13 @@ std::uint64_t use(std::span<const Value> values) {
     sum += value.name().size() + value.nodes;
     switch (value.kind()) {
       case Kind::string:
+      case Kind::blob:
         for (const char c : value.text()) sum += static_cast<unsigned char>(c);
         break;
       case Kind::enumeration: sum += value.label().size(); break;
+      case Kind::bit_map:
+        for (const Label& flag : value.type().labels) sum += value.holds(flag) ? 1 : 0;
+        break;
       case Kind::array:
         for (std::uint32_t i = 0; value.is_packed() && i < value.count; ++i) sum += value.element(i).u;
         break;

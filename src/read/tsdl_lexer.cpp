@@ -20,6 +20,8 @@ unsigned digit_value(char c) {
   return 99;
 }
 
+constexpr std::size_t kMaxTokens = 1 << 22;  // LTTng's of a whole kernel has a tenth of them
+
 class Lexer {
  public:
   explicit Lexer(std::string_view in) : in_(in) {}
@@ -30,6 +32,7 @@ class Lexer {
       if (Status ok = skip_space(); !ok) return ok.error();
       Result<Token> token = next();
       if (!token) return token.error();
+      if (out.size() >= kMaxTokens) return errorf(EFBIG, "metadata line %u: more than %zu words and symbols", line_, kMaxTokens);
       out.push_back(std::move(*token));
       if (out.back().kind == Token::Kind::end) return out;
     }
@@ -52,6 +55,8 @@ class Lexer {
     while (!at_end()) {
       const char c = peek();
       if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v') {
+        advance();
+      } else if (starts_with("\\\n") || starts_with("\\\r\n")) {
         advance();
       } else if (starts_with("//") || (c == '#' && (at_ == 0 || in_[at_ - 1] == '\n'))) {
         skip_line();
@@ -105,6 +110,9 @@ class Lexer {
     unsigned base = 10;
     if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X')) {
       base = 16;
+      at_ += 2;
+    } else if (peek() == '0' && (peek(1) == 'b' || peek(1) == 'B')) {
+      base = 2;
       at_ += 2;
     } else if (peek() == '0' && is_digit(peek(1))) {
       base = 8;

@@ -1,11 +1,11 @@
 // read/tsdl_lexer.hpp -- TSDL, the language of CTF 1.8's metadata, as tokens.
 //
 //   word       [A-Za-z_][A-Za-z0-9_]*       keywords are words; the parser knows them
-//   number     123  0x7b  0173  with any of the suffixes u, l      (a sign is a token of its own)
+//   number     123  0x7b  0173  0b1  with any of the suffixes u, l      (a sign is a token of its own)
 //   text       "..." or L"..." with C's escapes
 //   symbol     { } [ ] ( ) < > ; : , = := . ... * + -
 //
-// Comments of both kinds and lines that begin with # are space.
+// Comments of both kinds, lines that begin with # and a backslash at a line's end are space.
 #pragma once
 #include <cstdint>
 #include <string>

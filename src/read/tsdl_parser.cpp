@@ -21,14 +21,11 @@
 #include <optional>
 #include <set>
 
-#include "read/tsdl.hpp"
+#include "read/document.hpp"
 #include "read/tsdl_lexer.hpp"
 
-namespace ouro::read::tsdl {
+namespace ouro::read::doc {
 namespace {
-
-constexpr int kMaxDepth = 64;
-constexpr std::uint64_t kMaxAlign = 4096;
 
 // Thrown and caught in this file alone: thirty levels of `if (!x) return x.error()` would hide the grammar.
 struct Failure {
@@ -183,6 +180,12 @@ class Parser {
     return out;
   }
 
+  static Reference reference(const std::vector<std::string>& parts) {
+    Reference out;
+    out.path.assign(parts.begin(), parts.end());
+    return out;
+  }
+
   static std::string joined(const std::vector<std::string>& parts) {
     std::string out;
     for (const std::string& part : parts) out += (out.empty() ? "" : ".") + part;
@@ -216,7 +219,7 @@ class Parser {
 
   struct Deeper {
     explicit Deeper(Parser& p) : parser(p) {
-      if (++parser.depth_ > kMaxDepth) parser.fail("types nested less deeply");
+      if (++parser.depth_ > static_cast<int>(kMaxDepth)) parser.fail("types nested less deeply");
     }
     ~Deeper() { --parser.depth_; }
     Parser& parser;
@@ -330,7 +333,7 @@ class Parser {
   }
 
   std::uint64_t alignment(std::uint64_t bits) const {
-    if (bits > kMaxAlign || (bits & (bits - 1)) != 0) fail("an alignment that is a power of two up to 4096 before");
+    if (bits > kMaxAlign || (bits & (bits - 1)) != 0) fail("an alignment that is a power of two up to 2^30 before");
     return bits;
   }
 
@@ -434,7 +437,7 @@ class Parser {
       members(*out);
     else
       *out = *declared(name, "variant");
-    if (!tag.empty()) out->path = std::move(tag);
+    if (!tag.empty()) out->from = reference(tag);
     if (name && has_body) scopes_.back()[*name] = out;
     return out;
   }
@@ -460,12 +463,15 @@ class Parser {
     expect("{");
     std::uint64_t next = 0;
     while (!accept("}")) {
-      Enumerator e;
+      Range e;
       if (peek().kind != Token::Kind::word && peek().kind != Token::Kind::text) fail("a label");
       e.text = take().text;
       e.low = accept("=") ? signed_number("a label's value") : next;
       e.high = accept("...") ? signed_number("the end of a label's range") : e.low;
       next = e.high + 1;
+      const bool is_signed = out.element->is_signed;  // a number without a sign may be meant as bits
+      e.low_is_negative = is_signed && e.low >> 63 != 0;
+      e.high_is_negative = is_signed && e.high >> 63 != 0;
       out.labels.push_back(std::move(e));
       if (!accept(",") && !is("}")) fail("',' or '}'");
     }
@@ -482,13 +488,12 @@ class Parser {
     while (accept("[")) {
       if (outer.size() >= kMaxDepth) fail("fewer lengths");
       auto array = std::make_shared<Spec>();
+      array->kind = Spec::Kind::array;
       array->line = peek().line;
       if (peek().kind == Token::Kind::number) {
-        array->kind = Spec::Kind::array;
         array->count = take().number;
       } else {
-        array->kind = Spec::Kind::sequence;
-        array->path = path();
+        array->from = reference(path());
       }
       expect("]");
       outer.push_back(std::move(array));
@@ -510,7 +515,7 @@ class Parser {
 
 }  // namespace
 
-Result<Document> parse(std::string_view text) {
+Result<Document> parse_tsdl(std::string_view text) {
   Result<std::vector<Token>> tokens = tokenize(text);
   if (!tokens) return tokens.error();
   try {
@@ -520,4 +525,4 @@ Result<Document> parse(std::string_view text) {
   }
 }
 
-}  // namespace ouro::read::tsdl
+}  // namespace ouro::read::doc
