@@ -8,6 +8,7 @@
 #include "base/textf.hpp"
 #include "cli/packet_walk.hpp"
 #include "cli/print_losses.hpp"
+#include "cli/progress.hpp"
 #include "cli/units.hpp"
 #include "export/clock_time.hpp"
 #include "format/pieces.hpp"
@@ -146,13 +147,16 @@ Result<TraceBooks> check_trace(const std::string& folder) {
   for (const read::Stream& stream : trace->streams()) books.streams.emplace_back().file = stream.file;
   if (Status walked = walk_packets(books); !walked) return walked.error();
   Losses losses;
+  Progress progress("check", *trace);
   while (const read::Event* event = trace->next()) {
+    progress.see(*event);
     losses.see(*event);
     if (event->type->is_state) continue;
     ++books.events;
     if (!books.first_ns) books.first_ns = event->time_ns;
     books.last_ns = event->time_ns;
   }
+  progress.clear();
   for (std::size_t i = 0; i < books.streams.size(); ++i) {
     const read::Stream& seen = trace->streams()[i];
     StreamBooks& stream = books.streams[i];

@@ -45,7 +45,7 @@ TEST_F(Complete, CommandsWithWhatTheHelpSays) {
 }
 
 TEST_F(Complete, OptionsAreThoseOfTheCommand) {
-  EXPECT_EQ(of({"stats", "-"}), "--json --help -h ");
+  EXPECT_EQ(of({"stats", "-"}), "--begin --end --events -e --by --utc --json --help -h ");
   EXPECT_EQ(of({"record", "--ov"}), "--overwrite ");
   EXPECT_EQ(of({"record", "--overwrite", "--bu"}), "--buffer-size ");
   EXPECT_EQ(candidates(kCommands, kHelp, {"record", "--out"}),

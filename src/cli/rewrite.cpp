@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/print_losses.hpp"
+#include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "export/clock_time.hpp"
 
@@ -52,7 +53,9 @@ Status copy(ctf::Writer& writer, read::Trace& trace, const std::string& prefix, 
   writer.begin(trace, prefix, [&](const read::EventClass& type) { return chosen[type.index]; });
   Losses losses;
   bool is_over = false;
+  Progress progress(job.command, trace);
   while (const read::Event* event = trace.next()) {
+    progress.see(*event);
     losses.see(*event);
     if (event->type->is_state) {
       if (!range.is_open() && !is_name(*event->type)) continue;

@@ -13,10 +13,13 @@
 #include "base/textf.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/event_choice.hpp"
 #include "cli/print_losses.hpp"
+#include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "cli/stats_collect.hpp"
 #include "cli/table.hpp"
+#include "cli/time_range.hpp"
 #include "cli/units.hpp"
 
 namespace ouro::cli {
@@ -28,29 +31,47 @@ constexpr const char* kHelp = R"(ouro stats shows a trace in figures.
 
 Usage: ouro stats [OPTIONS] DIR
 
-Time covered; per event its count, rate and bytes; per span (paired per thread, by nesting) count, total, mean, least,
-percentiles and largest duration, and how many halves found no other half; per counter its last, least, largest and
-mean value; losses per stream and by cause, also when there are none; threads with their processes. Percentiles are
-off by at most 1/64 of their value, all else is exact.
+Time covered; per event its count, rate and bytes; per span (paired per thread, by nesting) count, total, own time
+(without the spans directly inside it), mean, least, percentiles and largest duration, and how many halves found no
+other half; per counter its last, least, largest and mean value; the longest times without an event; losses per stream
+and by cause, also when there are none; threads with their processes, by the time that they spent in spans.
+Percentiles are off by at most 1/64 of their value, all else is exact.
 
 Options:
-      --json   the same as JSON: {"trace", "complete", "time": {...}, "events": [...], "spans": [...],
-               "counters": [...], "streams": [...], "lost": {"total", "by_cause"}, "threads": [...]}; durations in ns
-  -h, --help   this text
+      --begin TIME    only what is from there on, this moment included
+      --end TIME      only what is up to there, this moment included: as ouro cut --help has it
+  -e, --events GLOB   only events whose name matches; may be repeated. '!GLOB' excludes; the last one that matches
+                      decides. A span's name selects its begin and its end.
+      --by FIELD      tells apart events and spans by a field's or context's value; also by cpu, tid, thread or process.
+                      A span's value is that at its begin, or at its end if only that has the field
+      --utc           times of day of --begin and --end are in UTC
+      --json          the same as JSON: {"trace", "complete", "time": {...}, "by", "events": [...], "spans": [...],
+                      "counters": [...], "gaps": [...], "streams": [...], "lost": {"total", "by_cause"},
+                      "threads": [...]}; durations in ns
+  -h, --help          this text
+
+A span that begins or ends outside of the time given is half a span there.
 
 Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command line makes no sense.
 
 Examples:
   ouro stats trace
+  ouro stats trace --by path -e 'shop:request' --begin +10s
   ouro stats --json trace | jq '.spans[] | select(.p99_ns > 1000000) | .name'
 )";
 
 struct Options {
-  std::string folder;
-  bool json = false;
+  std::string folder, begin, end, by;
+  std::vector<std::string> events;
+  bool json = false, utc = false;
 };
 
 void define(CommandLine& line, Options& options) {
+  line.add_option("--begin", options.begin, "TIME");
+  line.add_option("--end", options.end, "TIME");
+  line.add_option("-e,--events", options.events, "EVENT");
+  line.add_option("--by", options.by, "FIELD");
+  line.add_flag("--utc", options.utc);
   line.add_flag("--json", options.json);
   line.add_argument("folder", options.folder, "TRACE");
 }
@@ -58,7 +79,7 @@ void define(CommandLine& line, Options& options) {
 constexpr double kParts[] = {0.5, 0.9, 0.99, 0.999};
 constexpr const char* kPartNames[] = {"p50", "p90", "p99", "p99.9"};
 constexpr const char* kPartKeys[] = {"p50_ns", "p90_ns", "p99_ns", "p99_9_ns"};
-constexpr std::size_t kThreadsShown = 20;
+constexpr std::size_t kThreadsShown = 20, kValuesShown = 100, kGapsShown = 5;
 
 std::string rate(std::uint64_t count, double seconds) {
   return seconds > 0 ? textf("%.1f", static_cast<double>(count) / seconds) : "-";
@@ -106,23 +127,38 @@ void print_head(const std::string& folder, const read::Trace& trace, const Stats
   std::puts("");
 }
 
-void print_events(const Stats& stats) {
+// "shop:request path="/cart"".
+std::string shown(const StatsKey& key, const std::string& by) { return printable(key.value.empty() ? key.name : key.name + " " + by + "=" + key.value); }
+
+// Tables of values may be long.
+template <class Rows>
+void cut_rows(Rows& rows, const std::string& by) {
+  if (by.empty() || rows.size() <= kValuesShown) return;
+  std::printf("The first %zu of %zu (--json has all):\n", kValuesShown, rows.size());
+  rows.resize(kValuesShown);
+}
+
+void print_events(const Stats& stats, const std::string& by) {
   Table table({"Event", "count", "per second", "bytes"}, "lr");
-  for (const auto* entry : sorted(stats.by_event(), kWeight))
-    table.add({printable(entry->first), std::to_string(entry->second.count), rate(entry->second.count, stats.seconds()),
+  auto rows = sorted(stats.by_event(), kWeight);
+  cut_rows(rows, by);
+  for (const auto* entry : rows)
+    table.add({shown(entry->first, by), std::to_string(entry->second.count), rate(entry->second.count, stats.seconds()),
                std::to_string(entry->second.bytes)});
   if (!table.empty()) table.print();
 }
 
-void print_spans(const Stats& stats) {
-  std::vector<std::string> head{"Span", "count", "total", "mean", "min"};
+void print_spans(const Stats& stats, const std::string& by) {
+  std::vector<std::string> head{"Span", "count", "total", "own", "mean", "min"};
   head.insert(head.end(), std::begin(kPartNames), std::end(kPartNames));
   head.insert(head.end(), {"max", "unmatched"});
   Table table(head, "lr");
-  for (const auto* entry : sorted(stats.spans(), kWeight)) {
-    const auto& [name, span] = *entry;
+  auto rows = sorted(stats.spans(), kWeight);
+  cut_rows(rows, by);
+  for (const auto* entry : rows) {
+    const auto& [key, span] = *entry;
     const Histogram& h = span.durations_ns;
-    std::vector<std::string> row{printable(name), std::to_string(h.count()), duration(h.total()), duration(h.mean()),
+    std::vector<std::string> row{shown(key, by), std::to_string(h.count()), duration(h.total()), duration(span.self_ns), duration(h.mean()),
                                  duration(h.min())};
     for (const double part : kParts) row.push_back(duration(h.quantile(part)));
     row.push_back(duration(h.max()));
@@ -138,6 +174,15 @@ void print_counters(const Stats& stats) {
     const auto& [name, c] = *entry;
     table.add({printable(name), std::to_string(c.count), number(c.last, c.is_integer), number(c.min, c.is_integer),
                number(c.max, c.is_integer), number(c.mean(), false)});
+  }
+  if (!table.empty()) table.print();
+}
+
+void print_gaps(const Stats& stats) {
+  Table table({"Longest silence", "from", "behind", "ahead of"}, "rlll");
+  for (std::size_t i = 0; i < std::min(kGapsShown, stats.gaps().size()); ++i) {
+    const Gap& gap = stats.gaps()[i];
+    table.add({duration(static_cast<double>(gap.size_ns())), local_time(gap.begin_ns), printable(gap.before), printable(gap.after)});
   }
   if (!table.empty()) table.print();
 }
@@ -162,24 +207,25 @@ void print_streams(const read::Trace& trace, const Stats& stats) {
 }
 
 void print_threads(const Stats& stats) {
-  Table table({"Process", "pid", "Thread", "tid", "events"}, "lr");
+  Table table({"Process", "pid", "Thread", "tid", "in spans", "events"}, "lrlr");
   std::size_t shown = 0;
   for (const ThreadStats& t : stats.threads()) {
     if (++shown > kThreadsShown) break;
     table.add({printable(t.process.empty() ? "?" : t.process), t.pid >= 0 ? std::to_string(t.pid) : "-",
                printable(t.name.empty() ? "?" : t.name), t.tid >= 0 ? std::to_string(t.tid) : "-",
-               std::to_string(t.events)});
+               duration(t.span_ns), std::to_string(t.events)});
   }
   if (!table.empty()) table.print();
   if (stats.threads().size() > kThreadsShown)
     std::printf("... and %zu more threads (--json has all)\n", stats.threads().size() - kThreadsShown);
 }
 
-void print_text(const std::string& folder, const read::Trace& trace, const Stats& stats) {
-  print_head(folder, trace, stats);
-  print_events(stats);
-  print_spans(stats);
+void print_text(const Options& options, const read::Trace& trace, const Stats& stats) {
+  print_head(options.folder, trace, stats);
+  print_events(stats, options.by);
+  print_spans(stats, options.by);
   print_counters(stats);
+  print_gaps(stats);
   print_streams(trace, stats);
   print_threads(stats);
 }
@@ -191,10 +237,16 @@ nlohmann::ordered_json json_number(long double value, bool is_integer) {
   return static_cast<std::uint64_t>(value);
 }
 
-nlohmann::ordered_json json_span(const std::string& name, const SpanStats& span) {
+nlohmann::ordered_json json_key(const StatsKey& key, const std::string& by) {
+  nlohmann::ordered_json out{{"name", key.name}};
+  if (!by.empty()) out["value"] = key.value.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(key.value);
+  return out;
+}
+
+nlohmann::ordered_json json_span(const StatsKey& key, const std::string& by, const SpanStats& span) {
   const Histogram& h = span.durations_ns;
-  nlohmann::ordered_json out{
-      {"name", name}, {"count", h.count()}, {"total_ns", h.total()}, {"mean_ns", h.mean()}, {"min_ns", h.min()}};
+  nlohmann::ordered_json out = json_key(key, by);
+  out.update({{"count", h.count()}, {"total_ns", h.total()}, {"self_ns", span.self_ns}, {"mean_ns", h.mean()}, {"min_ns", h.min()}});
   for (std::size_t i = 0; i < std::size(kParts); ++i) out[kPartKeys[i]] = h.quantile(kParts[i]);
   out["max_ns"] = h.max();
   out["unmatched_begins"] = span.unmatched_begins;
@@ -202,17 +254,20 @@ nlohmann::ordered_json json_span(const std::string& name, const SpanStats& span)
   return out;
 }
 
-void print_json(const std::string& folder, const read::Trace& trace, const Stats& stats) {
+void print_json(const Options& options, const read::Trace& trace, const Stats& stats) {
   using Json = nlohmann::ordered_json;
   Json events = Json::array(), spans = Json::array(), counters = Json::array(), streams = Json::array(),
-       threads = Json::array(), damage = Json::array(), causes = Json::object(), left_out = Json::object();
+       threads = Json::array(), damage = Json::array(), causes = Json::object(), left_out = Json::object(), gaps = Json::array();
   for (const auto* e : sorted(stats.by_event(), kWeight)) {
-    Json event{{"name", e->first}, {"count", e->second.count}, {"bytes", e->second.bytes}};
+    Json event = json_key(e->first, options.by);
+    event.update({{"count", e->second.count}, {"bytes", e->second.bytes}});
     event["per_second"] =
         stats.seconds() > 0 ? Json(static_cast<double>(e->second.count) / stats.seconds()) : Json(nullptr);
     events.push_back(std::move(event));
   }
-  for (const auto* s : sorted(stats.spans(), kWeight)) spans.push_back(json_span(s->first, s->second));
+  for (const auto* s : sorted(stats.spans(), kWeight)) spans.push_back(json_span(s->first, options.by, s->second));
+  for (const Gap& gap : stats.gaps())
+    gaps.push_back({{"begin_ns", gap.begin_ns}, {"end_ns", gap.end_ns}, {"ns", gap.size_ns()}, {"behind", gap.before}, {"ahead_of", gap.after}});
   for (const auto* c : sorted(stats.counters(), kWeight)) {
     const auto& [name, v] = *c;
     counters.push_back({{"name", name},
@@ -237,18 +292,21 @@ void print_json(const std::string& folder, const read::Trace& trace, const Stats
                        {"command_line", t.command_line},
                        {"tid", t.tid >= 0 ? Json(t.tid) : Json(nullptr)},
                        {"name", t.name},
+                       {"span_ns", t.span_ns},
                        {"events", t.events}});
   for (const auto& [cause, count] : stats.losses().by_cause()) causes[cause] = count;
   for (const read::Damage& d : trace.damage())
     damage.push_back({{"file", d.file}, {"offset", d.offset}, {"text", d.text}});
   for (const auto& [event, n] : stats.losses().left_out()) left_out[event] = {{"over_rate", n.over_rate}, {"not_sampled", n.not_sampled}};
-  const Json out{{"trace", folder},
+  const Json out{{"trace", options.folder},
                  {"complete", trace.complete()},
                  {"time", {{"begin_ns", stats.first_ns()}, {"end_ns", stats.last_ns()}, {"seconds", stats.seconds()}}},
+                 {"by", options.by.empty() ? Json(nullptr) : Json(options.by)},
                  {"event_count", stats.events()},
                  {"events", events},
                  {"spans", spans},
                  {"counters", counters},
+                 {"gaps", gaps},
                  {"streams", streams},
                  {"lost", {{"total", stats.losses().total(trace)}, {"by_cause", causes}}},
                  {"left_out", left_out},
@@ -270,20 +328,30 @@ int stats_command(int argc, char** argv) {
   Options options;
   define(line, options);
   if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
-  const auto& [folder, json] = options;
-  if (folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
-  Result<read::Trace> trace = read::Trace::open(folder);
+  if (options.folder.empty()) return usage_error("stats", "no trace given, want the folder that 'ouro record' wrote");
+  Result<TimeRange> range = TimeRange::parse(options.begin, options.end, options.utc);
+  if (!range) return usage_error("stats", range.error().text);
+  Result<read::Trace> trace = read::Trace::open(options.folder);
   if (!trace) {
     say("error: stats: %s", trace.error().text.c_str());
     return 1;
   }
-  Stats stats(*trace);
-  while (const read::Event* event = trace->next()) stats.see(*event);
+  range->resolve(*trace);
+  const EventChoice choice(options.events);
+  std::vector<bool> chosen;
+  for (const read::EventClass& type : trace->classes()) chosen.push_back(type.is_state || choice.has(type));
+  Stats stats(*trace, options.by);
+  Progress progress("stats", *trace);
+  while (const read::Event* event = trace->next()) {
+    progress.see(*event);
+    if (event->type->is_state || (chosen[event->type->index] && range->contains(event->time_ns))) stats.see(*event);
+  }
+  progress.clear();
   stats.finish(*trace);
-  if (json)
-    print_json(folder, *trace, stats);
+  if (options.json)
+    print_json(options, *trace, stats);
   else
-    print_text(folder, *trace, stats);
+    print_text(options, *trace, stats);
   if (std::fflush(stdout) != 0) {
     say("error: stats: standard output cannot be written");
     return 1;

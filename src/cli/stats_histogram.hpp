@@ -27,6 +27,17 @@ class Histogram {
     total_ += value;
   }
 
+  // As if all of the other's had been added here, one by one.
+  void merge(const Histogram& other) {
+    if (other.count_ == 0) return;
+    if (other.buckets_.size() > buckets_.size()) buckets_.resize(other.buckets_.size());
+    for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+    min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);
+    max_ = std::max(max_, other.max_);
+    count_ += other.count_;
+    total_ += other.total_;
+  }
+
   std::uint64_t count() const { return count_; }
   std::uint64_t total() const { return total_; }
   std::uint64_t min() const { return min_; }  // exact, as is the largest

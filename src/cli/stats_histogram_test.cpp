@@ -68,5 +68,24 @@ TEST(Histogram, WithoutValuesThereIsNothing) {
   EXPECT_EQ(histogram.mean(), 0);
 }
 
+TEST(Histogram, MergedItIsAsIfAllHadBeenAddedToOne) {
+  Histogram one, other, all, empty;
+  for (std::uint64_t i = 0; i < 5000; ++i) {
+    const std::uint64_t value = i * i * 7919 % 1'000'003;
+    (i % 3 == 0 ? one : other).add(value);
+    all.add(value);
+  }
+  one.merge(other);
+  one.merge(empty);
+  empty.merge(all);
+  for (const Histogram* merged : {&one, &empty}) {
+    EXPECT_EQ(merged->count(), all.count());
+    EXPECT_EQ(merged->total(), all.total());
+    EXPECT_EQ(merged->min(), all.min());
+    EXPECT_EQ(merged->max(), all.max());
+    for (double part = 0; part <= 1; part += 0.001) EXPECT_EQ(merged->quantile(part), all.quantile(part)) << part;
+  }
+}
+
 }  // namespace
 }  // namespace ouro::cli

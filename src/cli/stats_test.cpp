@@ -106,6 +106,81 @@ TEST_F(StatsCommand, HalvesWithoutTheOtherAreCountedAndSpoilNothing) {
   EXPECT_EQ(b["unmatched_ends"], 1);
 }
 
+TEST_F(StatsCommand, ASpansOwnTimeIsWithoutThoseDirectlyInIt) {
+  //  A--------------------A         A: 100, of which B has 30 and 10
+  //    B-------B   B--B             B: 40, of which A has 5
+  //       A-A                       A: 5
+  at(1000, kABegin).at(1010, kBBegin).at(1020, kABegin).at(1025, kAEnd).at(1040, kBEnd);
+  at(1050, kBBegin).at(1060, kBEnd).at(1100, kAEnd);
+  const auto out = json();
+  EXPECT_EQ(named(out["spans"], "t:A")["total_ns"], 105);
+  EXPECT_EQ(named(out["spans"], "t:A")["self_ns"], 65);
+  EXPECT_EQ(named(out["spans"], "t:B")["self_ns"], 35);
+  EXPECT_EQ(out["threads"][0]["span_ns"], 100);
+}
+
+TEST_F(StatsCommand, WhatLiesInASpanWhoseEndIsMissingIsNotTheOwnTimeOfTheOneAround) {
+  at(0, kABegin).at(10, kBBegin).at(20, kABegin).at(50, kAEnd).at(100, kAEnd);  // B never ends
+  EXPECT_EQ(named(json()["spans"], "t:A")["self_ns"], 30 + 70);
+}
+
+TEST_F(StatsCommand, ThreadsStandByTheirTimeInSpans) {
+  at(0, kPoint, 1).at(1, kPoint, 1).at(10, kABegin, 2).at(20, kAEnd, 2);
+  const auto threads = json()["threads"];
+  EXPECT_EQ(threads[0]["tid"], 2);
+  EXPECT_EQ(threads[0]["span_ns"], 10);
+  EXPECT_EQ(threads[1]["events"], 2);
+}
+
+TEST_F(StatsCommand, TheLongestSilencesAreTold) {
+  for (std::uint64_t i = 0; i < 30; ++i) at(1000 * (i + i * i), kPoint);
+  at(5'000'000, kABegin);
+  const auto gaps = json()["gaps"];
+  ASSERT_EQ(gaps.size(), 10u);
+  EXPECT_EQ(gaps[0]["ns"], 5'000'000 - 870'000);
+  EXPECT_EQ(gaps[0]["behind"], "t:p");
+  EXPECT_EQ(gaps[0]["ahead_of"], "t:A_begin");
+  EXPECT_EQ(gaps[1]["ns"], 58'000);
+  EXPECT_EQ(gaps[9]["ns"], 42'000);
+}
+
+TEST_F(StatsCommand, ValuesOfAFieldAreToldApart) {
+  for (const std::uint64_t value : {7, 8, 7}) {
+    at(last_ + 1, kCounter);
+    records_.put(value);
+  }
+  at(last_ + 1, kPoint);
+  json();
+  const auto out = nlohmann::json::parse(stats({"--json", "--by", "value", trace_.folder()}).out);
+  EXPECT_EQ(out["by"], "value");
+  EXPECT_EQ(out["events"][0]["name"], "t:c");
+  EXPECT_EQ(out["events"][0]["value"], "7");
+  EXPECT_EQ(out["events"][0]["count"], 2);
+  EXPECT_EQ(out["events"][1]["value"], "8");
+  EXPECT_TRUE(named(out["events"], "t:p")["value"].is_null());
+}
+
+TEST_F(StatsCommand, SpansAreToldApartByThread) {
+  at(0, kABegin, 1).at(5, kABegin, 2).at(10, kAEnd, 1).at(25, kAEnd, 2);
+  json();
+  const auto out = nlohmann::json::parse(stats({"--json", "--by", "tid", trace_.folder()}).out);
+  EXPECT_EQ(out["spans"][0]["value"], "2");
+  EXPECT_EQ(out["spans"][0]["total_ns"], 20);
+  EXPECT_EQ(out["spans"][1]["value"], "1");
+  EXPECT_NE(stats({"--by", "tid", trace_.folder()}).out.find("t:A tid=2"), std::string::npos);
+}
+
+TEST_F(StatsCommand, ATimeAndAChoiceOfEventsBoundIt) {
+  for (std::uint64_t i = 0; i < 10; ++i) at(i * 1000, kPoint);
+  at(9500, kABegin).at(9600, kAEnd);
+  json();
+  const auto out = nlohmann::json::parse(stats({"--json", "--begin", "+2us", "--end", "-100ns", "-e", "t:p", "-e", "t:A", trace_.folder()}).out);
+  EXPECT_EQ(named(out["events"], "t:p")["count"], 8);
+  EXPECT_EQ(named(out["spans"], "t:A")["unmatched_begins"], 1);  // its end is outside
+  EXPECT_EQ(nlohmann::json::parse(stats({"--json", "-e", "!t:p", trace_.folder()}).out)["event_count"], 2);
+  EXPECT_EQ(stats({"--begin", "noon", trace_.folder()}).status, 2);
+}
+
 TEST_F(StatsCommand, CountersKeepTheLastLeastAndLargest) {
   for (const std::uint64_t value : {std::uint64_t{5}, ~std::uint64_t{0}, std::uint64_t{2}}) {
     at(last_ + 1, kCounter);
@@ -173,7 +248,7 @@ TEST_F(StatsCommand, TheTextSaysTheSame) {
   json(0);
   const Outcome outcome = stats({trace_.folder()});
   for (const char* part :
-       {": 3 events, 0 lost, 1 streams", "t:A_begin      1", "t:A       1  1.50 us  1.50 us", "Lost: 0 events"})
+       {": 3 events, 0 lost, 1 streams", "t:A_begin      1", "t:A       1  1.50 us  1.50 us  1.50 us", "Lost: 0 events"})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\nis not in\n" << outcome.out;
 }
 

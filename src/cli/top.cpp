@@ -132,23 +132,23 @@ class Watcher {
     std::snprintf(head, sizeof head, "The newest %.3g s of it:", newest.seconds);
     out.push_back(head);
     Table events({"Event", "events/s", "bytes/s"}, "lr", "  ");
-    std::vector<const std::pair<const std::string, EventStats>*> by_count;
+    std::vector<const std::pair<const StatsKey, EventStats>*> by_count;
     for (const auto& entry : stats.by_event())
       if (entry.second.count != 0) by_count.push_back(&entry);
     std::sort(by_count.begin(), by_count.end(), [](const auto* a, const auto* b) { return a->second.count > b->second.count; });
     for (std::size_t i = 0; i < std::min<std::size_t>(by_count.size(), 10); ++i)
-      events.add({printable(by_count[i]->first), count(static_cast<double>(by_count[i]->second.count) / newest.seconds),
+      events.add({printable(by_count[i]->first.name), count(static_cast<double>(by_count[i]->second.count) / newest.seconds),
                   human_bytes(static_cast<std::uint64_t>(static_cast<double>(by_count[i]->second.bytes) / newest.seconds))});
     if (events.empty()) out.push_back("  no events");
     else for (std::string& line : events.lines()) out.push_back(std::move(line));
     Table spans({"Slowest spans", "spans/s", "p50", "p99", "max"}, "lr", "  ");
-    std::vector<const std::pair<const std::string, SpanStats>*> by_max;
+    std::vector<const std::pair<const StatsKey, SpanStats>*> by_max;
     for (const auto& entry : stats.spans())
       if (entry.second.durations_ns.count() != 0) by_max.push_back(&entry);
     std::sort(by_max.begin(), by_max.end(), [](const auto* a, const auto* b) { return a->second.durations_ns.max() > b->second.durations_ns.max(); });
     for (std::size_t i = 0; i < std::min<std::size_t>(by_max.size(), 10); ++i) {
       const Histogram& h = by_max[i]->second.durations_ns;
-      spans.add({printable(by_max[i]->first), count(static_cast<double>(h.count()) / newest.seconds), duration(h.quantile(0.5)), duration(h.quantile(0.99)), duration(h.max())});
+      spans.add({printable(by_max[i]->first.name), count(static_cast<double>(h.count()) / newest.seconds), duration(h.quantile(0.5)), duration(h.quantile(0.99)), duration(h.max())});
     }
     if (spans.empty()) return;
     out.emplace_back();
