@@ -31,6 +31,7 @@ Commands:
   daemon      keeps the flight recorders of a file: triggers, snapshots, metrics
   print       a trace's events as text, ordered by time
   stats       a trace's counts, rates, losses, and durations of spans
+  diff        what became slower or more frequent from one trace to another
   check       whether a trace is sound: its packets' numbers, sizes, losses, times and clocks
   cut         a part of a trace, by time or by events, as a trace of its own
   merge       several traces as one
@@ -74,6 +75,7 @@ constexpr std::array kCommands = {
     Command{"daemon", ouro::cli::daemon_command, ouro::cli::define_daemon},
     Command{"print", ouro::cli::print_command, ouro::cli::define_print},
     Command{"stats", ouro::cli::stats_command, ouro::cli::define_stats},
+    Command{"diff", ouro::cli::diff_command, ouro::cli::define_diff},
     Command{"check", ouro::cli::check_command, ouro::cli::define_check},
     Command{"cut", ouro::cli::cut_command, ouro::cli::define_cut},
     Command{"merge", ouro::cli::merge_command, ouro::cli::define_merge},
