@@ -32,7 +32,8 @@ class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
 
-  Document run() {
+  Document& document() { return document_; }
+  void run() {
     document_.is_ctf2 = true;
     std::size_t at = 0;
     while (at < text_.size()) {
@@ -46,7 +47,6 @@ class Parser {
       count_lines(begin, at);
     }
     if (!seen_preamble_) fail("no fragment, want a preamble");
-    return std::move(document_);
   }
 
  private:
@@ -562,12 +562,15 @@ class Parser {
 
 }  // namespace
 
-Result<Document> parse_ctf2(std::string_view text) {
+Result<Document> parse_ctf2(std::string_view text, std::string* trouble) {
+  Parser parser(text);
   try {
-    return Parser(text).run();
+    parser.run();
   } catch (const Failure& failure) {
-    return failure.error;
+    if (trouble == nullptr || parser.document().streams.empty()) return failure.error;
+    *trouble = failure.error.text;
   }
+  return std::move(parser.document());
 }
 
 }  // namespace ouro::read::doc

@@ -134,6 +134,26 @@ TEST(Ctf2Trace, MetadataCutOffOrChangedAnywhereIsRefusedOrRead) {
   EXPECT_EQ(read_all(kByRoles, stream).size(), 2u);
 }
 
+// Of half the metadata, what it says.
+TEST(Ctf2Trace, CutOffMetadataGivesTheEventsItStillKnows) {
+  Bytes events;
+  events.add(leb128(300)).add(leb128(1000)).put(std::uint32_t{41}).put(std::uint32_t{7}).put(std::uint8_t{1}).put(std::uint8_t{1005 & 127}).put(std::uint32_t{42});
+  const Bytes stream = packet_by_roles(0, 0, 900, 1200, events);
+  const std::vector<std::string> got = read_all(kByRoles.substr(0, kByRoles.size() - 20), stream);
+  ASSERT_EQ(got.size(), 4u);
+  EXPECT_EQ(got[0], "5000001000 big cpu=3 tid=41 vtid=41 n=7");
+  EXPECT_TRUE(got[1].starts_with("damage: metadata, byte 0: metadata line 7: no JSON at its byte ")) << got[1];
+  EXPECT_TRUE(got[1].ends_with("; what stands ahead of it holds")) << got[1];
+  EXPECT_TRUE(got[2].starts_with("damage: s, byte 69: event has id 1, which the metadata does not declare")) << got[2];
+
+  const std::string tsdl = "/* CTF 1.8 */\ntrace { major = 1; minor = 8; byte_order = le; };\ntypealias integer { size = 8; } := u8;\nstream { event.header := struct { u8 id; }; };\n"
+                           "event { id = 0; name = a; fields := struct { u8 x; }; };\nevent { id = 1; name = \"b";
+  EXPECT_EQ(read_all(tsdl, Bytes().put(std::uint8_t{0}).put(std::uint8_t{5})),
+            (std::vector<std::string>{"0 a cpu=-1 tid=-1 x=5", "damage: metadata, byte 0: metadata line 6: text does not end; what stands ahead of it holds", "packets=1 discarded=0 missing=0"}));
+  // Without a stream nothing can be read.
+  EXPECT_EQ(read_all(tsdl.substr(0, 30), Bytes()), (std::vector<std::string>{"metadata line 2: the end, want a value"}));
+}
+
 // LTTng's compact header, sequences, enumerations and variants, told in both languages.
 TEST(Ctf2Trace, TheSameBytesAreTheSameEventsInBothLanguages) {
   const std::string tsdl = R"(/* CTF 1.8 */

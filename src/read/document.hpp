@@ -126,7 +126,8 @@ inline constexpr char kRecordSeparator = 0x1e;  // ahead of each fragment of CTF
 inline constexpr std::uint32_t kMaxDepth = 64;
 inline constexpr std::uint64_t kMaxAlign = 1 << 30;  // bits
 
-Result<Document> parse_tsdl(std::string_view text);
-Result<Document> parse_ctf2(std::string_view text);
+// With `trouble`, metadata that is damaged behind its first stream is what stands ahead of the damage, and what is wrong goes there.
+Result<Document> parse_tsdl(std::string_view text, std::string* trouble = nullptr);
+Result<Document> parse_ctf2(std::string_view text, std::string* trouble = nullptr);
 
 }  // namespace ouro::read::doc

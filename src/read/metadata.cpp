@@ -248,34 +248,36 @@ const StreamClass* Metadata::stream(std::uint64_t id) const {
   return nullptr;
 }
 
-Result<std::string> metadata_text_of(std::string_view file) {
+Result<std::string> metadata_text_of(std::string_view file, std::string* trouble) {
   if (file.size() < 4) return errorf(EINVAL, "metadata: %zu bytes, want a text", file.size());
   const std::uint32_t magic = load32(file, 0, false);
   const bool swap = magic == __builtin_bswap32(kPacketMagic);
   if (magic != kPacketMagic && !swap) return std::string(file);
   std::string out;
+  const auto end = [&](const Error& error) -> Result<std::string> {
+    if (trouble == nullptr || out.empty()) return error;
+    *trouble = error.text;
+    return std::move(out);
+  };
   for (std::size_t at = 0; at < file.size();) {
-    if (file.size() - at < kMetadataPacketHeader) return errorf(EINVAL, "metadata byte %zu: packet is cut off", at);
+    if (file.size() - at < kMetadataPacketHeader) return end(errorf(EINVAL, "metadata byte %zu: packet is cut off", at));
     const std::uint32_t content = load32(file, at + 24, swap) / 8, packet = load32(file, at + 28, swap) / 8;
-    if (load32(file, at, swap) != kPacketMagic || content < kMetadataPacketHeader || packet < content ||
-        packet > file.size() - at)
-      return errorf(EINVAL, "metadata byte %zu: packet of %u bytes with %u of content in a file of %zu", at, packet,
-                    content, file.size());
-    if (file[at + 32] != 0 || file[at + 33] != 0)
-      return errorf(ENOTSUP, "metadata byte %zu: packet is compressed or encrypted, want plain text", at);
+    if (load32(file, at, swap) != kPacketMagic || content < kMetadataPacketHeader || packet < content || packet > file.size() - at)
+      return end(errorf(EINVAL, "metadata byte %zu: packet of %u bytes with %u of content in a file of %zu", at, packet, content, file.size()));
+    if (file[at + 32] != 0 || file[at + 33] != 0) return end(errorf(ENOTSUP, "metadata byte %zu: packet is compressed or encrypted, want plain text", at));
     out += file.substr(at + kMetadataPacketHeader, content - kMetadataPacketHeader);
     at += packet;
   }
   return out;
 }
 
-Result<Metadata> parse_metadata(std::string_view text) {
+Result<Metadata> parse_metadata(std::string_view text, std::string* trouble) {
   constexpr std::string_view opening = "/* CTF 1.";
   if (text.size() > kMaxText) return errorf(EFBIG, "metadata: %zu bytes, want at most %zu", text.size(), kMaxText);
   const bool is_ctf2 = !text.empty() && text[0] == doc::kRecordSeparator;
   if (!is_ctf2 && text.substr(0, opening.size()) != opening)
     return errorf(EINVAL, "metadata begins with '%.12s', want '/* CTF 1.8 */' or a record separator (is it a CTF trace?)", std::string(text.substr(0, 12)).c_str());
-  Result<doc::Document> document = is_ctf2 ? doc::parse_ctf2(text) : doc::parse_tsdl(text);
+  Result<doc::Document> document = is_ctf2 ? doc::parse_ctf2(text, trouble) : doc::parse_tsdl(text, trouble);
   if (!document) return document.error();
   return Builder(*document).run();
 }

@@ -59,7 +59,8 @@ struct Metadata {
 };
 
 // The metadata file's text: as it is, or collected from its packets.
-Result<std::string> metadata_text_of(std::string_view file);
-Result<Metadata> parse_metadata(std::string_view text);
+// With `trouble`, what stands ahead of damage is the answer, if there is enough of it, and what is wrong goes there.
+Result<std::string> metadata_text_of(std::string_view file, std::string* trouble = nullptr);
+Result<Metadata> parse_metadata(std::string_view text, std::string* trouble = nullptr);
 
 }  // namespace ouro::read

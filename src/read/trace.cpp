@@ -136,10 +136,13 @@ Status Trace::State::add_piece(const TraceFolder& place) {
   if (!names_of_files) return names_of_files.error();
   Result<MappedFile> text_file = MappedFile::open(path + "/metadata");
   if (!text_file) return errorf(text_file.error().code, "trace '%s': %s", path.c_str(), text_file.error().text.c_str());
-  const Result<std::string> text = metadata_text_of(text_file->bytes());
+  std::string cut, damaged;
+  const Result<std::string> text = metadata_text_of(text_file->bytes(), &cut);
   if (!text) return errorf(text.error().code, "trace '%s': %s", path.c_str(), text.error().text.c_str());
-  Result<Metadata> parsed = parse_metadata(*text);
+  Result<Metadata> parsed = parse_metadata(*text, &damaged);
   if (!parsed) return errorf(parsed.error().code, "trace '%s': %s", path.c_str(), parsed.error().text.c_str());
+  for (const std::string& trouble : {cut, damaged})
+    if (!trouble.empty()) log.add(place.prefix + "metadata", 0, trouble + "; what stands ahead of it holds");
   Piece piece{place, std::make_unique<Metadata>(std::move(*parsed)), streams.size(), 0};
   for (const std::string& name : *names_of_files) {
     Stream stream;

@@ -26,12 +26,18 @@ class Lexer {
  public:
   explicit Lexer(std::string_view in) : in_(in) {}
 
-  Result<std::vector<Token>> run() {
+  Result<std::vector<Token>> run(std::string* trouble) {
     std::vector<Token> out;
+    const auto end = [&](const Error& error) -> Result<std::vector<Token>> {
+      if (trouble == nullptr) return error;
+      *trouble = error.text;
+      out.push_back(make(Token::Kind::end));
+      return std::move(out);
+    };
     for (;;) {
-      if (Status ok = skip_space(); !ok) return ok.error();
+      if (Status ok = skip_space(); !ok) return end(ok.error());
       Result<Token> token = next();
-      if (!token) return token.error();
+      if (!token) return end(token.error());
       if (out.size() >= kMaxTokens) return errorf(EFBIG, "metadata line %u: more than %zu words and symbols", line_, kMaxTokens);
       out.push_back(std::move(*token));
       if (out.back().kind == Token::Kind::end) return out;
@@ -177,6 +183,6 @@ class Lexer {
 
 }  // namespace
 
-Result<std::vector<Token>> tokenize(std::string_view tsdl) { return Lexer(tsdl).run(); }
+Result<std::vector<Token>> tokenize(std::string_view tsdl, std::string* trouble) { return Lexer(tsdl).run(trouble); }
 
 }  // namespace ouro::read

@@ -24,7 +24,7 @@ struct Token {
   std::string text;  // of words, texts (escapes resolved) and symbols; of numbers as written
 };
 
-// The last token is `end`.
-Result<std::vector<Token>> tokenize(std::string_view tsdl);
+// The last token is `end`. With `trouble`, what is ahead of an error is the answer, and the error goes there.
+Result<std::vector<Token>> tokenize(std::string_view tsdl, std::string* trouble = nullptr);
 
 }  // namespace ouro::read

@@ -36,10 +36,10 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) { scopes_.emplace_back(); }
 
-  Document run() {
+  void run() {
     while (peek().kind != Token::Kind::end) statement();
-    return std::move(document_);
   }
+  Document& document() { return document_; }
 
  private:
   using Scope = std::map<std::string, SpecPtr, std::less<>>;
@@ -515,14 +515,17 @@ class Parser {
 
 }  // namespace
 
-Result<Document> parse_tsdl(std::string_view text) {
-  Result<std::vector<Token>> tokens = tokenize(text);
+Result<Document> parse_tsdl(std::string_view text, std::string* trouble) {
+  Result<std::vector<Token>> tokens = tokenize(text, trouble);
   if (!tokens) return tokens.error();
+  Parser parser(std::move(*tokens));
   try {
-    return Parser(std::move(*tokens)).run();
+    parser.run();
   } catch (const Failure& failure) {
-    return failure.error;
+    if (trouble == nullptr || parser.document().streams.empty()) return failure.error;
+    if (trouble->empty()) *trouble = failure.error.text;
   }
+  return std::move(parser.document());
 }
 
 }  // namespace ouro::read::doc
