@@ -86,6 +86,7 @@ Result<Side> read_side(const std::string& given, const EventChoice& choice, Time
   std::vector<bool> chosen;
   for (const read::EventClass& type : trace->classes()) chosen.push_back(type.is_state || choice.has(type));
   Side out{*folder, Samples(*trace), 0, 0};
+  if (range.begin_ns() != INT64_MIN) trace->seek(range.begin_ns());
   Progress progress("diff", *trace);
   while (const read::Event* event = trace->next()) {
     progress.see(*event);

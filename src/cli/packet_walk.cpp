@@ -56,8 +56,11 @@ class HeaderReader {
   }
   bool skip_array(const Type& type) {
     const auto ignore = [](std::uint16_t, std::uint64_t) {};
-    for (std::uint64_t i = 0; i < type.count; ++i)
+    for (std::uint64_t i = 0; i < type.count; ++i) {
+      const std::uint64_t before = bit_;
       if (!read(type.members[0], ignore)) return false;
+      if (bit_ == before) break;  // elements without bits: as many as they say would take for ever
+    }
     return true;
   }
   // Little endian: the first bit is a byte's lowest; big endian: its highest.

@@ -50,7 +50,7 @@ Options:
                       "threads": [...]}; durations in ns
   -h, --help          this text
 
-A span that begins or ends outside of the time given is half a span there.
+A span that begins or ends outside of the time given is half a span there; what is damaged ahead of it is not looked at.
 
 Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command line makes no sense.
 
@@ -341,6 +341,7 @@ int stats_command(int argc, char** argv) {
   std::vector<bool> chosen;
   for (const read::EventClass& type : trace->classes()) chosen.push_back(type.is_state || choice.has(type));
   Stats stats(*trace, options.by);
+  if (range->begin_ns() != INT64_MIN) trace->seek(range->begin_ns());
   Progress progress("stats", *trace);
   while (const read::Event* event = trace->next()) {
     progress.see(*event);

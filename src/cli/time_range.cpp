@@ -188,15 +188,7 @@ void TimeRange::resolve(std::int64_t first_ns, std::int64_t last_ns) {
 
 void TimeRange::resolve(read::Trace& trace) {
   if (!needs_begin() && !needs_end()) return;
-  std::optional<std::int64_t> first, last;
-  while (const read::Event* event = trace.next()) {
-    if (event->type->is_state) continue;
-    if (!first) first = event->time_ns;
-    last = event->time_ns;
-    if (!needs_end()) break;
-  }
-  trace.rewind();
-  if (first) resolve(*first, *last);
+  if (const auto all = trace.time_range()) resolve(all->begin_ns, all->end_ns);
 }
 
 }  // namespace ouro::cli

@@ -31,11 +31,11 @@ class TimeRange {
   static Result<TimeRange> parse(const std::string& begin, const std::string& end, bool utc = false);
 
   bool is_open() const { return !begin_ && !end_; }
-  // What the trace has to tell before the range stands. Its end costs a pass over all of it.
+  // What the trace has to tell before the range stands.
   bool needs_begin() const;
   bool needs_end() const;
   void resolve(std::int64_t first_ns, std::int64_t last_ns);
-  // The same with what the trace says; it is rewound afterwards.
+  // The same with what the trace says.
   void resolve(read::Trace& trace);
 
   bool contains(std::int64_t ns) const { return ns >= begin_ns_ && ns <= end_ns_; }

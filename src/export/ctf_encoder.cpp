@@ -97,7 +97,10 @@ const char* Encoder::value(const Value* value) {
     case Kind::unsigned_integer:
     case Kind::signed_integer:
     case Kind::enumeration: integer(type, value->u); return nullptr;
-    case Kind::floating_point: floating_point(type, value->f); return nullptr;
+    case Kind::floating_point:
+      if (type.bits != 32 && type.bits != 64) return "has a number with a point, of neither 32 nor 64 bits";
+      floating_point(type, value->f);
+      return nullptr;
     case Kind::string: return text(*value);
     case Kind::array:
       if (type.is_sequence && length_of(type) != value->count) return "has an array of another length than it states";

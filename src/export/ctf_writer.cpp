@@ -105,17 +105,15 @@ Writer::Stream& Writer::stream_of(const read::Event& event) {
   return *found;
 }
 
-// The clock whose ticks give the event's time. Which one a stream has, only its metadata knows; and of traces in pieces, only the first one's clocks are told.
+// The clock whose ticks give the event's time. Which one a stream has, only its metadata knows.
 std::size_t Writer::clock_of(const read::Event& event) {
   read::Clock clock;
   clock.name = kNanoseconds;
   clock.description = "nanoseconds since 1970";
   if (!options_.nanoseconds)
-    for (const read::Clock& candidate : trace_->clocks())
-      if (to_ns(candidate, event.ticks) == event.time_ns) {
-        clock = candidate;
-        break;
-      }
+    for (const read::Source& source : trace_->sources())
+      for (const read::Clock& candidate : source.clocks)
+        if (clock.name == kNanoseconds && to_ns(candidate, event.ticks) == event.time_ns) clock = candidate;
   for (std::size_t i = 0; i < parts_.clocks.size(); ++i)
     if (is_same(parts_.clocks[i].clock, clock) && parts_.clocks[i].clock.name == clock.name) return i;
   std::string name;
