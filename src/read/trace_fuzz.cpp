@@ -1,10 +1,5 @@
-// A libFuzzer target: metadata and a stream's bytes from anywhere. Whatever they are, reading must end, stay within the bytes, and give only values that can be used.
-//
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Isrc -Iinclude src/read/trace_fuzz.cpp \
-//     src/read/{metadata,layout,tsdl_lexer,tsdl_parser,ctf2_parser,json,program,decoder,transcode,stream_reader,mapped_file}.cpp src/base/{textf,result}.cpp \
-//     -o trace_fuzz && ./trace_fuzz -max_len=20000 FOLDER
-//
-// The first two bytes are the size of the metadata, little endian; the stream is behind it.
+// A fuzz target (tests/fuzz/run trace): metadata and a stream's bytes from anywhere. Whatever they are, reading must end, stay within the bytes, and give only
+// values that can be used. The first two bytes are the size of the metadata, little endian; the stream is behind it.
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -50,7 +45,7 @@ std::unique_ptr<char[]> copy(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  const std::size_t metadata_size = std::min<std::size_t>(data[0] | data[1] << 8, size - 2);
+  const std::size_t metadata_size = std::min(data[0] + std::size_t{256} * data[1], size - 2);
   const std::string_view all(reinterpret_cast<const char*>(data) + 2, size - 2);
   const auto text = metadata_text_of(all.substr(0, metadata_size));
   if (!text) return 0;
