@@ -19,6 +19,7 @@
 //
 // next() does not allocate, once its buffers have grown to the largest event. Not thread-safe.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -144,6 +145,16 @@ struct Value {
   bool holds(const Label& label) const;    // one of type().labels: whether the value lies in it; of a bit map: whether a bit of it is set
 };
 
+struct Clock {
+  std::string name, description;
+  std::string uid;     // the same clock in several traces has the same; a uuid, mostly. "" if not stated
+  std::string origin;  // "unix-epoch", "NAMESPACE/NAME/UID" of another one, "" if not stated: of CTF 1.8 unless the clock is absolute
+  std::uint64_t frequency = 1'000'000'000;
+  std::int64_t offset_s = 0;
+  std::int64_t offset_ticks = 0;
+  std::uint64_t precision_ticks = 0, accuracy_ticks = 0;
+};
+
 struct EventClass {
   std::string name;
   std::uint64_t id = 0, stream_id = 0;
@@ -154,6 +165,9 @@ struct EventClass {
   bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost, ouro:left_out
   std::size_t index = 0;               // in Trace::classes()
   std::vector<Field> context, fields;  // context: of the event alone
+  bool has_context = false, has_fields = false;  // perhaps of no members
+  const Clock* clock = nullptr;                                // of its stream's events; null: these have no times
+  std::shared_ptr<const Type> packet_context, stream_context;  // of the stream; null: it has none
 };
 
 struct Process {
@@ -170,7 +184,7 @@ struct Thread {
 // One file of the trace. The figures are those of the part that was read so far.
 struct Stream {
   std::string file;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  // of its class
   bool is_state = false;  // the recorder's own: no event of a program is in it
   int cpu = -1;
   std::size_t source = 0;   // in Trace::sources()
@@ -191,6 +205,7 @@ struct Event {
   const Thread* thread = nullptr;
   std::uint32_t size = 0;  // bytes in the file, header included
   std::span<const Value> context, fields;
+  std::span<const Value> packet_context;  // of the packet that it stands in
 };
 
 struct Damage {
@@ -199,19 +214,10 @@ struct Damage {
   std::string text;          // the whole sentence, file and offset included
 };
 
-struct Clock {
-  std::string name, description;
-  std::string uid;     // the same clock in several traces has the same; a uuid, mostly. "" if not stated
-  std::string origin;  // "unix-epoch", "NAMESPACE/NAME/UID" of another one, "" if not stated: of CTF 1.8 unless the clock is absolute
-  std::uint64_t frequency = 1'000'000'000;
-  std::int64_t offset_s = 0;
-  std::int64_t offset_ticks = 0;
-  std::uint64_t precision_ticks = 0, accuracy_ticks = 0;
-};
-
 // One of the traces that are read together.
 struct Source {
   std::string folder;
+  std::optional<std::array<std::uint8_t, 16>> uuid;
   std::vector<Clock> clocks;
   std::vector<std::pair<std::string, std::string>> environment;
 };

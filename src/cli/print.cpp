@@ -1,17 +1,12 @@
-// `ouro print`: a trace's events as text, one line each.
-//
-//   14:03:22.123456789  +0.000001234  3  shop/worker-1 4712     shop:order  id=5 total=9.5  {uid=1000}
-//   time                since the     cpu  process/thread tid   event       fields          contexts
-//                       line before
+// `ouro print`: a trace's events as text. How they look is for print_columns.cpp and its neighbours.
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -19,31 +14,37 @@
 
 #include <ouro/read.hpp>
 
-#include "base/glob.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/print_buffer.hpp"
+#include "cli/print_choice.hpp"
+#include "cli/print_format.hpp"
 #include "cli/print_losses.hpp"
-#include "cli/print_value.hpp"
 #include "cli/say.hpp"
+#include "cli/time_range.hpp"
 
 namespace ouro::cli {
 namespace {
 
-constexpr const char* kHelp = R"(ouro print shows the events of a trace, one line each, in order of time.
+const std::string kHelp = std::string(R"(ouro print shows the events of a trace, one line each, in order of time.
 
-Usage: ouro print [OPTIONS] DIR
+Usage: ouro print [OPTIONS] DIR...
 
 A line: time (local), time since the line before, CPU, process/thread and thread id, event, fields, and in braces the
-contexts that were recorded with it. Lost events are
-always said on stderr at the end, also when there are none. DIR is what `ouro record` wrote, or any trace of CTF 1.8 or 2.
+contexts that were recorded with it. Lost events are always said on stderr at the end, also when there are none.
+DIR is what `ouro record` wrote, or any trace of CTF 1.8 or 2, or a folder with traces at any depth; several are merged by time.
 
 Options:
-  -e, --events GLOB   only events whose name matches; may be repeated. '!GLOB' excludes; the last one that matches
-                      decides. A span's name selects its begin and its end.
-      --relative      time since the trace's first event, in seconds
-      --utc           time of day in UTC
+)") + EventChoice::kHelp + R"(      --begin TIME    from then on; --end TIME: up to then, that moment included. TIME is +1.5s (after the trace's
+                      begin), -20ms (before its end), 14:03:22.5, '2026-11-22 14:03:22', or seconds since 1970
+      --tail N        only the last N of these events
+      --format FORMAT columns (the default); babeltrace: as babeltrace2 2.0.4 writes it, with the recorder's own
+                      events; json: an object a line, time in ns since 1970; csv: a head and rows, a column for each
+                      field of the events, time in seconds since 1970
+      --relative      time since the trace's first event, in seconds; of columns
+      --utc           time of day in UTC; also in --begin and --end
       --all           also the recorder's own events: ouro:process, ouro:thread, ouro:lost
+      --colour WHEN   auto (the default: on a terminal, unless NO_COLOR is set), always, never; of columns
   -h, --help          this text
 
 Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command line makes no sense.
@@ -51,211 +52,147 @@ Exit status: 0; 1 if the trace is damaged or cannot be read; 2 if the command li
 Examples:
   ouro print trace
   ouro print trace --relative -e 'shop:*' -e '!shop:queue_depth'
-  ouro print trace | grep 'id=4711'
+  ouro print trace -e shop:order -f 'total > 100 && user == "eve*"' --begin +2s --end +2500ms
+  ouro print trace --tail 20
+  ouro print trace --format json | jq -c 'select(.event == "shop:order") | .fields.total'
 )";
 
 struct Options {
-  std::string folder;
-  std::vector<std::string> events;
+  std::vector<std::string> folders;
+  std::string format = "columns", colour = "auto", begin, end, tail;
   bool relative = false, utc = false, all = false;
 };
 
 void define(CommandLine& line, Options& options) {
-  line.add_option("-e,--events", options.events, "EVENT");
+  EventChoice::define(line);
+  line.add_option("--begin", options.begin, "TIME");
+  line.add_option("--end", options.end, "TIME");
+  line.add_option("--tail", options.tail, "N");
+  line.add_option("--format", options.format, "columns|babeltrace|json|csv");
   line.add_flag("--relative", options.relative);
   line.add_flag("--utc", options.utc);
   line.add_flag("--all", options.all);
-  line.add_argument("folder", options.folder, "TRACE");
+  line.add_option("--colour,--color", options.colour, "auto|always|never");
+  line.add_argument("folder", options.folders, "TRACE");
 }
 
-std::string span_name(const read::EventClass& type) {
-  const std::size_t suffix = type.kind == abi::EventKind::span_begin ? 6
-                             : type.kind == abi::EventKind::span_end ? 4
-                                                                     : 0;
-  return type.name.substr(0, type.name.size() - std::min(suffix, type.name.size()));
+using MakePrinter = std::unique_ptr<EventPrinter> (*)(const PrintStyle&, const read::Trace&, PrintBuffer&);
+constexpr std::pair<const char*, MakePrinter> kFormats[] = {
+    {"columns", make_columns}, {"babeltrace", make_babeltrace}, {"json", make_json}, {"csv", make_csv}};
+
+MakePrinter printer_of(const std::string& format) {
+  for (const auto& [name, make] : kFormats)
+    if (format == name) return make;
+  return nullptr;
 }
 
-// The last pattern that matches decides; if the first one excludes, everything else is meant.
-bool is_selected(const Options& options, const read::EventClass& type) {
-  if (type.is_state && !options.all) return false;
-  if (options.events.empty()) return true;
-  const std::string span = span_name(type);
-  bool selected = options.events.front().starts_with('!');
-  for (const std::string& pattern : options.events) {
-    const bool excludes = pattern.starts_with('!');
-    const char* glob = pattern.c_str() + (excludes ? 1 : 0);
-    if (base::glob_match(glob, type.name.c_str()) || base::glob_match(glob, span.c_str())) selected = !excludes;
-  }
-  return selected;
+bool has_colour(const std::string& when) {
+  const char *no = std::getenv("NO_COLOR"), *term = std::getenv("TERM");
+  if (when != "auto") return when == "always";
+  return (no == nullptr || *no == '\0') && term != nullptr && std::strcmp(term, "dumb") != 0 && ::isatty(STDOUT_FILENO) == 1;
 }
 
-class Printer {
- public:
-  Printer(const Options& options, const read::Trace& trace, PrintBuffer& out) : options_(options), out_(out) {
-    for (const read::EventClass& type : trace.classes()) {
-      selected_.push_back(is_selected(options, type));
-      names_.push_back(escaped(type.name));
-      if (selected_.back()) name_width_ = std::max(name_width_, std::min<std::size_t>(type.name.size(), 40));
-    }
-  }
-
-  void print(const read::Event& event) {
-    if (first_ns_ == kNone && !event.type->is_state) first_ns_ = event.time_ns;
-    if (!selected_[event.type->index]) return;
-    if (event.type->is_state && first_ns_ == kNone) first_ns_ = event.time_ns;
-    time(event.time_ns);
-    delta(event.time_ns);
-    cpu(event.cpu);
-    thread(event);
-    const std::string& name = names_[event.type->index];
-    out_.put(name);
-    if (!event.fields.empty()) out_.pad(std::max(name_width_ + 2, name.size() + 1) - name.size());
-    print_fields(out_, event.fields);
-    contexts(event.context);
-    out_.put('\n');
-    ++lines_;
-  }
-
-  std::uint64_t lines() const { return lines_; }
-
- private:
-  static constexpr std::int64_t kNone = INT64_MIN;
-  static constexpr std::int64_t kSecond = 1'000'000'000;
-
-  // Pads to `width`; what is longer pushes the rest to the right.
-  template <class Print>
-  void column(Print print, std::size_t width) {
-    const std::uint64_t begin = out_.size();
-    print();
-    const std::uint64_t used = out_.size() - begin;
-    if (used < width)
-      out_.pad(width - used);
-    else if (width != 0)
-      out_.pad(1);
-  }
-
-  static std::int64_t floor_seconds(std::int64_t ns) { return ns / kSecond - (ns % kSecond < 0 ? 1 : 0); }
-
-  void time(std::int64_t ns) {
-    if (options_.relative) {
-      duration(ns - first_ns_);
-    } else {
-      const std::int64_t second = floor_seconds(ns);
-      if (second != shown_second_) name_second(second);
-      out_.put({clock_, 9});
-      out_.digits(static_cast<std::uint64_t>(ns - second * kSecond), 9);
-    }
-    out_.put("  ");
-  }
-
-  // "HH:MM:SS.": computed once per second of trace.
-  void name_second(std::int64_t second) {
-    const auto when = static_cast<std::time_t>(second);
-    std::tm parts{};
-    if ((options_.utc ? ::gmtime_r(&when, &parts) : ::localtime_r(&when, &parts)) == nullptr) parts = {};
-    std::strftime(clock_, sizeof clock_, "%H:%M:%S.", &parts);
-    shown_second_ = second;
-  }
-
-  void duration(std::int64_t ns) {
-    if (ns < 0) out_.put('-');
-    const std::uint64_t size = ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
-    out_.number(size / kSecond);
-    out_.put('.');
-    out_.digits(size % kSecond, 9);
-  }
-
-  void delta(std::int64_t ns) {
-    out_.put('+');
-    column([&] { duration(last_ns_ == kNone ? 0 : ns - last_ns_); }, 12);
-    last_ns_ = ns;
-  }
-
-  void cpu(int cpu) {
-    column(
-        [&] {
-          if (cpu >= 0)
-            out_.number(cpu);
-          else
-            out_.put('-');
-        },
-        4);
-  }
-
-  // Threads write many events: their columns are kept.
-  void thread(const read::Event& event) {
-    ThreadColumn& column = thread_columns_[static_cast<std::uint32_t>(event.tid) % thread_columns_.size()];
-    if (event.tid != column.tid || event.thread != column.thread || column.text.empty()) name_thread(event, column);
-    out_.put(column.text);
-  }
-
-  // But for the thread's id, which has its column, and stands first.
-  void contexts(std::span<const read::Value> values) {
-    while (!values.empty() && (values.front().name() == "tid" || values.front().name() == "vtid")) values = values.subspan(1);
-    if (values.empty()) return;
-    out_.put("  {");
-    print_fields(out_, values);
-    out_.put('}');
-  }
-
-  struct ThreadColumn {
-    std::int32_t tid = -1;
-    const read::Thread* thread = nullptr;
-    std::string text;
-  };
-
-  static void name_thread(const read::Event& event, ThreadColumn& column) {
-    constexpr std::size_t kWidth = 26;
-    std::string& out = column.text;
-    out.clear();
-    if (event.thread != nullptr) {
-      const read::Process* process = event.thread->process;
-      if (process != nullptr && process->name != event.thread->name) out += escaped(process->name) + "/";
-      out += escaped(event.thread->name) + " ";
-    }
-    out += event.tid >= 0 ? std::to_string(event.tid) : "-";
-    out.resize(std::max(kWidth, out.size()) + 1, ' ');
-    column.tid = event.tid;
-    column.thread = event.thread;
-  }
-
-  const Options& options_;
-  PrintBuffer& out_;
-  std::vector<bool> selected_;      // by class
-  std::vector<std::string> names_;  // likewise; escaped
-  std::array<ThreadColumn, 256> thread_columns_;
-  std::size_t name_width_ = 0;
-  std::int64_t first_ns_ = kNone, last_ns_ = kNone, shown_second_ = kNone;
-  char clock_[16] = {};
-  std::uint64_t lines_ = 0;
+// What the command line asks for, understood.
+struct Wanted {
+  TimeRange range;
+  std::optional<std::uint64_t> tail;
+  EventChoice events;
 };
 
-int print_trace(const Options& options) {
-  Result<read::Trace> trace = read::Trace::open(options.folder);
+Result<Wanted> understand(const CommandLine& line, const Options& options) {
+  if (printer_of(options.format) == nullptr) return errorf(EINVAL, "--format is '%s', want columns, babeltrace, json or csv", options.format.c_str());
+  if (options.colour != "auto" && options.colour != "always" && options.colour != "never")
+    return errorf(EINVAL, "--colour is '%s', want auto, always or never", options.colour.c_str());
+  Result<TimeRange> range = TimeRange::parse(options.begin, options.end, options.utc);
+  if (!range) return range.error();
+  std::optional<std::uint64_t> tail;
+  if (!options.tail.empty()) {
+    std::uint64_t count = 0;
+    const char* const last = options.tail.data() + options.tail.size();
+    if (const auto [p, error] = std::from_chars(options.tail.data(), last, count); error != std::errc() || p != last)
+      return errorf(EINVAL, "--tail is '%s', want a number of events", options.tail.c_str());
+    tail = count;
+  }
+  Result<EventChoice> events = EventChoice::make(line);
+  if (!events) return events.error();
+  return Wanted{*range, tail, std::move(*events)};
+}
+
+void go_to_begin(const Wanted& wanted, read::Trace& trace) {
+  if (wanted.range.begin_ns() == INT64_MIN) trace.rewind();
+  else trace.seek(wanted.range.begin_ns());
+}
+
+// How many of the wanted events are not among the last ones: to know that, the trace is read twice.
+std::uint64_t before_the_tail(const Wanted& wanted, read::Trace& trace) {
+  if (!wanted.tail) return 0;
+  std::uint64_t count = 0;
+  go_to_begin(wanted, trace);
+  while (const read::Event* event = trace.next()) {
+    if (wanted.range.is_over(event->time_ns)) break;
+    count += wanted.range.contains(event->time_ns) && wanted.events.accepts(*event);
+  }
+  return count - std::min(count, *wanted.tail);
+}
+
+// What was read and written; false if the output can take no more.
+struct Counts {
+  std::uint64_t events = 0, lines = 0;
+};
+bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, PrintStyle& style, EventPrinter& printer, PrintBuffer& out,
+                  Losses& losses, Counts& counts) {
+  bool is_first = wanted.range.begin_ns() == INT64_MIN;
+  if (!is_first && style.relative) style.first_ns = trace.time_range().value_or(read::TimeRange{}).begin_ns;
+  go_to_begin(wanted, trace);
+  while (const read::Event* event = trace.next()) {
+    losses.see(*event);
+    const bool is_chosen = wanted.events.accepts(*event);
+    if (is_first && (is_chosen || !event->type->is_state)) {
+      style.first_ns = event->time_ns;
+      is_first = false;
+    }
+    if (wanted.range.is_over(event->time_ns)) break;
+    counts.events += !event->type->is_state;
+    if (!is_chosen || !wanted.range.contains(event->time_ns)) continue;
+    if (skip != 0) {
+      --skip;
+      continue;
+    }
+    printer.print(*event);
+    ++counts.lines;
+    if (!out.ok()) return false;
+  }
+  out.flush();
+  return out.ok();
+}
+
+int print_trace(const Options& options, Wanted& wanted) {
+  Result<read::Trace> trace = read::Trace::open(options.folders);
   if (!trace) {
     say("error: print: %s", trace.error().text.c_str());
     return 1;
   }
-  PrintBuffer out(STDOUT_FILENO);
-  Printer printer(options, *trace, out);
-  Losses losses;
-  std::uint64_t events = 0;
-  while (const read::Event* event = trace->next()) {
-    losses.see(*event);
-    events += !event->type->is_state;
-    printer.print(*event);
-    if (!out.ok()) break;
+  std::vector<std::string> warnings;
+  if (Status bound = wanted.events.bind(trace->classes(), options.all || options.format == "babeltrace", warnings); !bound) {
+    say("error: print: %s", bound.error().text.c_str());
+    return 2;
   }
-  out.flush();
-  if (out.error() == EPIPE) return 0;  // whoever read has seen enough
-  if (!out.ok()) {
+  for (const std::string& warning : warnings) say("warning: print: %s", warning.c_str());
+  wanted.range.resolve(*trace);
+  const std::uint64_t skip = before_the_tail(wanted, *trace);
+  PrintBuffer out(STDOUT_FILENO);
+  PrintStyle style{options.relative, options.utc, has_colour(options.colour), 0, wanted.events.chosen()};
+  const std::unique_ptr<EventPrinter> printer = printer_of(options.format)(style, *trace, out);
+  Losses losses;
+  Counts counts;
+  if (!print_events(*trace, wanted, skip, style, *printer, out, losses, counts)) {
+    if (out.error() == EPIPE) return 0;  // whoever read has seen enough
     say("error: print: standard output cannot be written: %s", std::strerror(out.error()));
     return 1;
   }
   const int status = say_damage("print", *trace);
-  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(printer.lines()),
-      static_cast<unsigned long long>(events), static_cast<unsigned long long>(losses.total(*trace)),
-      trace->event_streams());
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(counts.lines),
+      static_cast<unsigned long long>(counts.events), static_cast<unsigned long long>(losses.total(*trace)), trace->event_streams());
   for (const auto& [cause, count] : losses.by_cause())
     if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
   return status;
@@ -266,17 +203,19 @@ int print_trace(const Options& options) {
 const char* define_print(CommandLine& line) {
   static Options unread;
   define(line, unread);
-  return kHelp;
+  return kHelp.c_str();
 }
 
 int print_command(int argc, char** argv) {
   CommandLine line;
   Options options;
   define(line, options);
-  if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
-  if (options.folder.empty()) return usage_error("print", "no trace given, want the folder that 'ouro record' wrote");
+  if (const std::optional<int> status = line.parse(argc, argv, kHelp.c_str())) return *status;
+  if (options.folders.empty()) return usage_error("print", "no trace given, want the folder that 'ouro record' wrote");
+  Result<Wanted> wanted = understand(line, options);
+  if (!wanted) return usage_error("print", wanted.error().text);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
-  return print_trace(options);
+  return print_trace(options, *wanted);
 }
 
 }  // namespace ouro::cli

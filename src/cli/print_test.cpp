@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +88,78 @@ TEST_F(Print, EventsAreChosenByNameAndASpanByItsOwn) {
   EXPECT_EQ(lines({"-e", "nothing"}), 0);
   EXPECT_EQ(lines({"--all"}), 8);
   EXPECT_EQ(lines({"--all", "-e", "ouro:*"}), 4);
+}
+
+TEST_F(Print, APartOfTheTimeOrTheLastEvents) {
+  const auto names = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--utc", trace_.folder()});
+    const Outcome outcome = print(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::string out;
+    for (const char* name : {"pay_begin", "depth", "note", "pay_end"})
+      if (outcome.out.find(std::string("shop:") + name) != std::string::npos) out += std::string(name) + " ";
+    return out;
+  };
+  EXPECT_EQ(names({"--begin", "+1us"}), "depth note pay_end ");
+  EXPECT_EQ(names({"--begin", "00:00:01.0000015", "--end", "00:00:03.5"}), "depth note ");
+  EXPECT_EQ(names({"--begin", "-1ns"}), "note pay_end ");
+  EXPECT_EQ(names({"--end", "2020-01-01T00:00:02"}), "pay_begin depth ");
+  EXPECT_EQ(names({"--tail", "1"}), "pay_end ");
+  EXPECT_EQ(names({"--tail", "2", "--end", "+2.5s"}), "depth note ");
+  EXPECT_EQ(names({"--tail", "1", "-e", "shop:depth"}), "depth ");
+  EXPECT_EQ(names({"--tail", "9"}), "pay_begin depth note pay_end ");
+  EXPECT_EQ(names({"--tail", "0"}), "");
+  EXPECT_NE(print({"--relative", "--begin", "+1us", trace_.folder()}).out.find("0.000001500  +0.000000000"), std::string::npos);
+  EXPECT_EQ(print({"--tail", "some", trace_.folder()}).status, 2);
+  EXPECT_EQ(print({"--begin", "noon", trace_.folder()}).status, 2);
+}
+
+TEST_F(Print, JsonIsAnObjectALine) {
+  const Outcome outcome = print({"--format", "json", trace_.folder()});
+  EXPECT_EQ(outcome.status, 0);
+  std::istringstream lines(outcome.out);
+  std::vector<nlohmann::json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0], (nlohmann::json{{"time", 1577836801000000000}, {"cpu", 2}, {"tid", 100}, {"thread", "shop"}, {"pid", 100}, {"process", "shop"},
+                                       {"event", "shop:pay_begin"}, {"fields", {{"id", 9}}}, {"context", {{"tid", 100}}}}));
+  EXPECT_EQ(events[2]["fields"]["text"], "two\nlines, \"quoted\" \x1b[2J\\xff gr\xc3\xbc\xc3\x9f");
+}
+
+TEST_F(Print, CsvHasAColumnForEachFieldOfTheChosenEvents) {
+  EXPECT_EQ(print({"--format", "csv", "-e", "!shop:depth", trace_.folder()}).out,
+            "time,cpu,process,pid,thread,tid,event,id,text,context.tid\r\n"
+            "1577836801.000000000,2,shop,100,shop,100,shop:pay_begin,9,,100\r\n"
+            "1577836803.500000000,2,shop,100,worker,101,shop:note,,\"two\nlines, \"\"quoted\"\" \x1b[2J\xff gr\xc3\xbc\xc3\x9f\",101\r\n"
+            "1577836803.500000001,2,shop,100,shop,100,shop:pay_end,,,100\r\n");
+}
+
+TEST_F(Print, ColoursAreForThoseWhoWantThem) {
+  const std::string plain = print({trace_.folder()}).out;
+  EXPECT_EQ(plain.find("\x1b["), std::string::npos);
+  const std::string coloured = print({"--colour", "always", trace_.folder()}).out;
+  EXPECT_NE(coloured.find("\x1b[1;35mshop:note\x1b[0m"), std::string::npos) << coloured;
+  std::string stripped;
+  for (std::size_t at = 0; at < coloured.size(); ++at)
+    if (coloured[at] == '\x1b') at = coloured.find('m', at);
+    else stripped += coloured[at];
+  EXPECT_EQ(stripped, plain);
+  EXPECT_EQ(print({"--color", "never", trace_.folder()}).out, plain);
+  EXPECT_EQ(print({"--colour", "green", trace_.folder()}).status, 2);
+}
+
+TEST(PrintJson, IntegersAreWholeAndNumbersThatAreNoneAreNamed) {
+  TestTrace trace(description({{0, {"t:v", EventKind::point, abi::Level::info, "a.cpp", 1,
+                                    {scalar("u", FieldType::u64), scalar("i", FieldType::i64), scalar("nan", FieldType::f64), scalar("inf", FieldType::f32),
+                                     {"e", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}}, {"s", FieldType::u16, FieldShape::sequence, false, 0, {}}}}}}));
+  Bytes records;
+  records.compact(0, 1, 1).put(~std::uint64_t{0}).put(INT64_MIN).put(std::numeric_limits<double>::quiet_NaN()).put(-std::numeric_limits<float>::infinity());
+  records.put(std::uint8_t{1}).put(std::uint32_t{2}).put(std::uint16_t{7}).put(std::uint16_t{8});
+  trace.packet("s", {.timestamp_end = 1}, records.get());
+  EXPECT_NE(print({"--format", "json", trace.folder()}).out.find(
+                R"("fields":{"u":18446744073709551615,"i":-9223372036854775808,"nan":"NaN","inf":"-Infinity","e":"red","s":[7,8]})"),
+            std::string::npos);
+  EXPECT_NE(print({"--format", "csv", trace.folder()}).out.find("t:v,18446744073709551615,-9223372036854775808,NaN,-Infinity,red,\"[7,8]\",1\r\n"), std::string::npos);
 }
 
 TEST_F(Print, LossesAreSaidAlsoWhenThereAreNone) {

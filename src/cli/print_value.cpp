@@ -1,9 +1,6 @@
 #include "cli/print_value.hpp"
 
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 
 namespace ouro::cli {
 
@@ -11,45 +8,18 @@ using read::Kind;
 using read::Type;
 using read::Value;
 
-void PrintBuffer::flush() {
-  std::size_t done = 0;
-  if (text_ != nullptr) {
-    text_->append(buffer_.get(), used_);
-    done = used_;
-  }
-  while (error_ == 0 && done < used_) {
-    const ssize_t n = ::write(fd_, buffer_.get() + done, used_ - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      error_ = errno;
-    else
-      done += static_cast<std::size_t>(n);
-  }
-  written_ += used_;
-  used_ = 0;
-}
-
 namespace {
 
 bool is_tail(std::string_view text, std::size_t at) {
   return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
 }
 
-// Length of the printable UTF-8 sequence at `at`; 0 if there is none. U+0080 to U+009F are controls.
+// U+0080 to U+009F are controls.
 std::size_t printable_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(at);
+  const auto first = static_cast<unsigned char>(text[at]);
   if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  if (first >= 0xc2 && first <= 0xdf && is_tail(text, at + 1)) return first == 0xc2 && byte(at + 1) < 0xa0 ? 0 : 2;
-  if (first >= 0xe0 && first <= 0xef && is_tail(text, at + 1) && is_tail(text, at + 2)) {
-    const bool overlong = first == 0xe0 && byte(at + 1) < 0xa0, surrogate = first == 0xed && byte(at + 1) > 0x9f;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (first >= 0xf0 && first <= 0xf4 && is_tail(text, at + 1) && is_tail(text, at + 2) && is_tail(text, at + 3)) {
-    const bool overlong = first == 0xf0 && byte(at + 1) < 0x90, too_large = first == 0xf4 && byte(at + 1) > 0x8f;
-    return overlong || too_large ? 0 : 4;
-  }
-  return 0;
+  const std::size_t n = utf8_length(text, at);
+  return n == 2 && first == 0xc2 && static_cast<unsigned char>(text[at + 1]) < 0xa0 ? 0 : n;
 }
 
 void escape_byte(PrintBuffer& out, unsigned char byte) {
@@ -184,14 +154,29 @@ void print_children(PrintBuffer& out, const Value* parent, bool named) {
   }
 }
 
-// "_NAME_length" before the sequence NAME.
-bool is_length_of(const Value& value, const Value& next) {
-  const std::string_view name = value.name(), of = next.name();
-  return next.type().is_sequence && name.size() == of.size() + 8 && name.front() == '_' && name.ends_with("_length") &&
-         name.substr(1, of.size()) == of;
+}  // namespace
+
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(at);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf && is_tail(text, at + 1)) return 2;
+  if (first >= 0xe0 && first <= 0xef && is_tail(text, at + 1) && is_tail(text, at + 2)) {
+    const bool overlong = first == 0xe0 && byte(at + 1) < 0xa0, surrogate = first == 0xed && byte(at + 1) > 0x9f;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (first >= 0xf0 && first <= 0xf4 && is_tail(text, at + 1) && is_tail(text, at + 2) && is_tail(text, at + 3)) {
+    const bool overlong = first == 0xf0 && byte(at + 1) < 0x90, too_large = first == 0xf4 && byte(at + 1) > 0x8f;
+    return overlong || too_large ? 0 : 4;
+  }
+  return 0;
 }
 
-}  // namespace
+bool is_length_of(const read::Field& field, const read::Field& next) {
+  const std::string_view name = field.name, of = next.name;
+  return next.type->is_sequence && name.size() == of.size() + 8 && name.front() == '_' && name.ends_with("_length") &&
+         name.substr(1, of.size()) == of;
+}
 
 void print_value(PrintBuffer& out, const Value* value) {
   switch (value->kind()) {
@@ -228,7 +213,7 @@ void print_fields(PrintBuffer& out, std::span<const Value> fields) {
   bool first = true;
   for (std::size_t at = 0; at < fields.size(); at += fields[at].nodes) {
     const std::size_t next = at + fields[at].nodes;
-    if (next < fields.size() && is_length_of(fields[at], fields[next])) continue;
+    if (next < fields.size() && is_length_of(*fields[at].field, *fields[next].field)) continue;
     if (!first) out.put(' ');
     first = false;
     out.put(fields[at].name());

@@ -21,6 +21,10 @@ namespace ouro::cli {
 void print_value(PrintBuffer& out, const read::Value* value);
 // "a=1 b=2": all of them, without the lengths of sequences, which the sequences show.
 void print_fields(PrintBuffer& out, std::span<const read::Value> fields);
+// "_NAME_length", before the sequence NAME.
+bool is_length_of(const read::Field& field, const read::Field& next);
+// Bytes of the UTF-8 sequence that begins at `at`; 0 if there is none.
+std::size_t utf8_length(std::string_view text, std::size_t at);
 // The text with everything that is not printable UTF-8 escaped, without quotes.
 std::string escaped(std::string_view text);
 

@@ -3,6 +3,7 @@
 
 #include "filter/bind.hpp"
 #include "filter/filter.hpp"
+#include "filter/mistakes.hpp"
 #include "filter/schema_view.hpp"
 
 namespace ouro::filter {
@@ -17,28 +18,16 @@ std::string type_of(const FieldView& field) {
   return field.shape == abi::FieldShape::sequence ? name + "[]" : name;
 }
 
-std::string list_of_fields(const SchemaView& schema) {
+std::string list_of(const std::vector<Known>& known) {
   std::string list;
-  for (std::uint32_t i = 0; i < schema.count; ++i)
-    list += (i != 0 ? ", " : "") + std::string(schema.field[i].name) + " (" + type_of(schema.field[i]) + ")";
+  for (const Known& one : known) list += (list.empty() ? "" : ", ") + one.name + " (" + one.type + ")";
   return list.empty() ? "none" : list;
 }
 
-std::string list_of_contexts() {
-  std::string list;
-  for (std::uint32_t i = 0; i < abi::kFilterContexts; ++i)
-    list += (i != 0 ? ", " : "") + std::string(abi::kFilterContextNames[i]) +
-            (abi::is_text(static_cast<abi::FilterContext>(i)) ? " (string)" : " (u32)");
-  return list;
-}
-
-std::string list_of_labels(const FieldView& field) {
-  std::string list;
-  SchemaView::find_label(field, [&](std::int64_t, const char* text) {
-    list += (list.empty() ? "" : ", ") + std::string(text);
-    return false;
-  });
-  return list;
+const Known* find(const std::vector<Known>& known, std::string_view name) {
+  for (const Known& one : known)
+    if (one.name == name) return &one;
+  return nullptr;
 }
 
 // Letters put in, left out, exchanged for others.
@@ -61,11 +50,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
 class Hint {
  public:
   explicit Hint(std::string_view name) : name_(name), least_(std::min<std::size_t>(2, name.size() / 2) + 1) {}
-  void consider(const char* other) {
+  void consider(const std::string& other) {
     const std::size_t d = distance(name_, other);
     if (d >= least_) return;
     least_ = d;
-    text_ = " (hint: " + std::string(other) + "?)";
+    text_ = " (hint: " + other + "?)";
   }
   const std::string& text() const { return text_; }
 
@@ -75,35 +64,31 @@ class Hint {
   std::string text_;
 };
 
-Mistake no_such_field(const std::string& name, const SchemaView& schema) {
+Mistake no_such_field(const std::string& name, const KnownEvent& event) {
   Hint hint(name);
-  for (std::uint32_t i = 0; i < schema.count; ++i) hint.consider(schema.field[i].name);
-  return {0, "'" + name + "' is no field of " + schema.event + hint.text(),
-          {"fields: " + list_of_fields(schema), "contexts: " + list_of_contexts()}};
+  for (const Known& field : event.fields) hint.consider(field.name);
+  return {0, "'" + name + "' is no field of " + event.name + hint.text(), {"fields: " + list_of(event.fields), "contexts: " + list_of(event.contexts)}};
 }
 
-Mistake no_such_label(const std::string& name, bool is_pattern, const FieldView& labelled) {
+Mistake no_such_label(const std::string& name, bool is_pattern, const Known& labelled) {
   Hint hint(name);
-  SchemaView::find_label(labelled, [&](std::int64_t, const char* label) {
+  std::string list;
+  for (const std::string& label : labelled.labels) {
     hint.consider(label);
-    return false;
-  });
-  const std::string of = std::string("'") + labelled.name + "'";
+    list += (list.empty() ? "" : ", ") + label;
+  }
+  const std::string of = "'" + labelled.name + "'";
   return {0, is_pattern ? "the labels of " + of + " are compared whole, not with a pattern" : "'" + name + "' is no label of " + of + hint.text(),
-          {"labels: " + list_of_labels(labelled)}};
+          {"labels: " + list}};
 }
 
-const FieldView* field_of(const abi::FilterOperand& operand, const char* pool, const SchemaView& schema) {
-  const bool is_field = operand.kind == abi::FilterOperandKind::name || operand.kind == abi::FilterOperandKind::element ||
-                        operand.kind == abi::FilterOperandKind::length;
-  return is_field ? schema.find(pool + operand.text) : nullptr;
+bool names_field(const abi::FilterOperand& operand) {
+  return operand.kind == abi::FilterOperandKind::name || operand.kind == abi::FilterOperandKind::element ||
+         operand.kind == abi::FilterOperandKind::length;
 }
-
-std::string type_of_context(std::string_view name) { return name == "thread" || name == "comm" ? "string" : "u32"; }
 
 // What does not fit in `name`, a field or a context. `is_alone`: it is compared with nothing that stands in the text.
-std::string said(BindStatus status, const std::string& name, const FieldView* field, bool is_alone) {
-  const std::string type = field != nullptr ? type_of(*field) : type_of_context(name);
+std::string said(BindStatus status, const std::string& name, const std::string& type, bool is_alone) {
   const std::string is_a = "'" + name + "' is of type " + type;
   switch (status) {
     case BindStatus::number_and_text:
@@ -118,7 +103,43 @@ std::string said(BindStatus status, const std::string& name, const FieldView* fi
   }
 }
 
+KnownEvent known(const SchemaView& schema) {
+  KnownEvent out;
+  out.name = schema.event;
+  for (std::uint32_t i = 0; i < schema.count; ++i) {
+    Known& field = out.fields.emplace_back(Known{schema.field[i].name, type_of(schema.field[i]), {}});
+    SchemaView::find_label(schema.field[i], [&](std::int64_t, const char* text) {
+      field.labels.emplace_back(text);
+      return false;
+    });
+  }
+  for (std::uint32_t i = 0; i < abi::kFilterContexts; ++i)
+    out.contexts.push_back({abi::kFilterContextNames[i], abi::is_text(static_cast<abi::FilterContext>(i)) ? "string" : "u32", {}});
+  return out;
+}
+
 }  // namespace
+
+Mistake mistake_of(const Filter& filter, const BindResult& result, const KnownEvent& event) {
+  abi::FilterTerm term;
+  std::memcpy(&term, filter.code.data() + sizeof(abi::FilterHeader) + result.term * sizeof term, sizeof term);
+  abi::FilterHeader header;
+  std::memcpy(&header, filter.code.data(), sizeof header);
+  const char* pool = reinterpret_cast<const char*>(filter.code.data()) + sizeof header + header.term_count * sizeof term;
+  const abi::FilterOperand &operand = result.is_right ? term.right : term.left, &other = result.is_right ? term.left : term.right;
+  const Filter::Places places = result.term < filter.places.size() ? filter.places[result.term] : Filter::Places{};
+  const std::string name = name_of(filter.code, result);
+  const auto field_of = [&](const abi::FilterOperand& o) { return names_field(o) ? find(event.fields, pool + o.text) : nullptr; };
+  const Known *field = field_of(operand), *labelled = field_of(other);
+  if (field == nullptr) field = find(event.contexts, name);
+  Mistake mistake;
+  if (result.status == BindStatus::no_such_field) mistake = no_such_field(name, event);
+  else if (result.status == BindStatus::no_such_label && labelled != nullptr)
+    mistake = no_such_label(name, operand.kind > abi::FilterOperandKind::text_exact, *labelled);
+  else mistake.text = said(result.status, name, field != nullptr ? field->type : "another", places.left == places.right);
+  mistake.at = result.is_right ? places.right : places.left;
+  return mistake;
+}
 
 std::optional<Mistake> check(const Filter& filter, std::span<const std::byte> schema_bytes) {
   alignas(8) std::array<std::byte, kMaxBoundSize> memory;
@@ -129,22 +150,7 @@ std::optional<Mistake> check(const Filter& filter, std::span<const std::byte> sc
     const bool is_code = result.status == BindStatus::bad_code;
     return Mistake{0, is_code ? "the filter's code is not in order" : "the event's schema is not in order"};
   }
-  abi::FilterTerm term;
-  std::memcpy(&term, filter.code.data() + sizeof(abi::FilterHeader) + result.term * sizeof term, sizeof term);
-  abi::FilterHeader header;
-  std::memcpy(&header, filter.code.data(), sizeof header);
-  const char* pool = reinterpret_cast<const char*>(filter.code.data()) + sizeof header + header.term_count * sizeof term;
-  const abi::FilterOperand &operand = result.is_right ? term.right : term.left, &other = result.is_right ? term.left : term.right;
-  const Filter::Places places = result.term < filter.places.size() ? filter.places[result.term] : Filter::Places{};
-  const std::string name = name_of(filter.code, result);
-  const FieldView *field = field_of(operand, pool, schema), *other_field = field_of(other, pool, schema);
-  Mistake mistake;
-  if (result.status == BindStatus::no_such_field) mistake = no_such_field(name, schema);
-  else if (result.status == BindStatus::no_such_label && other_field != nullptr)
-    mistake = no_such_label(name, operand.kind > abi::FilterOperandKind::text_exact, *other_field);
-  else mistake.text = said(result.status, name, field, places.left == places.right);
-  mistake.at = result.is_right ? places.right : places.left;
-  return mistake;
+  return mistake_of(filter, result, known(schema));
 }
 
 // Characters, not bytes, put the caret below its place; what cannot be shown is a space.

@@ -203,6 +203,9 @@ class Builder {
     event.is_state = stream.id == 1 && is_ours() &&
                      (event.name == "ouro:process" || event.name == "ouro:thread" || event.name == "ouro:lost" ||
                       event.name == "ouro:left_out");
+    event.packet_context = stream.packet_context.type;
+    event.stream_context = stream.event_context.type;
+    if (stream.clock) event.clock = &out_.clocks[*stream.clock];
     std::string unused;
     Result<Field> context = layout.scope("event.context", type(block, "context"), unused);
     if (!context) return context.error();
@@ -210,10 +213,12 @@ class Builder {
     if (!fields) return fields.error();
     EventAlign align;
     if (context->type != nullptr) {
+      event.has_context = true;
       event.context = context->type->members;
       align.context = context->type->align;
     }
     if (fields->type != nullptr) {
+      event.has_fields = true;
       event.fields = fields->type->members;
       align.fields = fields->type->align;
     }

@@ -246,6 +246,8 @@ bool StreamReader::open_packet() {
   }
   account(packet);
   packet_ = packet;
+  packet_context_.clear();
+  if (packet.stream->packet_context.type != nullptr) packet_context_.assign(decoder_.values().begin(), decoder_.values().end());
   seen_packet_ = in_packet_ = true;
   packet_end_ = packet.truncated ? file_.size() : offset_ + packet.packet_bytes;
   content_end_ = offset_ + bytes_of(packet.content_bits);
@@ -362,6 +364,7 @@ bool StreamReader::take(Event& out) {
   out.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
   out.context = decoder_.values().first(decoder_.split());
   out.fields = decoder_.values().subspan(decoder_.split());
+  out.packet_context = packet_context_;
   return true;
 }
 

@@ -111,6 +111,7 @@ class StreamReader {
   std::uint64_t packet_end_ = 0;   // where the next one begins
   std::uint64_t content_end_ = 0;  // where its padding begins
   Packet packet_;
+  std::vector<Value> packet_context_;
   bool seen_packet_ = false;
   std::uint64_t event_bit_ = 0;
   const MappedFile* mapped_ = nullptr;

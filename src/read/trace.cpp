@@ -164,7 +164,7 @@ void Trace::State::add_chains() {
       type.index = classes.size();
       classes.push_back(type);
     }
-    sources.push_back({piece.place.folder, piece.metadata->clocks, piece.metadata->env});
+    sources.push_back({piece.place.folder, piece.metadata->uuid, piece.metadata->clocks, piece.metadata->env});
     read_names(piece, *chains.back().names);
     names.resize(piece.end, chains.back().names.get());
   }

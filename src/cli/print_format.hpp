@@ -1,0 +1,30 @@
+// cli/print_format.hpp -- how `ouro print` writes events; a file print_NAME.cpp for each way.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include <ouro/read.hpp>
+
+#include "cli/print_buffer.hpp"
+
+namespace ouro::cli {
+
+class EventPrinter {
+ public:
+  virtual ~EventPrinter() = default;
+  virtual void print(const read::Event& event) = 0;
+};
+
+struct PrintStyle {
+  bool relative = false, utc = false, colour = false;
+  std::int64_t first_ns = 0;  // of the trace's first event; known before the first one is printed
+  std::vector<bool> chosen;   // event classes of which there may be events, by index
+};
+
+// Each may write a head at once. All must outlive what comes back.
+std::unique_ptr<EventPrinter> make_columns(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);
+std::unique_ptr<EventPrinter> make_babeltrace(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);
+std::unique_ptr<EventPrinter> make_json(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);
+std::unique_ptr<EventPrinter> make_csv(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);
+
+}  // namespace ouro::cli
