@@ -1,4 +1,5 @@
 // `ouro print`: a trace's events as text. How they look is for print_columns.cpp and its neighbours.
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,18 +11,21 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ouro/read.hpp>
 
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
+#include "cli/follow.hpp"
 #include "cli/print_buffer.hpp"
 #include "cli/print_choice.hpp"
 #include "cli/print_format.hpp"
 #include "cli/print_losses.hpp"
 #include "cli/say.hpp"
 #include "cli/time_range.hpp"
+#include "record/program.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -38,6 +42,7 @@ Options:
 )") + EventChoice::kHelp + R"(      --begin TIME    from then on; --end TIME: up to then, that moment included. TIME is +1.5s (after the trace's
                       begin), -20ms (before its end), 14:03:22.5, '2026-11-22 14:03:22', or seconds since 1970
       --tail N        only the last N of these events
+      --follow        of a trace that is being recorded: goes on until the recording ends, or Ctrl-C; a second late
       --format FORMAT columns (the default); babeltrace: as babeltrace2 2.0.4 writes it, with the recorder's own
                       events; json: an object a line, time in ns since 1970; csv: a head and rows, a column for each
                       field of the events, time in seconds since 1970
@@ -54,13 +59,14 @@ Examples:
   ouro print trace --relative -e 'shop:*' -e '!shop:queue_depth'
   ouro print trace -e shop:order -f 'total > 100 && user == "eve*"' --begin +2s --end +2500ms
   ouro print trace --tail 20
+  ouro print trace --follow -e 'shop:*'
   ouro print trace --format json | jq -c 'select(.event == "shop:order") | .fields.total'
 )";
 
 struct Options {
   std::vector<std::string> folders;
   std::string format = "columns", colour = "auto", begin, end, tail;
-  bool relative = false, utc = false, all = false;
+  bool relative = false, utc = false, all = false, follow = false;
 };
 
 void define(CommandLine& line, Options& options) {
@@ -68,6 +74,7 @@ void define(CommandLine& line, Options& options) {
   line.add_option("--begin", options.begin, "TIME");
   line.add_option("--end", options.end, "TIME");
   line.add_option("--tail", options.tail, "N");
+  line.add_flag("--follow", options.follow);
   line.add_option("--format", options.format, "columns|babeltrace|json|csv");
   line.add_flag("--relative", options.relative);
   line.add_flag("--utc", options.utc);
@@ -103,6 +110,11 @@ Result<Wanted> understand(const CommandLine& line, const Options& options) {
   if (printer_of(options.format) == nullptr) return errorf(EINVAL, "--format is '%s', want columns, babeltrace, json or csv", options.format.c_str());
   if (options.colour != "auto" && options.colour != "always" && options.colour != "never")
     return errorf(EINVAL, "--colour is '%s', want auto, always or never", options.colour.c_str());
+  if (options.follow && options.format != "columns" && options.format != "json")
+    return errorf(EINVAL, "--format is '%s' with --follow, want columns or json", options.format.c_str());
+  if (options.follow && (!options.begin.empty() || !options.end.empty() || !options.tail.empty()))
+    return errorf(EINVAL, "--follow with --begin, --end or --tail, want it alone");
+  if (options.follow && options.folders.size() > 1) return errorf(EINVAL, "--follow with %zu traces, want one", options.folders.size());
   Result<TimeRange> range = TimeRange::parse(options.begin, options.end, options.utc);
   if (!range) return range.error();
   std::optional<std::uint64_t> tail;
@@ -166,6 +178,78 @@ bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, 
   return out.ok();
 }
 
+void say_losses(const Losses& losses) {
+  for (const auto& [cause, count] : losses.by_cause())
+    if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
+}
+
+int say_output(const PrintBuffer& out) {
+  if (out.error() == EPIPE) return 0;  // whoever read has seen enough
+  say("error: print: standard output cannot be written: %s", std::strerror(out.error()));
+  return 1;
+}
+
+// After the end of what was followed: what there is in all, damage and losses, by reading it once more.
+int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
+  Result<read::Trace> trace = read::Trace::open(options.folders);
+  if (!trace) {
+    say("error: print: %s", trace.error().text.c_str());
+    return 1;
+  }
+  Losses losses;
+  std::uint64_t events = 0, chosen = 0;
+  while (const read::Event* event = trace->next()) {
+    losses.see(*event);
+    events += !event->type->is_state;
+    chosen += wanted.events.accepts(*event);
+  }
+  const int status = say_damage("print", *trace);
+  if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(lines), static_cast<unsigned long long>(events),
+      static_cast<unsigned long long>(losses.total(*trace)), trace->event_streams());
+  say_losses(losses);
+  return status;
+}
+
+int follow_trace(const Options& options, Wanted& wanted) {
+  const record::SignalGuard guard({SIGINT, SIGTERM, SIGHUP});
+  const base::Fd signals = guard.descriptor();
+  const auto stop = [&] {
+    pollfd poll{signals.get(), POLLIN, 0};
+    return ::poll(&poll, 1, 0) > 0;
+  };
+  PrintBuffer out(STDOUT_FILENO);
+  PrintStyle style{options.relative, options.utc, has_colour(options.colour), 0, {}};
+  std::uint64_t lines = 0;
+  bool has_begun = false;
+  Follow follow(options.folders.front());
+  while (out.ok() && follow.wait(stop)) {
+    Result<read::Trace> trace = follow.open();
+    std::vector<std::string> warnings;
+    Status good = trace ? wanted.events.bind(trace->classes(), options.all, warnings) : Status(trace.error());
+    if (!good && !follow.is_over()) continue;  // it begins, or has no such event yet
+    if (!good) {
+      say("error: print: %s", good.error().text.c_str());
+      return trace ? 2 : 1;
+    }
+    style.chosen = wanted.events.chosen();
+    const std::unique_ptr<EventPrinter> printer = printer_of(options.format)(style, *trace, out);
+    for (const read::Event* event; out.ok() && (event = trace->next()) != nullptr && !follow.is_too_early(*event);) {
+      if (!follow.is_new(*event)) continue;
+      if (!std::exchange(has_begun, true)) style.first_ns = event->time_ns;
+      if (!wanted.events.accepts(*event)) continue;
+      printer->print(*event);
+      style.last_ns = event->time_ns;
+      ++lines;
+    }
+    out.flush();
+  }
+  if (!out.ok()) return say_output(out);
+  if (follow.is_over()) return sum_up(options, wanted, lines);
+  say("printed %llu events; the recording goes on", static_cast<unsigned long long>(lines));
+  return 0;
+}
+
 int print_trace(const Options& options, Wanted& wanted) {
   Result<read::Trace> trace = read::Trace::open(options.folders);
   if (!trace) {
@@ -185,16 +269,11 @@ int print_trace(const Options& options, Wanted& wanted) {
   const std::unique_ptr<EventPrinter> printer = printer_of(options.format)(style, *trace, out);
   Losses losses;
   Counts counts;
-  if (!print_events(*trace, wanted, skip, style, *printer, out, losses, counts)) {
-    if (out.error() == EPIPE) return 0;  // whoever read has seen enough
-    say("error: print: standard output cannot be written: %s", std::strerror(out.error()));
-    return 1;
-  }
+  if (!print_events(*trace, wanted, skip, style, *printer, out, losses, counts)) return say_output(out);
   const int status = say_damage("print", *trace);
   say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(counts.lines),
       static_cast<unsigned long long>(counts.events), static_cast<unsigned long long>(losses.total(*trace)), trace->event_streams());
-  for (const auto& [cause, count] : losses.by_cause())
-    if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
+  say_losses(losses);
   return status;
 }
 
@@ -215,7 +294,7 @@ int print_command(int argc, char** argv) {
   Result<Wanted> wanted = understand(line, options);
   if (!wanted) return usage_error("print", wanted.error().text);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
-  return print_trace(options, *wanted);
+  return options.follow ? follow_trace(options, *wanted) : print_trace(options, *wanted);
 }
 
 }  // namespace ouro::cli

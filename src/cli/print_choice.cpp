@@ -72,6 +72,7 @@ const EventChoice::Pattern* EventChoice::pattern_of(const read::EventClass& type
 
 Status EventChoice::bind(const std::vector<read::EventClass>& classes, bool all, std::vector<std::string>& warnings) {
   chosen_.assign(classes.size(), false);
+  filters_.clear();
   std::map<const filter::Filter*, Use> uses;
   for (const read::EventClass& type : classes) {
     const Pattern* pattern = type.is_state && !all ? nullptr : pattern_of(type);

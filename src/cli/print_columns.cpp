@@ -24,7 +24,7 @@ constexpr Colours kColours{"\x1b[33m", "\x1b[2m", "\x1b[36m", "\x1b[1;35m", "\x1
 
 class Columns : public EventPrinter {
  public:
-  Columns(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out) : style_(style), out_(out), colours_(style.colour ? kColours : Colours{}) {
+  Columns(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out) : style_(style), out_(out), colours_(style.colour ? kColours : Colours{}), last_ns_(style.last_ns) {
     for (const read::EventClass& type : trace.classes())
       if (style.chosen[type.index]) name_width_ = std::max(name_width_, std::min<std::size_t>(type.name.size(), 40));
     for (const read::EventClass& type : trace.classes()) {
@@ -171,7 +171,7 @@ class Columns : public EventPrinter {
   std::vector<std::vector<Name>> field_names_;  // likewise
   std::array<ThreadColumn, 256> thread_columns_;
   std::size_t name_width_ = 0;
-  std::int64_t last_ns_ = kNone, shown_second_ = kNone;
+  std::int64_t last_ns_, shown_second_ = kNone;
   char clock_[16] = {};
 };
 

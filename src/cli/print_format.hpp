@@ -19,6 +19,7 @@ struct PrintStyle {
   bool relative = false, utc = false, colour = false;
   std::int64_t first_ns = 0;  // of the trace's first event; known before the first one is printed
   std::vector<bool> chosen;   // event classes of which there may be events, by index
+  std::int64_t last_ns = INT64_MIN;  // of the line before; none: this is the first one. Of columns
 };
 
 // Each may write a head at once. All must outlive what comes back.

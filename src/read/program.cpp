@@ -207,12 +207,13 @@ class Compiler {
     }
     program_.segments.emplace_back();
     known_ = 1;
+    last_order_ = Order::unknown;
   }
 
   Program program_;
   std::uint64_t known_, base_ = 1, offset_ = 0;
   bool in_run_ = false;
-  enum class Order : std::uint8_t { unknown, little, big } last_order_ = Order::unknown;  // of the number before
+  enum class Order : std::uint8_t { unknown, little, big } last_order_ = Order::unknown;  // of the number before, if that is the same in all events
   std::size_t run_ = 0;  // its step
 };
 

@@ -37,6 +37,9 @@ TEST(TsdlTypes, ByteOrdersHoldWhereTheyAreSaid) {
             "a=1 b=1 c=256 d=1");
   EXPECT_EQ(read({"integer { size = 3; } a; integer { size = 5; byte_order = be; } b;"}, {0xff}), "changes its byte order inside a byte");
   EXPECT_EQ(read({"integer { size = 8; } a; integer { size = 4; byte_order = be; } b; integer { size = 4; byte_order = be; } c; integer { size = 4; } d;"}, {1, 0x23, 4}), "a=1 b=2 c=3 d=4");
+  // What an array has inside is of another order than the number before it.
+  EXPECT_EQ(read({"integer { size = 8; align = 1; } a; struct { integer { size = 3; byte_order = be; } x; } b[1]; integer { size = 5; byte_order = be; } c;"}, {1, 0x23}),
+            "a=1 b=[1] ={1} x=1 c=3");
 }
 
 // All sizes at all offsets in a byte, in both orders, against bits counted one by one.
