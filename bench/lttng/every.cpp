@@ -1,6 +1,10 @@
-// bench/lttng/every.cpp -- writes a trace for bench/read: events of every field type, most of them small.
+// bench/lttng/every.cpp -- a program for LTTng-UST whose trace has events of every field type, most of them small: something to read.
 //
+//   g++ -std=c++20 -O2 -w -Ibench/lttng bench/lttng/every.cpp -llttng-ust -ldl -o every
 //   every EVENTS [THREADS]     EVENTS in all: of 10, 6 are every:number, 3 every:request and 1 every:types
+//
+// LTTng's side: lttng create S -o DIR; lttng enable-channel -u c -s S --subbuf-size 4M --num-subbuf 8 --blocking-timeout inf; lttng enable-event -u -a -c c -s S;
+// lttng add-context -u -t vtid -t procname -c c -s S; lttng start S; LTTNG_UST_ALLOW_BLOCKING=1 every 2000000 2; lttng destroy S
 #include <unistd.h>
 
 #include <cstdint>
