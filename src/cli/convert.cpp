@@ -56,7 +56,7 @@ int convert_command(int argc, char** argv) {
   if (options.folder.empty()) return usage_error("convert", "no trace given, want the one to convert");
   if (options.output.empty()) return usage_error("convert", "no --output given, want the folder for the new trace");
   if (options.version != "ctf1.8" && options.version != "ctf2") return usage_error("convert", "--to is '" + options.version + "', want ctf1.8 or ctf2");
-  Rewrite job{.command = "convert", .done = "converted", .folders = {}, .output = options.output, .choice = EventChoice({}), .range = {}, .options = {}};
+  Rewrite job{.command = "convert", .done = "converted", .folders = {}, .output = options.output, .events = EventGlobs({}), .range = {}, .options = {}};
   job.options.version = options.version == "ctf2" ? ctf::Version::v2 : ctf::Version::v1_8;
   const Result<std::string> folder = one_trace_in(options.folder);
   if (!folder) {

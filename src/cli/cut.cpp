@@ -72,7 +72,7 @@ int cut_command(int argc, char** argv) {
   if (options.folder.empty()) return usage_error("cut", "no trace given, want the one to cut from");
   if (options.output.empty()) return usage_error("cut", "no --output given, want the folder for the new trace");
   if (options.begin.empty() && options.end.empty() && options.events.empty()) return usage_error("cut", "nothing says what part, want --begin, --end or --events");
-  Rewrite job{.command = "cut", .done = "cut", .folders = {}, .output = options.output, .choice = EventChoice(options.events), .range = {}, .options = {}};
+  Rewrite job{.command = "cut", .done = "cut", .folders = {}, .output = options.output, .events = EventGlobs(options.events), .range = {}, .options = {}};
   Result<TimeRange> range = TimeRange::parse(options.begin, options.end, options.utc);
   if (!range) return usage_error("cut", range.error().text);
   job.range = *range;

@@ -12,11 +12,9 @@
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/diff_compare.hpp"
-#include "cli/event_choice.hpp"
-#include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "cli/table.hpp"
-#include "cli/time_range.hpp"
+#include "cli/trace_part.hpp"
 #include "cli/traces_in.hpp"
 #include "cli/units.hpp"
 
@@ -77,22 +75,13 @@ struct Side {
   int status = 0;
 };
 
-Result<Side> read_side(const std::string& given, const EventChoice& choice, TimeRange range) {
+Result<Side> read_side(const std::string& given, const EventGlobs& events, const TimeRange& range) {
   const Result<std::string> folder = one_trace_in(given);
   if (!folder) return folder.error();
   Result<read::Trace> trace = read::Trace::open(*folder);
   if (!trace) return trace.error();
-  range.resolve(*trace);
-  std::vector<bool> chosen;
-  for (const read::EventClass& type : trace->classes()) chosen.push_back(type.is_state || choice.has(type));
   Side out{*folder, Samples(*trace), 0, 0};
-  if (range.begin_ns() != INT64_MIN) trace->seek(range.begin_ns());
-  Progress progress("diff", *trace);
-  while (const read::Event* event = trace->next()) {
-    progress.see(*event);
-    if (event->type->is_state || (chosen[event->type->index] && range.contains(event->time_ns))) out.samples->see(*event);
-  }
-  progress.clear();
+  see_part("diff", *trace, events, range, [&](const read::Event& event) { out.samples->see(event); });
   out.lost = out.samples->losses().total(*trace);
   out.status = say_damage("diff", *trace);
   return out;
@@ -177,7 +166,7 @@ int diff_command(int argc, char** argv) {
   if (!range) return usage_error("diff", range.error().text);
   std::vector<Side> sides;
   for (const std::string& folder : options.folders) {
-    Result<Side> side = read_side(folder, EventChoice(options.events), *range);
+    Result<Side> side = read_side(folder, EventGlobs(options.events), *range);
     if (!side) {
       say("error: diff: %s", side.error().text.c_str());
       return 1;

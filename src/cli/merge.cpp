@@ -58,7 +58,7 @@ int merge_command(int argc, char** argv) {
   if (const std::optional<int> status = line.parse(argc, argv, kHelp)) return *status;
   if (options.folders.empty()) return usage_error("merge", "no traces given, want those to merge");
   if (options.output.empty()) return usage_error("merge", "no --output given, want the folder for the new trace");
-  Rewrite job{.command = "merge", .done = "merged", .folders = {}, .output = options.output, .choice = EventChoice({}), .range = {}, .options = {}};
+  Rewrite job{.command = "merge", .done = "merged", .folders = {}, .output = options.output, .events = EventGlobs({}), .range = {}, .options = {}};
   for (const std::string& folder : options.folders) {
     if (const Result<std::string> one = one_trace_in(folder)) job.folders.push_back(*one);
     else

@@ -178,7 +178,9 @@ bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, 
   return out.ok();
 }
 
-void say_losses(const Losses& losses) {
+void say_summary(const read::Trace& trace, std::uint64_t lines, std::uint64_t events, const Losses& losses) {
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(lines), static_cast<unsigned long long>(events),
+      static_cast<unsigned long long>(losses.total(trace)), trace.event_streams());
   for (const auto& [cause, count] : losses.by_cause())
     if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
 }
@@ -205,9 +207,7 @@ int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
   }
   const int status = say_damage("print", *trace);
   if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));
-  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(lines), static_cast<unsigned long long>(events),
-      static_cast<unsigned long long>(losses.total(*trace)), trace->event_streams());
-  say_losses(losses);
+  say_summary(*trace, lines, events, losses);
   return status;
 }
 
@@ -271,9 +271,7 @@ int print_trace(const Options& options, Wanted& wanted) {
   Counts counts;
   if (!print_events(*trace, wanted, skip, style, *printer, out, losses, counts)) return say_output(out);
   const int status = say_damage("print", *trace);
-  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(counts.lines),
-      static_cast<unsigned long long>(counts.events), static_cast<unsigned long long>(losses.total(*trace)), trace->event_streams());
-  say_losses(losses);
+  say_summary(*trace, counts.lines, counts.events, losses);
   return status;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "base/glob.hpp"
 #include "cli/command_line.hpp"
 
 namespace ouro::cli {
@@ -23,31 +22,27 @@ void EventChoice::define(CommandLine& line) {
 
 Result<EventChoice> EventChoice::make(const CommandLine& line) {
   EventChoice out;
+  std::vector<std::string> globs;
   for (const auto& [option, value] : line.given()) {
     if (option == "--events") {
-      const bool excludes = value.starts_with('!');
-      out.patterns_.push_back({value.substr(excludes ? 1 : 0), excludes, nullptr});
+      globs.push_back(value);
+      out.own_.push_back(nullptr);
     } else if (option == "--filter") {
       Result<filter::Filter> compiled = filter::compile(value);
       if (!compiled) return compiled.error();
-      std::unique_ptr<filter::Filter>& place = out.patterns_.empty() ? out.common_ : out.patterns_.back().filter;
+      std::unique_ptr<filter::Filter>& place = out.own_.empty() ? out.common_ : out.own_.back();
       if (place != nullptr) return errorf(EINVAL, "--filter is given twice for the same events, want it once (hint: put && between)");
-      if (!out.patterns_.empty() && out.patterns_.back().excludes)
-        return errorf(EINVAL, "--events is '!%s' with --filter, want that for events that are shown", out.patterns_.back().glob.c_str());
+      if (!globs.empty() && globs.back().starts_with('!'))
+        return errorf(EINVAL, "--events is '%s' with --filter, want that for events that are shown", globs.back().c_str());
       place = std::make_unique<filter::Filter>(std::move(*compiled));
     }
   }
-  // Nothing but what is left out: of all.
-  if (out.patterns_.empty() || out.patterns_.front().excludes) out.patterns_.insert(out.patterns_.begin(), Pattern{"*", false, nullptr});
+  out.globs_ = EventGlobs(std::move(globs));
+  if (out.own_.size() < out.globs_.size()) out.own_.insert(out.own_.begin(), nullptr);
   return out;
 }
 
 namespace {
-
-std::string span_name(const read::EventClass& type) {
-  const std::size_t suffix = type.kind == abi::EventKind::span_begin ? 6 : type.kind == abi::EventKind::span_end ? 4 : 0;
-  return type.name.substr(0, type.name.size() - std::min(suffix, type.name.size()));
-}
 
 struct Use {
   std::size_t fits = 0, selected = 0;
@@ -62,23 +57,15 @@ bool says_more(const filter::Mistake& a, const filter::Mistake& b) {
 
 }  // namespace
 
-const EventChoice::Pattern* EventChoice::pattern_of(const read::EventClass& type) const {
-  const std::string span = span_name(type);
-  for (auto pattern = patterns_.rbegin(); pattern != patterns_.rend(); ++pattern)
-    if (base::glob_match(pattern->glob.c_str(), type.name.c_str()) || base::glob_match(pattern->glob.c_str(), span.c_str()))
-      return pattern->excludes ? nullptr : &*pattern;
-  return nullptr;
-}
-
 Status EventChoice::bind(const std::vector<read::EventClass>& classes, bool all, std::vector<std::string>& warnings) {
   chosen_.assign(classes.size(), false);
   filters_.clear();
   std::map<const filter::Filter*, Use> uses;
   for (const read::EventClass& type : classes) {
-    const Pattern* pattern = type.is_state && !all ? nullptr : pattern_of(type);
-    if (pattern == nullptr) continue;
+    const std::optional<std::size_t> glob = type.is_state && !all ? std::nullopt : globs_.find(type);
+    if (!glob) continue;
     chosen_[type.index] = true;
-    const filter::Filter* wanted = pattern->filter != nullptr ? pattern->filter.get() : common_.get();
+    const filter::Filter* wanted = own_[*glob] != nullptr ? own_[*glob].get() : common_.get();
     if (wanted == nullptr) continue;
     filters_.resize(classes.size());
     auto bound = std::make_unique<TraceFilter>();

@@ -10,6 +10,7 @@
 #include <ouro/read.hpp>
 #include <ouro/result.hpp>
 
+#include "cli/event_globs.hpp"
 #include "cli/trace_filter.hpp"
 
 namespace ouro::cli {
@@ -34,14 +35,8 @@ class EventChoice {
   }
 
  private:
-  struct Pattern {
-    std::string glob;
-    bool excludes = false;
-    std::unique_ptr<filter::Filter> filter;
-  };
-  const Pattern* pattern_of(const read::EventClass& type) const;
-
-  std::vector<Pattern> patterns_;
+  EventGlobs globs_{{}};
+  std::vector<std::unique_ptr<filter::Filter>> own_;  // by glob; null: it has none of its own
   std::unique_ptr<filter::Filter> common_;
   std::vector<bool> chosen_;
   std::vector<std::unique_ptr<TraceFilter>> filters_;  // by class

@@ -1,5 +1,6 @@
 #include "cli/rewrite.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -44,12 +45,8 @@ bool is_name(const read::EventClass& type) { return type.name == "ouro:process" 
 
 Status copy(ctf::Writer& writer, read::Trace& trace, const std::string& prefix, const Rewrite& job, TimeRange range, Figures& figures) {
   range.resolve(trace);
-  std::vector<bool> chosen;
-  bool has_state = false;
-  for (const read::EventClass& type : trace.classes()) {
-    chosen.push_back(type.is_state || job.choice.has(type));
-    has_state |= type.is_state;
-  }
+  const std::vector<bool> chosen = job.events.chosen(trace.classes());
+  const bool has_state = std::any_of(trace.classes().begin(), trace.classes().end(), [](const read::EventClass& type) { return type.is_state; });
   writer.begin(trace, prefix, [&](const read::EventClass& type) { return chosen[type.index]; });
   Losses losses;
   bool is_over = false;

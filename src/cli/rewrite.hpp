@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/event_choice.hpp"
+#include "cli/event_globs.hpp"
 #include "cli/time_range.hpp"
 #include "export/ctf_writer.hpp"
 
@@ -14,7 +14,7 @@ struct Rewrite {
   const char* done = "";     // "cut"
   std::vector<std::string> folders;  // of traces, each as read::Trace opens it
   std::string output;
-  EventChoice choice{{}};
+  EventGlobs events{{}};
   TimeRange range;
   ctf::WriterOptions options;
 };

@@ -13,13 +13,11 @@
 #include "base/textf.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
-#include "cli/event_choice.hpp"
 #include "cli/print_losses.hpp"
-#include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "cli/stats_collect.hpp"
 #include "cli/table.hpp"
-#include "cli/time_range.hpp"
+#include "cli/trace_part.hpp"
 #include "cli/units.hpp"
 
 namespace ouro::cli {
@@ -336,18 +334,8 @@ int stats_command(int argc, char** argv) {
     say("error: stats: %s", trace.error().text.c_str());
     return 1;
   }
-  range->resolve(*trace);
-  const EventChoice choice(options.events);
-  std::vector<bool> chosen;
-  for (const read::EventClass& type : trace->classes()) chosen.push_back(type.is_state || choice.has(type));
   Stats stats(*trace, options.by);
-  if (range->begin_ns() != INT64_MIN) trace->seek(range->begin_ns());
-  Progress progress("stats", *trace);
-  while (const read::Event* event = trace->next()) {
-    progress.see(*event);
-    if (event->type->is_state || (chosen[event->type->index] && range->contains(event->time_ns))) stats.see(*event);
-  }
-  progress.clear();
+  see_part("stats", *trace, EventGlobs(options.events), *range, [&](const read::Event& event) { stats.see(event); });
   stats.finish(*trace);
   if (options.json)
     print_json(options, *trace, stats);

@@ -5,25 +5,18 @@
 #include <filesystem>
 
 #include "format/pieces.hpp"
+#include "read/sources.hpp"
 
 namespace ouro::cli {
 namespace fs = std::filesystem;
 
 std::vector<std::string> traces_in(const std::string& folder) {
-  constexpr int kDeepest = 8;
-  std::error_code error;
+  const Result<std::vector<read::TraceFolder>> found = read::find_traces({folder});
+  if (!found) return {folder};
   std::vector<std::string> out;
-  if (fs::exists(folder + "/metadata", error)) return {folder};
-  for (fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, error), end; !error && it != end; it.increment(error)) {
-    if (it.depth() >= kDeepest) it.disable_recursion_pending();
-    std::error_code ignored;
-    if (it->is_directory(ignored) && fs::exists(it->path() / "metadata", ignored)) {
-      out.push_back(it->path());
-      it.disable_recursion_pending();
-    }
-  }
+  for (const read::TraceFolder& trace : *found) out.push_back(trace.folder);
   std::sort(out.begin(), out.end());
-  return out.empty() ? std::vector{folder} : out;
+  return out;
 }
 
 Result<std::string> one_trace_in(const std::string& folder) {

@@ -20,32 +20,20 @@ std::uint64_t sign_extended(std::uint64_t value, std::uint64_t bits) {
   return (value ^ sign) - sign;
 }
 
-std::uint64_t load_bytes(const char* at, std::uint32_t bits, bool big_endian) {
-  switch (bits) {
-    case 8: return static_cast<unsigned char>(*at);
-    case 16: {
-      std::uint16_t v;
-      std::memcpy(&v, at, sizeof v);
-      return big_endian ? __builtin_bswap16(v) : v;
-    }
-    case 32: {
-      std::uint32_t v;
-      std::memcpy(&v, at, sizeof v);
-      return big_endian ? __builtin_bswap32(v) : v;
-    }
-    default: {
-      std::uint64_t v;
-      std::memcpy(&v, at, sizeof v);
-      return big_endian ? __builtin_bswap64(v) : v;
-    }
-  }
-}
-
 template <class T>
 T load(const char* at) {
   T value;
   std::memcpy(&value, at, sizeof value);
   return value;
+}
+
+std::uint64_t load_bytes(const char* at, std::uint32_t bits, bool big_endian) {
+  switch (bits) {
+    case 8: return load<std::uint8_t>(at);
+    case 16: return big_endian ? __builtin_bswap16(load<std::uint16_t>(at)) : load<std::uint16_t>(at);
+    case 32: return big_endian ? __builtin_bswap32(load<std::uint32_t>(at)) : load<std::uint32_t>(at);
+    default: return big_endian ? __builtin_bswap64(load<std::uint64_t>(at)) : load<std::uint64_t>(at);
+  }
 }
 
 std::uint64_t reversed(std::uint64_t value, std::uint64_t bits) {

@@ -70,12 +70,12 @@ class Search {
 Result<std::vector<TraceFolder>> find_traces(const std::vector<std::string>& roots) {
   Search search;
   for (const std::string& root : roots) {
-    const Result<std::vector<std::string>> names = names_in(root);
-    if (!names) return names.error();
     const std::size_t before = search.found().size();
     search.add(root, roots.size() > 1 ? root + (root.ends_with('/') ? "" : "/") : "", 0);
-    if (search.found().size() == before)
-      return errorf(ENOENT, "trace '%s': neither it nor a folder below it has a file 'metadata' (is it the folder that 'ouro record' wrote?)", root.c_str());
+    if (search.found().size() != before) continue;
+    const Result<std::vector<std::string>> names = names_in(root);
+    if (!names) return names.error();
+    return errorf(ENOENT, "trace '%s': neither it nor a folder below it has a file 'metadata' (is it the folder that 'ouro record' wrote?)", root.c_str());
   }
   return search.found();
 }
