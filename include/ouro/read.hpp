@@ -3,7 +3,7 @@
 //
 //   auto trace = ouro::read::Trace::open("./trace");
 //   if (!trace) return fail(trace.error().text);
-//   while (const ouro::read::Event* event = trace->next()) use(event->time_ns, event->type->name, event->fields);
+//   while (const ouro::read::Event* event = trace->next()) use(event->time_ns, event->type->name, event->fields());
 //   if (!trace->complete()) for (const auto& damage : trace->damage()) say(damage.text);
 //
 // What comes out, in this order:
@@ -195,6 +195,8 @@ struct Stream {
   std::uint64_t packets_missing = 0;   // gaps in the packets' numbers; each is damage, too
 };
 
+class StreamReader;
+
 struct Event {
   const EventClass* type = nullptr;
   const Stream* stream = nullptr;
@@ -204,8 +206,15 @@ struct Event {
   std::int32_t tid = -1;
   const Thread* thread = nullptr;
   std::uint32_t size = 0;  // bytes in the file, header included
-  std::span<const Value> context, fields;
   std::span<const Value> packet_context;  // of the packet that it stands in
+
+  // Its values, valid until the next call of the trace. Their bytes have been checked; who does not ask does not pay for taking numbers from them.
+  std::span<const Value> context() const;
+  std::span<const Value> fields() const;
+
+ private:
+  friend class StreamReader;
+  StreamReader* reader_ = nullptr;
 };
 
 struct Damage {

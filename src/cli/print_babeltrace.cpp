@@ -485,13 +485,13 @@ void BabeltracePrinter::print(const read::Event& event) {
     packet_context(event, type);
     is_first = false;
   }
-  const Value* context = event.context.data();
+  const Value* context = event.context().data();
   scope(type.stream.get(), context);
   if (type.own != nullptr) {
     for (std::size_t i = 0; i < type.stream_members; ++i) context += context->nodes;
     scope(type.own.get(), context);
   }
-  scope(type.fields.get(), event.fields.data());
+  scope(type.fields.get(), event.fields().data());
   out_.put('\n');
   if (type.clock != nullptr) put_in_order(begin, ns, *event.stream);
 }

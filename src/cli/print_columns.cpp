@@ -46,7 +46,7 @@ class Columns : public EventPrinter {
     thread(event);
     out_.put(names_[event.type->index]);
     fields(event);
-    contexts(event.context);
+    contexts(event.context());
     out_.put('\n');
   }
 
@@ -119,7 +119,7 @@ class Columns : public EventPrinter {
   // As print_fields(), with names that are ready.
   void fields(const read::Event& event) {
     const std::vector<Name>& names = field_names_[event.type->index];
-    const read::Value* value = event.fields.data();
+    const read::Value* value = event.fields().data();
     for (const Name& name : names) {
       if (!name.is_left_out) {
         out_.put(name.text);

@@ -52,8 +52,8 @@ class Csv : public EventPrinter {
     out_.put(',');
     text(event.type->name);
     cells_.assign(names_.size(), nullptr);
-    fill(event.fields, columns_[event.type->index].fields);
-    fill(event.context, columns_[event.type->index].context);
+    fill(event.fields(), columns_[event.type->index].fields);
+    fill(event.context(), columns_[event.type->index].context);
     for (const Value* value : cells_) {
       out_.put(',');
       if (value != nullptr) cell(value);

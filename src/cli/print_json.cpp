@@ -102,10 +102,10 @@ class Json : public EventPrinter {
     number("\"tid\":", event.tid);
     if (event.thread != nullptr) thread(*event.thread);
     out_.put(names_[event.type->index]);
-    put_json_object(out_, event.fields);
-    if (!event.context.empty()) {
+    put_json_object(out_, event.fields());
+    if (!event.context().empty()) {
       out_.put(",\"context\":");
-      put_json_object(out_, event.context);
+      put_json_object(out_, event.context());
     }
     out_.put("}\n");
   }

@@ -10,7 +10,7 @@ void Losses::see_state(const read::Event& event) {
   if (event.type->name == "ouro:left_out") {
     std::string name;
     LeftOut out;
-    for (const read::Value& value : event.fields) {
+    for (const read::Value& value : event.fields()) {
       if (value.name() == "event" && value.kind() == read::Kind::string) name = value.text();
       if (value.name() == "over_rate" && value.kind() == read::Kind::unsigned_integer) out.over_rate = value.u;
       if (value.name() == "not_sampled" && value.kind() == read::Kind::unsigned_integer) out.not_sampled = value.u;
@@ -21,7 +21,7 @@ void Losses::see_state(const read::Event& event) {
   if (event.type->name != "ouro:lost") return;
   std::string cause = "unknown";
   std::uint64_t count = 0;
-  for (const read::Value& value : event.fields) {
+  for (const read::Value& value : event.fields()) {
     if (value.name() == "cause" && value.kind() == read::Kind::string) cause = value.text();
     if (value.name() == "count" && value.kind() == read::Kind::unsigned_integer) count = value.u;
   }

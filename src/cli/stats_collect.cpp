@@ -27,7 +27,7 @@ Stats::Stats(const read::Trace& trace, std::string by) : by_(std::move(by)) {
 
 // "" if the event has no such field.
 std::string Stats::value_of(const read::Event& event) {
-  for (const std::span<const read::Value> values : {event.fields, event.context})
+  for (const std::span<const read::Value> values : {event.fields(), event.context()})
     for (std::size_t at = 0; at < values.size(); at += values[at].nodes) {
       if (values[at].name() != by_) continue;
       std::string out;
@@ -90,7 +90,7 @@ void Stats::see_gap(const read::Event& event) {
 }
 
 void Stats::count(CounterStats& counter, const read::Event& event) {
-  for (const read::Value& value : event.fields) {
+  for (const read::Value& value : event.fields()) {
     long double number = 0;
     switch (value.kind()) {
       case read::Kind::signed_integer: number = static_cast<long double>(value.i); break;

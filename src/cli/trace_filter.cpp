@@ -306,8 +306,8 @@ Seen look(const Operand& o, const read::Event& event) {
     case From::cpu: return number(event.cpu);
     case From::thread: return event.thread != nullptr ? text(event.thread->name) : Seen{};
     case From::comm: return event.thread != nullptr && event.thread->process != nullptr ? text(event.thread->process->name) : Seen{};
-    case From::fields: values = event.fields; break;
-    case From::context: values = event.context; break;
+    case From::fields: values = event.fields(); break;
+    case From::context: values = event.context(); break;
     case From::packet: values = event.packet_context; break;
   }
   std::size_t at = 0;

@@ -132,9 +132,9 @@ std::uint64_t Writer::ticks_of(const Stream& stream, const read::Event& event) c
 
 // Its first event tells what the stream's context is.
 Status Writer::learn(Stream& stream, const read::Event& event) {
-  const std::size_t own = event.type->context.size(), all = field_count(event.context);
+  const std::size_t own = event.type->context.size(), all = field_count(event.context());
   std::size_t at = 0;
-  for (std::size_t i = 0; i + own < all; ++i, at += event.context[at].nodes) stream.context.push_back(*event.context[at].field);
+  for (std::size_t i = 0; i + own < all; ++i, at += event.context()[at].nodes) stream.context.push_back(*event.context()[at].field);
   stream.clock = clock_of(event);
   stream.is_known = true;
   Class made;
@@ -264,10 +264,10 @@ Status Writer::write(const read::Event& event) {
     stream.packet.put(*id);
     stream.packet.put(now);
   }
-  const std::size_t common = top_level(event.context, stream.context.size());
-  const char* wrong = stream.packet.structure(stream.context, event.context.first(common));
-  if (wrong == nullptr) wrong = stream.packet.structure(event.type->context, event.context.subspan(common));
-  if (wrong == nullptr) wrong = stream.packet.structure(event.type->fields, event.fields);
+  const std::size_t common = top_level(event.context(), stream.context.size());
+  const char* wrong = stream.packet.structure(stream.context, event.context().first(common));
+  if (wrong == nullptr) wrong = stream.packet.structure(event.type->context, event.context().subspan(common));
+  if (wrong == nullptr) wrong = stream.packet.structure(event.type->fields, event.fields());
   if (wrong != nullptr) {
     stream.packet.cut(begin_bit);
     return errorf(ENOTSUP, "%s: event '%s' %s", stream.file.c_str(), event.type->name.c_str(), wrong);

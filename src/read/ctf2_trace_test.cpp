@@ -32,7 +32,7 @@ std::vector<std::string> read_all(const std::string& metadata, const Bytes& stre
   std::vector<std::string> out;
   while (const Event* event = trace->next()) {
     std::string line = std::to_string(event->time_ns) + " " + event->type->name + " cpu=" + std::to_string(event->cpu) + " tid=" + std::to_string(event->tid);
-    for (const auto& values : {event->context, event->fields})
+    for (const auto& values : {event->context(), event->fields()})
       for (const Value& value : values) line.append(" ").append(value.name()).append("=").append(test::text_of(value));
     out.push_back(line);
   }

@@ -41,15 +41,20 @@ class Decoder {
   // A stamp of less than 64 bits is the clock's next value with these low bits.
   void advance_clock(std::uint64_t stamp, std::uint64_t mask) { clock_ += (stamp - clock_) & mask; }
 
-  // Takes all values of `program`. Null, or what is wrong. The values are valid until the next call, and as long as the program.
+  // Takes what `program` describes. Null, or what is wrong. The values are valid until the next call, and as long as the program and the bytes; numbers are
+  // taken when they are asked for first.
   const char* run(Program& program);
-  std::span<const Value> values() const { return values_; }
-  std::size_t split() const { return split_; }  // how many of them are of the scopes before the last
+  const char* run_here(Program& program);  // the same, inlined
+  std::span<const Value> values() {
+    if (waiting_ != nullptr) take_waiting();
+    return values_;
+  }
+  std::size_t split() const { return split_; }  // of values(): how many of them are of the scopes before the last
 
   // If the header is a compact one, takes it: id into its slot, stamp into the clock.
   bool take_compact(const CompactHeader& shape) {
     const std::uint64_t at = (bit_ + shape.align_mask) & ~shape.align_mask;
-    if (at % 8 != 0 || end_ < 64 || at > end_ - 64) return false;
+    if (at % 8 != 0 || at + 64 > end_) return false;
     std::uint64_t word;
     std::memcpy(&word, base_ + at / 8, sizeof word);
     const std::uint64_t id = word & shape.id_mask;
@@ -61,15 +66,20 @@ class Decoder {
   }
 
  private:
-  const char* take(const Program::Segment& segment, Value* values);
-  const char* append(const Program::Segment& segment);
-  const char* append_inside(const Program::Segment& segment, std::size_t at);
-  const Program* option(const Program::Segment& segment) const;
+  const char* walk(Program::Segment& segment, Value* values);
+  void load(Program::Segment& segment, Value* values);
+  const char* perform(std::span<const Step> steps, const std::uint64_t* runs, Value* values);
+  void take_waiting();
+  const char* run_segments(Program& program);
+  const char* append(Program::Segment& segment);
+  const char* append_inside(Program::Segment& segment, std::size_t at);
+  Program* option(Program::Segment& segment) const;
   bool is_selected(const Type& optional) const;
-  struct Cursor;
-  const char* take_rare(const Step& step, Value& value, Cursor& cursor);
-  static const char* take_wide_string(Value& value, std::uint64_t unit, Cursor& cursor);
-  const char* take_leb128(Value& value, bool is_signed, Cursor& cursor);
+  const char* packed(Value& value, std::uint64_t length, std::uint64_t element_bits);
+  const char* take_wide_string(Value& value, std::uint64_t unit);
+  const char* take_leb128(Value& value, bool is_signed);
+  const char* at() const { return base_ + bit_ / 8; }
+  std::uint64_t left() const { return end_ - bit_; }
 
   const char* base_ = nullptr;
   std::uint64_t bit_ = 0, end_ = 0;
@@ -77,6 +87,7 @@ class Decoder {
   std::vector<std::uint64_t> slots_;
   std::span<const Value> values_;
   std::size_t split_ = 0;
+  Program* waiting_ = nullptr;  // whose loads have not been done
   std::vector<Value> buffer_;  // of events whose values are not the same each time
   std::uint64_t leb128_bits_ = 0;  // of the newest one
   TextBuffer converted_;

@@ -108,13 +108,13 @@ Outcome read_all(std::string_view metadata_bytes, std::string_view stream_bytes)
   DamageLog log;
   StreamReader reader(*metadata, info, {exact.get(), stream_bytes.size()}, &log);
   std::uint64_t last = 0;
-  for (Event event; reader.peek();) {
-    if (!reader.take(event)) continue;
+  while (reader.peek()) {
+    const Event& event = reader.take();
     ++out.events;
     EXPECT_GE(event.ticks, last);
     last = event.ticks;
-    check_values(event.context);
-    check_values(event.fields);
+    check_values(event.context());
+    check_values(event.fields());
   }
   out.damage = log.count();
   return out;

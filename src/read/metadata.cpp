@@ -12,7 +12,6 @@ namespace ouro::read {
 namespace {
 
 constexpr std::uint32_t kPacketMagic = 0x75d11d57;
-constexpr std::uint64_t kDenseIds = 4096;
 constexpr std::size_t kMaxText = 64 << 20;  // LTTng's of a whole kernel is 2 MiB
 
 // A packet of the metadata: magic u32, uuid[16], checksum u32, content and packet size in bits u32, compression,
@@ -227,10 +226,6 @@ class Builder {
     if (!stream.events.emplace(event.id, event.index).second)
       return errorf(EINVAL, "metadata line %u: event id %llu of stream %llu is declared twice", block.line,
                     static_cast<unsigned long long>(event.id), static_cast<unsigned long long>(stream.id));
-    if (event.id < kDenseIds) {
-      if (stream.dense_events.size() <= event.id) stream.dense_events.resize(event.id + 1);
-      stream.dense_events[event.id] = static_cast<std::uint32_t>(event.index + 1);
-    }
     out_.events.push_back(std::move(event));
     return Ok{};
   }

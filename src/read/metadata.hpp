@@ -37,7 +37,6 @@ struct StreamClass {
   CompactHeader compact;
   std::optional<std::size_t> clock;                       // index of the clock that stamps its events
   std::unordered_map<std::uint64_t, std::size_t> events;  // id -> index of the class
-  std::vector<std::uint32_t> dense_events;                // the same for small ids: index + 1, 0 for none
 };
 
 // Alignment, in bits, of the structures that hold an event's own context and fields.

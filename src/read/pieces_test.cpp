@@ -49,7 +49,7 @@ class Pieces : public testing::Test {
     std::vector<std::uint64_t> out;
     while (const Event* event = trace.next()) {
       EXPECT_EQ(&trace.classes()[event->type->index].name == &event->type->name || trace.classes()[event->type->index].name == event->type->name, true);
-      out.push_back(event->fields[0].u);
+      out.push_back(event->fields()[0].u);
     }
     return out;
   }

@@ -6,11 +6,16 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <utility>
 
 namespace ouro::read {
 namespace {
 
 using Op = Plan::Op;
+
+// In bits: more than any packet has, and no sum of it and a position overflows.
+constexpr std::uint64_t kMaxRun = std::uint64_t{1} << 60;
 
 bool holds_dynamic(const Type& type) {
   switch (type.plan.op) {
@@ -32,6 +37,52 @@ Step::Op whole_op(Op op, bool swapped) {
     case Op::i32: return swapped ? Step::Op::i32_swapped : Step::Op::i32;
     case Op::f32: return swapped ? Step::Op::f32_swapped : Step::Op::f32;
     default: return swapped ? Step::Op::u64_swapped : Step::Op::u64;  // i64 and f64, too: the same bits
+  }
+}
+
+bool is_load(Step::Op op) { return op >= Step::Op::u8 && op <= Step::Op::float_bits_swapped; }
+bool is_of_the_value_before(Step::Op op) { return op >= Step::Op::keep && op <= Step::Op::to_utf8; }
+bool is_needed_at_once(Step::Op op) { return op == Step::Op::keep || op == Step::Op::clock || op == Step::Op::to_utf8; }
+
+// A value and what is done with it as one step of an outline, if there is such.
+std::optional<Step> for_outline(std::span<const Step> group) {
+  using O = Step::Op;
+  const Step& first = group[0];
+  if (group.size() == 1 && (first.op == O::align || first.op == O::run || first.op == O::string || first.op == O::text_sequence || first.op == O::packed_sequence)) return first;
+  if (group.size() != 2 || group[1].op != O::keep) return std::nullopt;
+  for (const auto& [load, keep] : {std::pair{O::u8, O::keep_u8}, {O::u16, O::keep_u16}, {O::u32, O::keep_u32}, {O::u64, O::keep_u64}, {O::i32, O::keep_i32}})
+    if (first.op == load) return Step{keep, first.value, group[1].offset, first.offset};
+  return std::nullopt;
+}
+
+// Into the outline and the loads.
+void arrange(std::span<const Step> steps, Program::Segment& out) {
+  std::uint32_t run = 0, run_of_loads = ~0u;
+  const auto append = [](std::vector<Step>& list, std::span<const Step> group) { list.insert(list.end(), group.begin(), group.end()); };
+  for (std::size_t at = 0; at < steps.size();) {
+    std::size_t end = at + 1;
+    while (end < steps.size() && is_of_the_value_before(steps[end].op)) ++end;
+    const std::span<const Step> group = steps.subspan(at, end - at);
+    at = end;
+    if (is_load(group[0].op) && std::none_of(group.begin(), group.end(), [](const Step& s) { return is_needed_at_once(s.op); })) {
+      if (run_of_loads != run) out.loads.push_back({Step::Op::in_run, run});
+      run_of_loads = run;
+      append(out.loads, group);
+    } else if (const std::optional<Step> step = for_outline(group)) {
+      const Step* before = out.outline.empty() ? nullptr : &out.outline.back();
+      const bool is_length = before != nullptr && before->op >= Step::Op::keep_u8 && before->op <= Step::Op::keep_i32 && before->bits == step->offset;
+      out.outline.push_back(*step);
+      if (is_length && step->op == Step::Op::text_sequence) out.outline.back().op = Step::Op::text_of_kept;
+      if (is_length && step->op == Step::Op::packed_sequence) out.outline.back().op = Step::Op::packed_of_kept;
+      if (step->op != Step::Op::run) continue;
+      run = out.outline.back().value = static_cast<std::uint32_t>(out.runs.size());
+      out.runs.push_back(0);
+    } else {
+      const bool is_in_run = is_load(group[0].op);
+      out.outline.push_back({Step::Op::others, 0, group.size() + is_in_run});
+      if (is_in_run) out.outline.push_back({Step::Op::in_run, run});
+      append(out.outline, group);
+    }
   }
 }
 
@@ -79,7 +130,7 @@ class Compiler {
     }
   }
   Program take() {
-    close_run();
+    end_segment();
     program_.is_static = program_.segments.size() == 1 && segment().last == nullptr;
     if (program_.is_static) program_.values = segment().values;  // they stay where they are when the program is moved
     return std::move(program_);
@@ -96,15 +147,22 @@ class Compiler {
     }
     close_run();
     if (bits <= known_) return;
-    segment().steps.push_back({Step::Op::align, 0, 0, bits - 1});
+    steps_.push_back({Step::Op::align, 0, 0, bits - 1});
     known_ = bits;
   }
 
   void close_run() {
     if (!in_run_) return;
     in_run_ = false;
-    segment().steps[run_].bits = offset_;
+    steps_[run_].bits = offset_;
+    if (offset_ > kMaxRun) steps_.insert(steps_.begin() + static_cast<std::ptrdiff_t>(run_), {Step::Op::too_long});
     if (offset_ != 0) known_ = std::min(base_, std::uint64_t{1} << std::countr_zero(offset_));
+  }
+
+  void end_segment() {
+    close_run();
+    arrange(steps_, segment());
+    steps_.clear();
   }
 
   // `bits`: of the value. `offset` in the run is in bytes where all of them lie in whole ones.
@@ -114,18 +172,18 @@ class Compiler {
       in_run_ = true;
       base_ = known_;
       offset_ = 0;
-      if (segment().steps.empty() || segment().steps.back().op != Step::Op::align) segment().steps.push_back({Step::Op::align, 0, 0, 0});
-      run_ = segment().steps.size() - 1;
-      segment().steps[run_].op = Step::Op::run;
+      if (steps_.empty() || steps_.back().op != Step::Op::align) steps_.push_back({Step::Op::align, 0, 0, 0});
+      run_ = steps_.size() - 1;
+      steps_[run_].op = Step::Op::run;
     }
     const bool is_in_bits = op >= Step::Op::bits && op <= Step::Op::float_bits_swapped;
-    segment().steps.push_back({op, last_value(), bits, is_in_bits ? offset_ : offset_ / 8});
+    steps_.push_back({op, last_value(), bits, is_in_bits ? offset_ : offset_ / 8});
     offset_ += bits;
   }
 
   void moving(Step::Op op, std::uint64_t bits, std::int32_t slot, std::uint64_t known) {
     close_run();
-    segment().steps.push_back({op, last_value(), bits, static_cast<std::uint64_t>(slot)});
+    steps_.push_back({op, last_value(), bits, static_cast<std::uint64_t>(slot)});
     known_ = known;
   }
 
@@ -143,7 +201,7 @@ class Compiler {
   }
 
   // Of the value that the step before gave.
-  void then(Step::Op op, std::uint64_t bits, std::uint64_t offset) { segment().steps.push_back({op, last_value(), bits, offset}); }
+  void then(Step::Op op, std::uint64_t bits, std::uint64_t offset) { steps_.push_back({op, last_value(), bits, offset}); }
 
   void string(const Type& type) {
     if (type.encoding == Encoding::utf8) return moving(Step::Op::string, 0, 0, 8);
@@ -192,7 +250,7 @@ class Compiler {
   // Ends the segment.
   void dynamic(const Field& field, const Scope& members) {
     const Type& type = *field.type;
-    close_run();
+    end_segment();
     segment().last = &type;
     if (type.kind == Kind::structure) {
       Compiler inner(known_);
@@ -211,6 +269,7 @@ class Compiler {
   }
 
   Program program_;
+  std::vector<Step> steps_;  // of the segment that is being compiled
   std::uint64_t known_, base_ = 1, offset_ = 0;
   bool in_run_ = false;
   enum class Order : std::uint8_t { unknown, little, big } last_order_ = Order::unknown;  // of the number before, if that is the same in all events

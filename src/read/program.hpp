@@ -8,6 +8,10 @@
 //
 // What lies behind each other at distances that the types settle is a run: one check against the packet's end, then loads at known places. All values of
 // a segment are known beforehand but for what they hold, so their rest is filled in here. Most events have one segment: then the same values serve all of them.
+//
+// A segment's steps are in two lists. The outline finds where everything lies, with all checks, and takes what that needs: lengths, tags, texts up to their
+// ends. The loads are the rest. They cannot fail, so they can wait until somebody asks for a value. An outline has few kinds of steps, so that its
+// interpreter stays in registers; what has no kind there stands in it behind `others`.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +25,17 @@ namespace ouro::read {
 struct Step {
   enum class Op : std::uint8_t {
     align,  // to a multiple of `offset` + 1
-    run,    // the same, then `bits` more must be there; steps in it count from here
+    run,    // the same, then `bits` more must be there; steps in it count from here. `value` is the run's index
+    // of outlines alone; `offset` in a run, in bytes
+    keep_u8,  // a value, which slot `bits` gets, too
+    keep_u16,
+    keep_u32,
+    keep_u64,
+    keep_i32,
+    text_of_kept,    // text_sequence and packed_sequence, the step before took their length
+    packed_of_kept,
+    others,  // the next `bits` steps are none of outlines
+    in_run,  // the steps that follow are of the run `value`
     // in a run, `offset` in bytes
     u8,
     u16,
@@ -56,7 +70,7 @@ struct Step {
     sign,          // of `bits`
     real,          // a floating point number of `bits`
     to_utf8,       // from the encoding `offset`
-    // alone; `offset` is the slot with the length
+    // alone, and the first three of outlines, too; `offset` is the slot with the length
     string,
     text_sequence,
     packed_sequence,  // of elements of `bits`
@@ -74,7 +88,8 @@ struct Step {
 
 struct Program {
   struct Segment {
-    std::vector<Step> steps;
+    std::vector<Step> outline, loads;
+    std::vector<std::uint64_t> runs;  // where each begins, in bits of the packet; of the newest event
     std::vector<Value> values;
     // What the segment's last value has inside, if only the bytes say how much: null, or a structure, array, variant or optional.
     const Type* last = nullptr;

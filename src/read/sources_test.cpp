@@ -39,7 +39,7 @@ class Sources : public testing::Test {
   }
   static Numbers rest(Trace& trace) {
     Numbers out;
-    while (const Event* event = trace.next()) out.push_back(event->fields[0].u);
+    while (const Event* event = trace.next()) out.push_back(event->fields()[0].u);
     return out;
   }
 
@@ -151,12 +151,12 @@ TEST_F(Seeking, DoesNotReadThePacketsBefore) {
 TEST_F(Seeking, TheTimeRangeIsThatOfTheEvents) {
   Result<Trace> trace = Trace::open(folder_.folder());
   ASSERT_TRUE(trace) << trace.error().text;
-  EXPECT_EQ(trace->next()->fields[0].u, 1u);
+  EXPECT_EQ(trace->next()->fields()[0].u, 1u);
   const std::optional<TimeRange> range = trace->time_range();
   ASSERT_TRUE(range);
   EXPECT_EQ(range->begin_ns, kBegin + 1);
   EXPECT_EQ(range->end_ns, kBegin + 12);
-  EXPECT_EQ(trace->next()->fields[0].u, 2u);  // reading goes on where it was
+  EXPECT_EQ(trace->next()->fields()[0].u, 2u);  // reading goes on where it was
 
   add_trace("none");
   Result<Trace> none = Trace::open(folder_.file("none"));

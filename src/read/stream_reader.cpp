@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/textf.hpp"
+#include "read/decoder_walk.hpp"
 #include "read/document.hpp"
 
 namespace ouro::read {
@@ -14,6 +15,8 @@ namespace {
 using base::textf;
 
 constexpr std::uint32_t kMagic = 0xc1fc1fc1;
+constexpr std::uint64_t kSmallIds = 4096;  // of events, that are found by an index
+constexpr std::uint64_t kNs = 1'000'000'000;
 
 // Rounded up, for any number of bits.
 std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }
@@ -38,12 +41,37 @@ StreamReader::StreamPrograms& StreamReader::programs_of(const StreamClass& strea
   return stream_programs_;
 }
 
-Program& StreamReader::new_program(std::size_t event, const StreamClass& stream) {
-  event_programs_.resize(metadata_->events.size());
-  const EventClass& type = metadata_->events[event];
-  const EventAlign& align = metadata_->aligns[event];
-  const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
-  return event_programs_[event] = compile(scopes);
+StreamReader::EventKind* StreamReader::find_kind(std::uint64_t id) {
+  const StreamClass& stream = *packet_.stream;
+  const auto found = stream.events.find(id);
+  if (found == stream.events.end()) return nullptr;
+  const std::size_t index = found->second;
+  kinds_.resize(metadata_->events.size());
+  if (kinds_[index] == nullptr) {
+    const EventClass& type = metadata_->events[index];
+    const EventAlign& align = metadata_->aligns[index];
+    const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
+    kinds_[index] = std::make_unique<EventKind>(EventKind{&type, compile(scopes)});
+  }
+  if (id < kSmallIds) {
+    if (id >= kinds_by_id_.size()) kinds_by_id_.resize(id + 1);
+    kinds_by_id_[id] = kinds_[index].get();
+  }
+  return kinds_[index].get();
+}
+
+std::span<const Value> Event::context() const {
+  if (reader_ == nullptr) return {};
+  Decoder& decoder = reader_->decoder();
+  const std::span<const Value> all = decoder.values();
+  return all.first(decoder.split());
+}
+
+std::span<const Value> Event::fields() const {
+  if (reader_ == nullptr) return {};
+  Decoder& decoder = reader_->decoder();
+  const std::span<const Value> all = decoder.values();
+  return all.subspan(decoder.split());
 }
 
 void StreamReader::rewind(std::string_view file) {
@@ -52,6 +80,8 @@ void StreamReader::rewind(std::string_view file) {
   packet_end_ = content_end_ = last_ticks_ = 0;
   packet_ = {};
   decoder_ = Decoder(metadata_->slots);
+  kinds_by_id_.clear();  // the file may have become another stream's
+  anchor_frequency_ = 0;
   quiet_below_ = furthest_report_;
   info_->packets = info_->events = info_->events_discarded = info_->packets_missing = 0;
 }
@@ -253,7 +283,12 @@ bool StreamReader::open_packet() {
   content_end_ = offset_ + bytes_of(packet.content_bits);
   if (mapped_ != nullptr) window_end_ = file_window_end_ > offset_ ? (file_window_end_ - offset_) * 8 : 0;
   decoder_.set_end(packet.content_bits);
-  decoder_.set_clock(std::max(packet.begin, last_ticks_));
+  earliest_ = std::max(packet.begin, last_ticks_);
+  decoder_.set_clock(earliest_);
+  event_.reader_ = this;
+  event_.stream = info_;
+  event_.cpu = info_->cpu;
+  event_.packet_context = packet_context_;
   return true;
 }
 
@@ -285,8 +320,7 @@ void StreamReader::give_up_packet(const std::string& why) {
 
 // 128-bit arithmetic once per second of trace; in between the product fits in 64 bits, and its quotient by the frequency is a multiplication with the
 // reciprocal, which may be too small by one.
-inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
-  constexpr std::uint64_t kNs = 1'000'000'000;
+std::int64_t StreamReader::count_ns(std::uint64_t ticks) {
   __extension__ using Wide = unsigned __int128;
   if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) set_anchor(ticks);
   const std::uint64_t product = anchor_rest_ + (ticks - anchor_ticks_) * kNs;
@@ -295,81 +329,74 @@ inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + quotient);
 }
 
-inline bool StreamReader::decode_header() {
-  const StreamClass& stream = *packet_.stream;
+inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
+  if (anchor_frequency_ != kNs) return count_ns(ticks);
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + (ticks - anchor_ticks_));
+}
+
+bool StreamReader::decode_rare_header() {
+  decoder_.set_slot(kIdSlot, 0);
+  const char* wrong = decoder_.run(programs_of(*packet_.stream).event_header);
+  if (wrong != nullptr) give_up_packet(std::string("event header ") + wrong);
+  return wrong == nullptr;
+}
+
+void StreamReader::refuse_id(std::uint64_t id) { give_up_packet(textf("event has id %" PRIu64 ", which the metadata does not declare", id)); }
+
+void StreamReader::refuse_time() {
+  give_up_packet(textf("event is of tick %" PRIu64 ", outside of its packet's %" PRIu64 " to %" PRIu64 " or before the event ahead of it at %" PRIu64,
+                       decoder_.clock(), packet_.begin, packet_.end, last_ticks_));
+}
+
+void StreamReader::refuse_event(const char* wrong) { give_up_packet("event '" + kind_->type->name + "' " + wrong); }
+
+[[gnu::always_inline]] inline bool StreamReader::decode_header() {
   event_bit_ = decoder_.bit();
   if (event_bit_ >= window_end_) [[unlikely]] move_window();
-  if (!decoder_.take_compact(stream.compact)) {
-    decoder_.set_slot(kIdSlot, 0);
-    if (const char* wrong = decoder_.run(programs_of(stream).event_header)) {
-      give_up_packet(std::string("event header ") + wrong);
-      return false;
-    }
-  }
+  if (!decoder_.take_compact(packet_.stream->compact) && !decode_rare_header()) return false;
   const std::uint64_t id = decoder_.slot(kIdSlot);
-  if (id < stream.dense_events.size() && stream.dense_events[id] != 0) {
-    class_ = stream.dense_events[id] - 1;
-  } else if (const auto it = stream.events.find(id); it != stream.events.end()) {
-    class_ = it->second;
-  } else {
-    give_up_packet(textf("event has id %" PRIu64 ", which the metadata does not declare", id));
-    return false;
-  }
+  kind_ = id < kinds_by_id_.size() ? kinds_by_id_[id] : nullptr;
+  if (kind_ == nullptr) [[unlikely]] kind_ = find_kind(id);
+  if (kind_ == nullptr) return refuse_id(id), false;
   const std::uint64_t now = decoder_.clock();
-  if (now > packet_.end || now < packet_.begin || now < last_ticks_) {
-    give_up_packet(textf("event is of tick %" PRIu64 ", outside of its packet's %" PRIu64 " to %" PRIu64
-                         " or before the event ahead of it at %" PRIu64,
-                         now, packet_.begin, packet_.end, last_ticks_));
-    return false;
-  }
-  time_ns_ = to_ns(now);
+  if (now > packet_.end || now < earliest_) return refuse_time(), false;
+  event_.ticks = now;
+  event_.time_ns = to_ns(now);
   return true;
 }
 
-bool StreamReader::peek() {
-  while (!peeked_) {
-    if (in_packet_ && decoder_.at_end()) in_packet_ = false;
-    if (!in_packet_) {
-      if (!open_packet()) return false;
-      continue;
-    }
-    peeked_ = decode_header();
-  }
-  return true;
-}
-
-bool StreamReader::take(Event& out) {
-  peeked_ = false;
-  const StreamClass& stream = *packet_.stream;
-  const EventClass& type = metadata_->events[class_];
+[[gnu::always_inline]] inline bool StreamReader::decode_event() {
   decoder_.set_slot(kThreadSlot, ~std::uint64_t{0});
-  const std::uint64_t now = decoder_.clock();
-  const bool is_new = class_ >= event_programs_.size() || event_programs_[class_].segments.empty();
-  const char* wrong = decoder_.run(is_new ? new_program(class_, stream) : event_programs_[class_]);
-  if (wrong == nullptr && decoder_.bit() == event_bit_) wrong = "takes no bytes, so there is no end of such";
-  if (wrong != nullptr) {
-    give_up_packet("event '" + type.name + "' " + wrong);
-    return false;
-  }
+  if (const char* wrong = decoder_.run_here(kind_->program)) return refuse_event(wrong), false;
+  if (decoder_.bit() == event_bit_) return refuse_event("takes no bytes, so there is no end of such"), false;
+  const std::uint64_t now = event_.ticks;
   decoder_.set_clock(now);  // a stamp among the fields says nothing of the next event
-  last_ticks_ = now;
-  ++info_->events;
-  out.type = &type;
-  out.stream = info_;
-  out.time_ns = time_ns_;
-  out.ticks = now;
-  out.cpu = info_->cpu;
-  out.tid = static_cast<std::int32_t>(decoder_.slot(kThreadSlot));
-  out.thread = nullptr;
-  out.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
-  out.context = decoder_.values().first(decoder_.split());
-  out.fields = decoder_.values().subspan(decoder_.split());
-  out.packet_context = packet_context_;
+  last_ticks_ = earliest_ = now;
+  event_.type = kind_->type;
+  event_.tid = static_cast<std::int32_t>(decoder_.slot(kThreadSlot));
+  event_.thread = nullptr;
+  event_.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
   return true;
+}
+
+bool StreamReader::find_event() {
+  for (;;) {
+    if (!in_packet_ || decoder_.at_end()) [[unlikely]] {
+      in_packet_ = false;
+      if (!open_packet()) return false;
+    } else if (decode_header() && decode_event()) {
+      return peeked_ = true;
+    }
+  }
+}
+
+Event& StreamReader::take() {
+  peeked_ = false;
+  ++info_->events;
+  return event_;
 }
 
 void StreamReader::set_anchor(std::uint64_t ticks) {
-  constexpr std::uint64_t kNs = 1'000'000'000;
   static const Clock nanoseconds;
   const Clock& clock = packet_.stream->clock ? metadata_->clocks[*packet_.stream->clock] : nanoseconds;
   __extension__ using Wide = __int128;

@@ -5,13 +5,14 @@
 //   | header | context   | events              | padding          | header | ...
 //   +--------+-----------+---------------------+------------------+--------+-----
 //
-// peek() finds the next event's time and class, take() its values. So a merge over many streams holds one time per
-// stream, and the values of one event.
+// peek() finds the next sound event, its time and class and where it ends; take() steps behind it. So a merge over many
+// streams holds one event per stream.
 //
 // What is not sound is reported once and stepped over: an event that cannot be ends its packet, for nothing tells
 // where the next one begins; behind a packet that cannot be, the next sound packet header is sought.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,14 +41,14 @@ class StreamReader {
   StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log);
 
   // Whether there is another event. Then the three below are its.
-  bool peek();
-  std::int64_t time_ns() const { return time_ns_; }
+  bool peek() { return peeked_ || find_event(); }
+  std::int64_t time_ns() const { return event_.time_ns; }
   std::uint64_t ticks() const { return decoder_.clock(); }
-  const EventClass& event_class() const { return metadata_->events[class_]; }
+  const EventClass& event_class() const { return *kind_->type; }
 
-  // Decodes the event that peek() found, all but Event::thread, and steps behind it. False if it is not sound.
-  // The values are valid until the next call of anything.
-  bool take(Event& out);
+  // The event that peek() found, all but Event::thread. It and its values are valid until the next call of anything.
+  Event& take();
+  Decoder& decoder() { return decoder_; }
 
   // Back to the beginning of the file, which may be mapped elsewhere by now.
   void rewind(std::string_view file);
@@ -73,6 +74,7 @@ class StreamReader {
     std::optional<std::uint64_t> seq_num, discarded, cpu;
   };
 
+  bool find_event();
   bool open_packet();
   bool resynchronise(const std::string& why);
   bool parse_packet(std::uint64_t offset, Packet& out, std::string& why);
@@ -83,10 +85,16 @@ class StreamReader {
   std::optional<std::uint64_t> find_packet(std::uint64_t from, std::uint64_t limit,
                                            std::optional<std::uint64_t> wanted_seq_num);
   bool decode_header();
-  void give_up_packet(const std::string& why);
+  bool decode_rare_header();
+  bool decode_event();
+  [[gnu::cold]] void refuse_id(std::uint64_t id);
+  [[gnu::cold]] void refuse_time();
+  [[gnu::cold]] void refuse_event(const char* wrong);
+  [[gnu::cold]] void give_up_packet(const std::string& why);
   void move_window();
   void report(std::uint64_t offset, const std::string& why);
   std::int64_t to_ns(std::uint64_t ticks);
+  std::int64_t count_ns(std::uint64_t ticks);
   void set_anchor(std::uint64_t ticks);
 
   struct StreamPrograms {
@@ -94,7 +102,12 @@ class StreamReader {
     Program packet_context, event_header;
   };
   StreamPrograms& programs_of(const StreamClass& stream);
-  Program& new_program(std::size_t event, const StreamClass& stream);
+  // What events of one class have in common.
+  struct EventKind {
+    const EventClass* type = nullptr;
+    Program program;
+  };
+  EventKind* find_kind(std::uint64_t id);
 
   const Metadata* metadata_;
   Stream* info_;
@@ -103,7 +116,8 @@ class StreamReader {
   Decoder decoder_;
   Program packet_header_;
   StreamPrograms stream_programs_;
-  std::vector<Program> event_programs_;  // by index; empty until such an event comes
+  std::vector<std::unique_ptr<EventKind>> kinds_;  // by index; null until such an event comes
+  std::vector<EventKind*> kinds_by_id_;            // of small ids, likewise
 
   bool in_packet_ = false;
   bool peeked_ = false;
@@ -112,14 +126,15 @@ class StreamReader {
   std::uint64_t content_end_ = 0;  // where its padding begins
   Packet packet_;
   std::vector<Value> packet_context_;
+  Event event_;  // that peek() found
   bool seen_packet_ = false;
   std::uint64_t event_bit_ = 0;
   const MappedFile* mapped_ = nullptr;
   std::uint64_t window_end_ = ~std::uint64_t{0};  // in bits from the packet's begin: there pages are asked for and given back
   std::uint64_t file_window_end_ = 0;             // the same, in bytes of the file
-  std::size_t class_ = 0;
-  std::int64_t time_ns_ = 0;
-  std::uint64_t last_ticks_ = 0;                         // of the newest event delivered
+  EventKind* kind_ = nullptr;  // of the event that peek() found
+  std::uint64_t last_ticks_ = 0;                         // of the newest event found
+  std::uint64_t earliest_ = 0;                           // tick of the next one: the packet's begin, or of the event before
   std::uint64_t furthest_report_ = 0, quiet_below_ = 0;  // damage found before rewind() is not reported again
 
   // ns = anchor_ns + (anchor_rest + (ticks - anchor_ticks) * 10^9) / frequency, exact

@@ -32,7 +32,7 @@ struct Head {
 };
 
 const Value* field(const Event& event, std::string_view name, Kind kind) {
-  for (const Value& value : event.fields)
+  for (const Value& value : event.fields())
     if (value.name() == name && value.kind() == kind) return &value;
   return nullptr;
 }
@@ -81,10 +81,11 @@ struct Trace::State {
   std::vector<Process> processes;
   DamageLog log;
   ouro::detail::MergeHeap<Head> heap;  // per stream that has more events, the time of its next one
-  Event event;
-  std::size_t current = 0;  // the stream whose event was given out last
-  bool has_current = false;
+  std::size_t current = 0;         // the stream whose event was given out last
+  StreamReader* chosen = nullptr;  // of it; null: there is none
   std::int64_t from_ns = INT64_MIN;  // events before are passed over
+
+  const Names* names_of_chosen = nullptr;  // null: it names nobody
 
   Status open(const std::vector<std::string>& roots);
   Status add_piece(const TraceFolder& place);
@@ -101,6 +102,7 @@ struct Trace::State {
   std::size_t piece_at(const Chain& chain, std::int64_t time_ns);
   std::int64_t begin_of(const Piece& piece);
   std::int64_t last_time(std::size_t stream);
+  bool choose();
   Head head_of(std::size_t stream) const { return {readers[stream]->time_ns(), readers[stream]->ticks(), stream}; }
   Chain& chain_of(std::size_t stream) {
     const std::size_t piece = streams[stream].source;
@@ -200,9 +202,8 @@ void Trace::State::read_names(const Piece& piece, Names& out) {
     if ((is_compressed(streams[i].file) && streams[i].file.find("ouro_state") == std::string::npos) || !open_file(i, false)) continue;
     Stream scratch = streams[i];
     StreamReader reader(*piece.metadata, scratch, files[i]->bytes(), nullptr);
-    Event state;
     while (reader.peek() && reader.event_class().is_state) {
-      if (!reader.take(state)) continue;
+      const Event& state = reader.take();
       if (state.type->name == "ouro:process")
         out.add_process(state.time_ns, {number_of(state, "pid"), number_of(state, "parent_pid"),
                                           text_of(state, "name"), text_of(state, "cmdline")});
@@ -216,7 +217,7 @@ void Trace::State::read_names(const Piece& piece, Names& out) {
 
 void Trace::State::start(std::int64_t from) {
   heap.clear();
-  has_current = false;
+  chosen = nullptr;
   from_ns = from;
   for (Stream& stream : streams) stream.packets = stream.events = stream.events_discarded = stream.packets_missing = 0;
   for (Chain& chain : chains) {
@@ -307,9 +308,8 @@ std::int64_t Trace::State::last_time(std::size_t stream) {
     for (std::vector<StreamReader::PacketPlace> packets = reader.packets(); out == INT64_MIN && !packets.empty(); packets.pop_back()) {
       reader.rewind(files[stream]->bytes());
       reader.start_at(packets.back().offset);
-      Event last;
       while (reader.peek() && !reader.event_class().is_state)
-        if (reader.take(last)) out = last.time_ns;
+        out = reader.take().time_ns;
     }
   });
   return out;
@@ -329,29 +329,35 @@ Trace::~Trace() = default;
 Trace::Trace(Trace&&) noexcept = default;
 Trace& Trace::operator=(Trace&&) noexcept = default;
 
+// The one with the earliest event takes the place of the one that was chosen. False if there is none.
+bool Trace::State::choose() {
+  if (chosen != nullptr && chosen->peek()) {
+    const Head head = head_of(current);
+    current = heap.top().stream;
+    heap.replace_top(head);
+  } else {
+    if (chosen != nullptr) end_stream(current);
+    chosen = nullptr;
+    if (heap.empty()) return false;
+    current = heap.top().stream;
+    heap.pop();
+  }
+  chosen = readers[current].get();
+  names_of_chosen = names[current]->threads().empty() ? nullptr : names[current];
+  return true;
+}
+
 // The stream whose event is given out is not in the heap: mostly its next event comes before those of the others, and one comparison says so.
 const Event* Trace::next() {
   State& s = *state_;
+  Event* event;
   do {
-    if (s.has_current && !s.readers[s.current]->peek()) {
-      s.has_current = false;
-      s.end_stream(s.current);
-    }
-    if (!s.has_current) {
-      if (s.heap.empty()) return nullptr;
-      s.current = s.heap.top().stream;
-      s.heap.pop();
-      s.has_current = true;
-    } else if (!s.heap.empty()) {
-      const Head head = s.head_of(s.current);
-      if (s.heap.top() < head) {
-        s.current = s.heap.top().stream;
-        s.heap.replace_top(head);
-      }
-    }
-  } while (!s.readers[s.current]->take(s.event) || s.event.time_ns < s.from_ns);
-  if (s.event.tid >= 0) s.event.thread = s.names[s.current]->find(s.event.tid, s.event.time_ns);
-  return &s.event;
+    const bool stays = s.chosen != nullptr && s.chosen->peek() && (s.heap.empty() || s.chosen->time_ns() < s.heap.top().time_ns || s.head_of(s.current) < s.heap.top());
+    if (!stays && !s.choose()) return nullptr;
+    event = &s.chosen->take();
+  } while (event->time_ns < s.from_ns);
+  if (s.names_of_chosen != nullptr && event->tid >= 0) event->thread = s.names_of_chosen->find(event->tid, event->time_ns);
+  return event;
 }
 
 void Trace::rewind() { state_->start(INT64_MIN); }

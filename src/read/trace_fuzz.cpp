@@ -57,7 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   DamageLog log;
   StreamReader reader(*metadata, info, {stream.get(), bytes.size()}, &log);
   static volatile std::uint64_t sink;
-  for (Event event; reader.peek();)
-    if (reader.take(event)) sink = sink + use(event.context) + use(event.fields);
+  while (reader.peek()) {
+    const Event& event = reader.take();
+    sink = sink + use(event.context()) + use(event.fields());
+  }
   return 0;
 }

@@ -45,7 +45,7 @@ Reading read_all(const std::string& folder) {
   EXPECT_TRUE(trace) << trace.error().text;
   if (!trace) return out;
   while (const Event* event = trace->next()) {
-    out.numbers.push_back(event->fields.empty() ? 0 : event->fields[0].u);
+    out.numbers.push_back(event->fields().empty() ? 0 : event->fields()[0].u);
     out.times.push_back(event->time_ns - 1'577'836'800'000'000'000);
   }
   for (const Damage& damage : trace->damage()) out.damage.push_back(damage.text);
@@ -111,7 +111,7 @@ TEST(Trace, FieldsComeOutTyped) {
   EXPECT_EQ(event->time_ns, 1'577'836'800'000'000'077);
   EXPECT_EQ(event->size, records.size());
   std::map<std::string, Value> f;
-  for (const Value& value : event->fields) f[std::string(value.name())] = value;
+  for (const Value& value : event->fields()) f[std::string(value.name())] = value;
   EXPECT_EQ(f["a"].u, 200u);
   EXPECT_EQ(f["b"].i, -5);
   EXPECT_EQ(f["c"].u, ~std::uint64_t{0});
@@ -466,7 +466,7 @@ TEST(Trace, AgreesWithBabeltrace2) {
   while (const Event* event = trace->next()) {
     char line[100];
     std::snprintf(line, sizeof line, "[%020llu] test t:n: { cpu_id = 0 }, { tid = 1 }, { n = %llu }\n",
-                  static_cast<unsigned long long>(event->ticks), static_cast<unsigned long long>(event->fields[0].u));
+                  static_cast<unsigned long long>(event->ticks), static_cast<unsigned long long>(event->fields()[0].u));
     ours += line;
   }
   EXPECT_EQ(folder.babeltrace2("--clock-cycles --no-delta"), ours);

@@ -184,7 +184,7 @@ void expect_sound(Recording& r, bool its_child, Came& came) {
   while (const read::Event* event = trace->next()) {
     if (event->type->name.rfind("killed:", 0) != 0) continue;
     std::uint64_t& n = count[event->type->name];
-    if (event->type->name == "killed:healthy") { EXPECT_EQ(event->fields[0].u, n); }
+    if (event->type->name == "killed:healthy") { EXPECT_EQ(event->fields()[0].u, n); }
     ++n, ++all;
   }
   EXPECT_TRUE(trace->complete());

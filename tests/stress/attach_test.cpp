@@ -117,7 +117,7 @@ std::uint64_t expect_no_uncounted_gap(const std::string& path, int cycle, std::u
     const bool text = event->type->name == "storm:text";
     EXPECT_TRUE(text ? cycle % 4 != 2 : event->type->name == "storm:number" && cycle % 4 != 1) << event->type->name << " in a session that does not want it";
     ++events;
-    const std::uint64_t writer = event->fields[0].u, number = event->fields[1].u;
+    const std::uint64_t writer = event->fields()[0].u, number = event->fields()[1].u;
     EXPECT_EQ(is_text(number), text) << number;
     Run& run = runs[{writer, text}];
     if (run.count++ == 0) run.first = run.last = number;

@@ -111,14 +111,14 @@ class Backing : public Storm {
     ASSERT_TRUE(opened) << opened.error().text << "\n" << said;
     std::uint64_t torn = 0;
     while (const read::Event* event = opened->next()) {
-      if (event->type->name == "ouro:lost" && event->fields[2].text() == "torn") torn += event->fields[3].u;
+      if (event->type->name == "ouro:lost" && event->fields()[2].text() == "torn") torn += event->fields()[3].u;
       if (event->type->is_state) continue;
-      const std::uint64_t writer = event->fields[0].u, number = event->fields[1].u;
+      const std::uint64_t writer = event->fields()[0].u, number = event->fields()[1].u;
       ASSERT_LT(writer, kMaxWriters);
       ASSERT_LE(number, books().writer[writer].tried.load()) << "was never written: writer " << writer << "\n" << said;
       ASSERT_TRUE(out.events.emplace(writer, number).second) << "twice: writer " << writer << ", number " << number << "\n" << said;
-      if (event->fields.size() < 3) continue;
-      const std::string_view text = event->fields[2].text();
+      if (event->fields().size() < 3) continue;
+      const std::string_view text = event->fields()[2].text();
       ASSERT_EQ(text.size(), text.size() == 2000 ? 2000 : text_size(static_cast<std::uint32_t>(writer), number));
       for (std::size_t i = 0; i < text.size(); ++i)
         ASSERT_EQ(text[i], text_at(static_cast<std::uint32_t>(writer), number, i)) << "torn: writer " << writer << ", number " << number << "\n" << said;

@@ -71,10 +71,10 @@ class Flight : public Storm {
     std::map<const read::Stream*, std::pair<std::uint64_t, std::uint64_t>> window;  // first and last
     std::map<std::string, std::uint64_t> lost;
     while (const read::Event* event = opened->next()) {
-      if (event->type->name == "ouro:lost") lost[std::string(event->fields[2].text())] += event->fields[3].u;
+      if (event->type->name == "ouro:lost") lost[std::string(event->fields()[2].text())] += event->fields()[3].u;
       if (event->type->is_state) continue;
       ++out.events;
-      out.of_writer[event->fields[0].u][event->fields[1].u] = event->ticks;
+      out.of_writer[event->fields()[0].u][event->fields()[1].u] = event->ticks;
       window.try_emplace(event->stream, event->ticks, 0).first->second.second = event->ticks;
     }
     if (is_whole) {

@@ -149,13 +149,13 @@ class Storm : public ::testing::Test {
 
  private:
   void check(const read::Event& event) {
-    const std::uint64_t writer = event.fields[0].u, number = event.fields[1].u;
+    const std::uint64_t writer = event.fields()[0].u, number = event.fields()[1].u;
     ASSERT_LT(writer, books().writers.load()) << "an event of a writer that never was";
     ASSERT_GE(number, next_[writer]) << "writer " << writer << ": doubled, or out of order";
     next_[writer] = number + 1;
     ++delivered_[writer];
-    if (event.fields.size() < 3) return;
-    const std::string_view text = event.fields[2].text();
+    if (event.fields().size() < 3) return;
+    const std::string_view text = event.fields()[2].text();
     const std::size_t size = text.size() == 2000 ? 2000 : text_size(static_cast<std::uint32_t>(writer), number);
     ASSERT_EQ(text.size(), size) << "writer " << writer << ", number " << number;
     for (std::size_t i = 0; i < size; ++i)
