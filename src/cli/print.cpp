@@ -23,6 +23,7 @@
 #include "cli/print_choice.hpp"
 #include "cli/print_format.hpp"
 #include "cli/print_losses.hpp"
+#include "cli/print_parts.hpp"
 #include "cli/say.hpp"
 #include "cli/time_range.hpp"
 #include "record/program.hpp"
@@ -48,6 +49,7 @@ Options:
                       field of the events, time in seconds since 1970
       --relative      time since the trace's first event, in seconds; of columns
       --utc           time of day in UTC; also in --begin and --end
+      --jobs N        that many threads print parts of a long trace; 0, the default: one for each CPU. What comes out is the same
       --all           also the recorder's own events: ouro:process, ouro:thread, ouro:lost
       --colour WHEN   auto (the default: on a terminal, unless NO_COLOR is set), always, never; of columns
   -h, --help          this text
@@ -65,7 +67,7 @@ Examples:
 
 struct Options {
   std::vector<std::string> folders;
-  std::string format = "columns", colour = "auto", begin, end, tail;
+  std::string format = "columns", colour = "auto", begin, end, tail, jobs;
   bool relative = false, utc = false, all = false, follow = false;
 };
 
@@ -78,12 +80,12 @@ void define(CommandLine& line, Options& options) {
   line.add_option("--format", options.format, "columns|babeltrace|json|csv");
   line.add_flag("--relative", options.relative);
   line.add_flag("--utc", options.utc);
+  line.add_option("--jobs", options.jobs, "N");
   line.add_flag("--all", options.all);
   line.add_option("--colour,--color", options.colour, "auto|always|never");
   line.add_argument("folder", options.folders, "TRACE");
 }
 
-using MakePrinter = std::unique_ptr<EventPrinter> (*)(const PrintStyle&, const read::Trace&, PrintBuffer&);
 constexpr std::pair<const char*, MakePrinter> kFormats[] = {
     {"columns", make_columns}, {"babeltrace", make_babeltrace}, {"json", make_json}, {"csv", make_csv}};
 
@@ -99,12 +101,23 @@ bool has_colour(const std::string& when) {
   return (no == nullptr || *no == '\0') && term != nullptr && std::strcmp(term, "dumb") != 0 && ::isatty(STDOUT_FILENO) == 1;
 }
 
+constexpr std::size_t kMostThreads = 256;
+
 // What the command line asks for, understood.
 struct Wanted {
   TimeRange range;
   std::optional<std::uint64_t> tail;
+  std::size_t threads = 1;
   EventChoice events;
 };
+
+Result<std::uint64_t> number_of(const char* option, const std::string& text, const char* what) {
+  std::uint64_t out = 0;
+  const char* const last = text.data() + text.size();
+  if (const auto [p, error] = std::from_chars(text.data(), last, out); error != std::errc() || p != last)
+    return errorf(EINVAL, "%s is '%s', want a number of %s", option, text.c_str(), what);
+  return out;
+}
 
 Result<Wanted> understand(const CommandLine& line, const Options& options) {
   if (printer_of(options.format) == nullptr) return errorf(EINVAL, "--format is '%s', want columns, babeltrace, json or csv", options.format.c_str());
@@ -117,17 +130,14 @@ Result<Wanted> understand(const CommandLine& line, const Options& options) {
   if (options.follow && options.folders.size() > 1) return errorf(EINVAL, "--follow with %zu traces, want one", options.folders.size());
   Result<TimeRange> range = TimeRange::parse(options.begin, options.end, options.utc);
   if (!range) return range.error();
-  std::optional<std::uint64_t> tail;
-  if (!options.tail.empty()) {
-    std::uint64_t count = 0;
-    const char* const last = options.tail.data() + options.tail.size();
-    if (const auto [p, error] = std::from_chars(options.tail.data(), last, count); error != std::errc() || p != last)
-      return errorf(EINVAL, "--tail is '%s', want a number of events", options.tail.c_str());
-    tail = count;
-  }
+  const Result<std::uint64_t> tail = number_of("--tail", options.tail.empty() ? "0" : options.tail, "events");
+  if (!tail) return tail.error();
+  const Result<std::uint64_t> jobs = number_of("--jobs", options.jobs.empty() ? "0" : options.jobs, "threads");
+  if (!jobs) return jobs.error();
+  if (*jobs > kMostThreads) return errorf(EINVAL, "--jobs is %s, want at most %zu", options.jobs.c_str(), kMostThreads);
   Result<EventChoice> events = EventChoice::make(line);
   if (!events) return events.error();
-  return Wanted{*range, tail, std::move(*events)};
+  return Wanted{*range, options.tail.empty() ? std::nullopt : std::optional(*tail), *jobs != 0 ? *jobs : std::min(usable_cpus(), kMostThreads), std::move(*events)};
 }
 
 void go_to_begin(const Wanted& wanted, read::Trace& trace) {
@@ -147,25 +157,23 @@ std::uint64_t before_the_tail(const Wanted& wanted, read::Trace& trace) {
   return count - std::min(count, *wanted.tail);
 }
 
-// What was read and written; false if the output can take no more.
-struct Counts {
-  std::uint64_t events = 0, lines = 0;
-};
-bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, PrintStyle& style, EventPrinter& printer, PrintBuffer& out,
-                  Losses& losses, Counts& counts) {
-  bool is_first = wanted.range.begin_ns() == INT64_MIN;
-  if (!is_first && style.relative) style.first_ns = trace.time_range().value_or(read::TimeRange{}).begin_ns;
+// Of the trace's first event that is a program's, or that is printed.
+std::int64_t first_time(const Wanted& wanted, const PrintStyle& style, read::Trace& trace) {
+  if (wanted.range.begin_ns() != INT64_MIN) return style.relative ? trace.time_range().value_or(read::TimeRange{}).begin_ns : 0;
+  trace.rewind();
+  while (const read::Event* event = trace.next())
+    if (!event->type->is_state || wanted.events.accepts(*event)) return event->time_ns;
+  return 0;
+}
+
+// False if the output can take no more.
+bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, EventPrinter& printer, PrintBuffer& out, Losses& losses, PrintCounts& counts) {
   go_to_begin(wanted, trace);
   while (const read::Event* event = trace.next()) {
     losses.see(*event);
-    const bool is_chosen = wanted.events.accepts(*event);
-    if (is_first && (is_chosen || !event->type->is_state)) {
-      style.first_ns = event->time_ns;
-      is_first = false;
-    }
     if (wanted.range.is_over(event->time_ns)) break;
     counts.events += !event->type->is_state;
-    if (!is_chosen || !wanted.range.contains(event->time_ns)) continue;
+    if (!wanted.events.accepts(*event) || !wanted.range.contains(event->time_ns)) continue;
     if (skip != 0) {
       --skip;
       continue;
@@ -178,9 +186,9 @@ bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, 
   return out.ok();
 }
 
-void say_summary(const read::Trace& trace, std::uint64_t lines, std::uint64_t events, const Losses& losses) {
-  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(lines), static_cast<unsigned long long>(events),
-      static_cast<unsigned long long>(losses.total(trace)), trace.event_streams());
+void say_summary(const read::Trace& trace, const PrintCounts& counts, const Losses& losses, std::uint64_t lost) {
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(counts.lines), static_cast<unsigned long long>(counts.events),
+      static_cast<unsigned long long>(lost), trace.event_streams());
   for (const auto& [cause, count] : losses.by_cause())
     if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
 }
@@ -199,15 +207,16 @@ int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
     return 1;
   }
   Losses losses;
-  std::uint64_t events = 0, chosen = 0;
+  PrintCounts counts{0, lines};
+  std::uint64_t chosen = 0;
   while (const read::Event* event = trace->next()) {
     losses.see(*event);
-    events += !event->type->is_state;
+    counts.events += !event->type->is_state;
     chosen += wanted.events.accepts(*event);
   }
   const int status = say_damage("print", *trace);
   if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));
-  say_summary(*trace, lines, events, losses);
+  say_summary(*trace, counts, losses, losses.total(*trace));
   return status;
 }
 
@@ -250,28 +259,85 @@ int follow_trace(const Options& options, Wanted& wanted) {
   return 0;
 }
 
-int print_trace(const Options& options, Wanted& wanted) {
+// Where a trace can be parted for several threads; nowhere if one does.
+std::vector<std::int64_t> cuts_for(const Options& options, const Wanted& wanted, read::Trace& trace) {
+  constexpr std::uint64_t kPart = 1 << 20;
+  if (wanted.threads == 1 || wanted.tail) return {};
+  // babeltrace2 writes times before 1970 in two ways, the first one in one of them; and events may have none.
+  if (options.format == "babeltrace") {
+    const bool has_times = std::all_of(trace.classes().begin(), trace.classes().end(), [](const read::EventClass& type) { return type.clock != nullptr; });
+    if (!has_times || trace.time_range().value_or(read::TimeRange{-1, -1}).begin_ns < 0) return {};
+  }
+  std::vector<std::int64_t> cuts = trace.cuts(kPart);
+  std::erase_if(cuts, [&](std::int64_t cut) { return cut <= wanted.range.begin_ns() || cut > wanted.range.end_ns(); });
+  return cuts;
+}
+
+// Each part's text is in memory: three or four times what it takes in the trace. So that all are not much more than 200 MB, large parts have fewer threads.
+std::size_t threads_for(const PartsPlan& plan, const read::Trace& trace) {
+  constexpr std::uint64_t kAtOnce = 48 << 20;
+  std::uint64_t bytes = 0;
+  for (const read::Stream& stream : trace.streams()) bytes += stream.bytes;
+  const std::uint64_t part = bytes / (plan.cuts.size() + 1) + 1;
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(kAtOnce / part, 2, std::max<std::uint64_t>(2, plan.threads)));
+}
+
+Status choose_events(const Options& options, const read::Trace& trace, EventChoice& events, std::vector<std::string>& warnings) {
+  return events.bind(trace.classes(), options.all || options.format == "babeltrace", warnings);
+}
+
+int print_parts(const Wanted& wanted, const PartsPlan& plan, read::Trace& trace, PrintBuffer& out) {
+  PartsPrinter printer(plan);
+  if (const Status status = printer.run(out); !status) {
+    say("error: print: %s", status.error().text.c_str());
+    return 1;
+  }
+  if (!out.ok()) return say_output(out);
+  int status = 0;
+  if (printer.saw_damage()) {
+    go_to_begin(wanted, trace);
+    while (const read::Event* event = trace.next())
+      if (wanted.range.is_over(event->time_ns)) break;
+    status = say_damage("print", trace);
+  }
+  say_summary(trace, printer.counts(), printer.losses(), printer.losses().total(printer.discarded()));
+  return status;
+}
+
+int print_trace(const Options& options, const CommandLine& line, Wanted& wanted) {
   Result<read::Trace> trace = read::Trace::open(options.folders);
   if (!trace) {
     say("error: print: %s", trace.error().text.c_str());
     return 1;
   }
   std::vector<std::string> warnings;
-  if (Status bound = wanted.events.bind(trace->classes(), options.all || options.format == "babeltrace", warnings); !bound) {
+  if (Status bound = choose_events(options, *trace, wanted.events, warnings); !bound) {
     say("error: print: %s", bound.error().text.c_str());
     return 2;
   }
   for (const std::string& warning : warnings) say("warning: print: %s", warning.c_str());
   wanted.range.resolve(*trace);
-  const std::uint64_t skip = before_the_tail(wanted, *trace);
   PrintBuffer out(STDOUT_FILENO);
   PrintStyle style{options.relative, options.utc, has_colour(options.colour), 0, wanted.events.chosen()};
-  const std::unique_ptr<EventPrinter> printer = printer_of(options.format)(style, *trace, out);
+  style.first_ns = first_time(wanted, style, *trace);
+  PartsPlan plan{options.folders, {}, wanted.threads, wanted.range, style, printer_of(options.format), {}};
+  plan.cuts = cuts_for(options, wanted, *trace);
+  plan.threads = threads_for(plan, *trace);
+  plan.choose = [&](const read::Trace& of) -> Result<EventChoice> {
+    Result<EventChoice> events = EventChoice::make(line);
+    std::vector<std::string> said;
+    if (!events) return events;
+    if (Status bound = choose_events(options, of, *events, said); !bound) return bound.error();
+    return events;
+  };
+  if (!plan.cuts.empty()) return print_parts(wanted, plan, *trace, out);
+  const std::uint64_t skip = before_the_tail(wanted, *trace);
+  const std::unique_ptr<EventPrinter> printer = plan.make(style, *trace, out);
   Losses losses;
-  Counts counts;
-  if (!print_events(*trace, wanted, skip, style, *printer, out, losses, counts)) return say_output(out);
+  PrintCounts counts;
+  if (!print_events(*trace, wanted, skip, *printer, out, losses, counts)) return say_output(out);
   const int status = say_damage("print", *trace);
-  say_summary(*trace, counts.lines, counts.events, losses);
+  say_summary(*trace, counts, losses, losses.total(*trace));
   return status;
 }
 
@@ -292,7 +358,7 @@ int print_command(int argc, char** argv) {
   Result<Wanted> wanted = understand(line, options);
   if (!wanted) return usage_error("print", wanted.error().text);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe comes as EPIPE
-  return options.follow ? follow_trace(options, *wanted) : print_trace(options, *wanted);
+  return options.follow ? follow_trace(options, *wanted) : print_trace(options, line, *wanted);
 }
 
 }  // namespace ouro::cli

@@ -387,14 +387,29 @@ bool is_before(const read::Stream& a, const read::Stream& b, const std::vector<r
   return &a < &b;
 }
 
+// -1: there is none.
+char* put_delta(char* p, std::int64_t ns) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  if (ns == -1) {
+    std::memcpy(p, "?.?????????", 11);
+    return p + 11;
+  }
+  const auto size = static_cast<std::uint64_t>(ns);
+  p = detail::put_number(p, size < kSecond ? 0 : size / kSecond);
+  *p++ = '.';
+  return detail::put_nine(p, static_cast<std::uint32_t>(size < kSecond ? size : size % kSecond));
+}
+
+// Where it stands in a line: place and size.
+std::pair<std::size_t, std::size_t> delta_in(const std::string& line) {
+  const std::size_t begin = line.find("] (+") + 4;
+  return {begin, line.find(')', begin) - begin};
+}
+
 // Of the lines of one time the first has the time since the event before, all others zero.
 void exchange_deltas(std::string& a, std::string& b) {
-  const auto delta = [](const std::string& line) {
-    const std::size_t begin = line.find("] (") + 2;
-    return std::pair(begin, line.find(')', begin) - begin);
-  };
-  const auto [a_at, a_size] = delta(a);
-  const auto [b_at, b_size] = delta(b);
+  const auto [a_at, a_size] = delta_in(a);
+  const auto [b_at, b_size] = delta_in(b);
   const std::string of_a = a.substr(a_at, a_size);
   a.replace(a_at, a_size, b, b_at, b_size);
   b.replace(b_at, b_size, of_a);
@@ -523,6 +538,7 @@ void BabeltracePrinter::name_second(std::int64_t second, bool is_negative) {
 void BabeltracePrinter::time(std::int64_t ns) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   if (last_ns_ != -1) delta_ns_ = ns - last_ns_;
+  if (first_ns_ == -1) first_ns_ = ns;
   last_ns_ = ns;
   const std::int64_t second = ns / kSecond, rest = ns % kSecond;
   const bool is_negative = ns < 0;
@@ -541,16 +557,7 @@ void BabeltracePrinter::time(std::int64_t ns) {
   p = detail::put_nine(p, static_cast<std::uint32_t>(is_negative ? -rest : rest));
   std::memcpy(p, "] (+", 4);
   p += 4;
-  if (delta_ns_ == -1) {
-    std::memcpy(p, "?.?????????", 11);
-    p += 11;
-  } else {
-    const auto size = static_cast<std::uint64_t>(delta_ns_);
-    const bool is_short = size < static_cast<std::uint64_t>(kSecond);
-    p = detail::put_number(p, is_short ? 0 : size / kSecond);
-    *p++ = '.';
-    p = detail::put_nine(p, static_cast<std::uint32_t>(is_short ? size : size % kSecond));
-  }
+  p = put_delta(p, delta_ns_);
   std::memcpy(p, ") ", 2);
   out_.used(p + 2);
 }
@@ -575,6 +582,12 @@ void BabeltracePrinter::put_in_order(std::uint64_t begin, std::int64_t ns, const
   for (std::size_t i = at + 1; i < lines_.size(); ++i) lines_[i].begin += size;
   lines_[at].begin += moved.size();
   lines_.insert(lines_.begin() + static_cast<std::ptrdiff_t>(at), {&stream, first});
+}
+
+void BabeltracePrinter::join(std::string& text, std::int64_t since_ns) const {
+  char delta[32];
+  const auto [at, size] = delta_in(text);
+  text.replace(at, size, delta, static_cast<std::size_t>(put_delta(delta, since_ns) - delta));
 }
 
 std::unique_ptr<EventPrinter> make_babeltrace(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out) {

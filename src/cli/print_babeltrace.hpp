@@ -25,6 +25,8 @@ class BabeltracePrinter : public EventPrinter {
   BabeltracePrinter(const read::Trace& trace, bool utc, PrintBuffer& out);
   ~BabeltracePrinter() override;
   void print(const read::Event& event) override;
+  Times times() const override { return {first_ns_, last_ns_}; }
+  void join(std::string& text, std::int64_t since_ns) const override;
 
   struct Shape;
 
@@ -53,7 +55,7 @@ class BabeltracePrinter : public EventPrinter {
   std::vector<Context> contexts_;  // by stream
   const read::Stream* first_stream_ = nullptr;
 
-  std::int64_t last_ns_ = -1, delta_ns_ = -1;  // as babeltrace2 keeps them: -1 is none
+  std::int64_t first_ns_ = -1, last_ns_ = -1, delta_ns_ = -1;  // as babeltrace2 keeps them: -1 is none
   std::int64_t shown_second_ = INT64_MIN;
   char clock_[16] = {};
   bool said_negative_ = false;

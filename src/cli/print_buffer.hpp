@@ -102,7 +102,7 @@ class PrintBuffer {
  public:
   explicit PrintBuffer(int fd) : PrintBuffer(fd, nullptr, 1 << 18) {}
   // For text that stays here.
-  explicit PrintBuffer(std::string& text) : PrintBuffer(-1, &text, 1 << 12) {}
+  explicit PrintBuffer(std::string& text, std::size_t size = 1 << 12) : PrintBuffer(-1, &text, size) {}
 
   void put(char c) {
     if (at_ == end()) flush();
@@ -163,6 +163,8 @@ class PrintBuffer {
   // Bytes so far, written or not.
   std::uint64_t size() const { return written_ + static_cast<std::uint64_t>(at_ - buffer_.get()); }
   void flush();
+  // What was put and is not written goes.
+  void drop() { at_ = buffer_.get(); }
   // What was put since size() was `begin`, to be changed in place; null if some of it is written.
   bool is_half_full() const { return left() < size_ / 2; }
   char* since(std::uint64_t begin) { return begin >= written_ ? buffer_.get() + (begin - written_) : nullptr; }
@@ -173,6 +175,7 @@ class PrintBuffer {
     if (left() < kLongestNumber) flush();
   }
   void put_long(std::string_view text);
+  void write_out(std::string_view text);
   char* end() const { return buffer_.get() + size_; }
   std::size_t left() const { return static_cast<std::size_t>(end() - at_); }
 

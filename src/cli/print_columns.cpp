@@ -50,8 +50,16 @@ class Columns : public EventPrinter {
     out_.put('\n');
   }
 
+  Times times() const override { return {first_ns_, last_ns_}; }
+  void join(std::string& text, std::int64_t since_ns) const override {
+    char delta[64];
+    char* const end = padded(delta, duration(delta, since_ns), kDeltaWidth);
+    text.replace(first_delta_.at, first_delta_.size, delta, static_cast<std::size_t>(end - delta));
+  }
+
  private:
   static constexpr std::int64_t kNone = INT64_MIN;
+  static constexpr std::ptrdiff_t kDeltaWidth = 12;
   static constexpr std::int64_t kSecond = 1'000'000'000;
 
   static std::int64_t floor_seconds(std::int64_t ns) { return ns / kSecond - (ns % kSecond < 0 ? 1 : 0); }
@@ -73,7 +81,12 @@ class Columns : public EventPrinter {
     *p++ = ' ';
     p = coloured(p, colours_.delta);
     *p++ = '+';
-    p = padded(p, duration(p, last_ns_ == kNone ? 0 : ns - last_ns_), 12);
+    char* const delta = p;
+    p = padded(p, duration(p, last_ns_ == kNone ? 0 : ns - last_ns_), kDeltaWidth);
+    if (last_ns_ == kNone) {
+      first_ns_ = ns;
+      first_delta_ = {out_.size() + static_cast<std::size_t>(delta - out_.room()), static_cast<std::size_t>(p - delta)};
+    }
     p = coloured(p, colours_.end);
     last_ns_ = ns;
     if (event.cpu < 0) *p = '-';
@@ -171,7 +184,10 @@ class Columns : public EventPrinter {
   std::vector<std::vector<Name>> field_names_;  // likewise
   std::array<ThreadColumn, 256> thread_columns_;
   std::size_t name_width_ = 0;
-  std::int64_t last_ns_, shown_second_ = kNone;
+  std::int64_t last_ns_, first_ns_ = kNone, shown_second_ = kNone;
+  struct {
+    std::size_t at = 0, size = 0;
+  } first_delta_;  // in the text
   char clock_[16] = {};
 };
 

@@ -1,6 +1,8 @@
 // cli/print_format.hpp -- how `ouro print` writes events; a file print_NAME.cpp for each way.
 #pragma once
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <ouro/read.hpp>
@@ -13,6 +15,13 @@ class EventPrinter {
  public:
   virtual ~EventPrinter() = default;
   virtual void print(const read::Event& event) = 0;
+  // Of the first and the last line, as this counts time.
+  struct Times {
+    std::int64_t first_ns = 0, last_ns = 0;
+  };
+  virtual Times times() const { return {}; }
+  // `text` begins with the first line that this printed, and it did not know of a line before. There is one, and so long ago was it.
+  virtual void join(std::string& text, std::int64_t since_ns) const { static_cast<void>(text), static_cast<void>(since_ns); }
 };
 
 struct PrintStyle {
@@ -21,6 +30,8 @@ struct PrintStyle {
   std::vector<bool> chosen;   // event classes of which there may be events, by index
   std::int64_t last_ns = INT64_MIN;  // of the line before; none: this is the first one. Of columns
 };
+
+using MakePrinter = std::unique_ptr<EventPrinter> (*)(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);
 
 // Each may write a head at once. All must outlive what comes back.
 std::unique_ptr<EventPrinter> make_columns(const PrintStyle& style, const read::Trace& trace, PrintBuffer& out);

@@ -30,9 +30,19 @@ void Losses::see_state(const read::Event& event) {
   by_cause_[cause] += count;
 }
 
+void Losses::add(const Losses& later) {
+  for (const auto& [cause, count] : later.by_cause_) by_cause_[cause] += count;
+  for (const auto& [name, what] : later.left_out_) left_out_[name] = what;
+}
+
 std::uint64_t Losses::total(const read::Trace& trace) const {
-  std::uint64_t by_stream = 0, by_cause = 0;
+  std::uint64_t by_stream = 0;
   for (const read::Stream& stream : trace.streams()) by_stream += stream.events_discarded;
+  return total(by_stream);
+}
+
+std::uint64_t Losses::total(std::uint64_t by_stream) const {
+  std::uint64_t by_cause = 0;
   for (const auto& [cause, count] : by_cause_) by_cause += count;
   return std::max(by_stream, by_cause);
 }

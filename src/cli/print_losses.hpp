@@ -16,7 +16,10 @@ class Losses {
   void see(const read::Event& event) {
     if (event.type->is_state) see_state(event);
   }
-  // After the last event.
+  // Of another part of the same trace, behind this one.
+  void add(const Losses& later);
+  // After the last event. `by_stream`: what the packets say, of all streams.
+  std::uint64_t total(std::uint64_t by_stream) const;
   std::uint64_t total(const read::Trace& trace) const;
   const std::map<std::string, std::uint64_t>& by_cause() const { return by_cause_; }
   // What was not wanted, by event: above a rate, not among the samples.

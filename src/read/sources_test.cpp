@@ -148,6 +148,48 @@ TEST_F(Seeking, DoesNotReadThePacketsBefore) {
   EXPECT_EQ(trace->streams()[1].packets, 1u);
 }
 
+// The next packet begins at the time of the last event.
+TEST_F(Seeking, APacketMayEndWhereTheNextOneBegins) {
+  add_packet("t/stream_cpu1", {12, 13});
+  Result<Trace> trace = Trace::open(folder_.folder());
+  ASSERT_TRUE(trace) << trace.error().text;
+  trace->seek(kBegin + 12);
+  EXPECT_EQ(rest(*trace), (Numbers{12, 12, 13}));
+}
+
+// Each part is read with a trace of its own: all events, and each once.
+TEST_F(Seeking, PartsAreTheWhole) {
+  for (std::uint64_t n = 20; n < 400; n += 3) add_packet("t/stream_cpu1", {n, n + 1, n + 3});
+  Result<Trace> trace = Trace::open(folder_.folder());
+  ASSERT_TRUE(trace) << trace.error().text;
+  const Numbers all = rest(*trace);
+  std::vector<std::int64_t> cuts = trace->cuts(200);
+  EXPECT_GT(cuts.size(), 10u);
+  cuts.push_back(INT64_MAX);
+  Numbers seen;
+  std::int64_t begin = INT64_MIN;
+  for (const std::int64_t end : cuts) {
+    Result<Trace> part = Trace::open(folder_.folder());
+    ASSERT_TRUE(part);
+    part->seek(begin);
+    for (const Event* event; (event = part->next()) != nullptr && event->time_ns < end;) seen.push_back(event->fields()[0].u);
+    begin = end;
+  }
+  EXPECT_EQ(seen, all);
+}
+
+TEST_F(Seeking, WhatCannotBePartedIsNot) {
+  const auto cuts = [&] { return Trace::open(folder_.folder())->cuts(1).size(); };
+  EXPECT_GT(cuts(), 0u);
+  EXPECT_EQ(Trace::open(folder_.folder())->cuts(1 << 20).size(), 0u);
+  const std::string sound = folder_.read("t/stream_cpu1");
+  folder_.write("t/stream_cpu1", sound + "garbage");
+  EXPECT_EQ(cuts(), 0u);
+  folder_.write("t/stream_cpu1", sound);
+  add_packet("t/stream_cpu1", {11, 15});  // begins before the end of the one ahead of it
+  EXPECT_EQ(cuts(), 0u);
+}
+
 TEST_F(Seeking, TheTimeRangeIsThatOfTheEvents) {
   Result<Trace> trace = Trace::open(folder_.folder());
   ASSERT_TRUE(trace) << trace.error().text;

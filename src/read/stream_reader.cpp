@@ -296,7 +296,8 @@ std::vector<StreamReader::PacketPlace> StreamReader::packets() {
   std::vector<PacketPlace> out;
   while (open_packet()) {
     in_packet_ = false;
-    if (packet_.begin != 0 || out.empty()) out.push_back({offset_, to_ns(packet_.begin)});
+    if (packet_.begin == 0 && !out.empty()) continue;
+    out.push_back({offset_, packet_end_ - offset_, to_ns(packet_.begin), packet_.end != ~std::uint64_t{0} ? to_ns(packet_.end) : INT64_MAX});
   }
   return out;
 }

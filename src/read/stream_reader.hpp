@@ -56,8 +56,8 @@ class StreamReader {
   void start_at(std::uint64_t offset) { packet_end_ = content_end_ = offset; }
 
   struct PacketPlace {
-    std::uint64_t offset = 0;
-    std::int64_t begin_ns = 0;
+    std::uint64_t offset = 0, size = 0;  // in bytes
+    std::int64_t begin_ns = 0, end_ns = INT64_MAX;  // end: if it says so
   };
   // Reads all headers, and is at the end then. Of packets that do not say when they begin, the first one only.
   std::vector<PacketPlace> packets();

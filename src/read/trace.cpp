@@ -98,7 +98,7 @@ struct Trace::State {
   void end_pieces(Chain& chain);
   void end_stream(std::size_t stream);
   template <class Look>
-  void look_at(std::size_t stream, const Look& look);
+  bool look_at(std::size_t stream, const Look& look, DamageLog* damage = nullptr);
   std::size_t piece_at(const Chain& chain, std::int64_t time_ns);
   std::int64_t begin_of(const Piece& piece);
   std::int64_t last_time(std::size_t stream);
@@ -235,15 +235,16 @@ void Trace::State::open_next_piece(Chain& chain) {
   for (std::size_t i = piece.begin; i < piece.end; ++i) open_stream(i);
 }
 
-// Reads a stream beside the reading proper.
+// Reads a stream beside the reading proper. False if it cannot be opened.
 template <class Look>
-void Trace::State::look_at(std::size_t stream, const Look& look) {
+bool Trace::State::look_at(std::size_t stream, const Look& look, DamageLog* damage) {
   const bool was_open = files[stream].has_value();
-  if (!was_open && !open_file(stream, false)) return;
+  if (!was_open && !open_file(stream, false)) return false;
   Stream scratch = streams[stream];
-  StreamReader reader(*piece_of(stream).metadata, scratch, files[stream]->bytes(), nullptr);
+  StreamReader reader(*piece_of(stream).metadata, scratch, files[stream]->bytes(), damage);
   look(reader);
   if (!was_open) files[stream].reset();
+  return true;
 }
 
 void Trace::State::open_stream(std::size_t stream) {
@@ -255,8 +256,10 @@ void Trace::State::open_stream(std::size_t stream) {
   if (from_ns != INT64_MIN) {
     look_at(stream, [&](StreamReader& scout) {
       const std::vector<StreamReader::PacketPlace> packets = scout.packets();
-      const auto after = std::upper_bound(packets.begin(), packets.end(), from_ns, [](std::int64_t t, const auto& packet) { return t < packet.begin_ns; });
-      if (after != packets.begin()) reader->start_at((after - 1)->offset);
+      // A packet may end with an event of the time at which the next one begins. Of what is over by then, the last packet has the losses.
+      auto first = std::lower_bound(packets.begin(), packets.end(), from_ns, [](const auto& packet, std::int64_t t) { return packet.begin_ns < t; });
+      if (first != packets.begin() && (first == packets.end() || (first - 1)->end_ns >= from_ns)) --first;
+      if (first != packets.end()) reader->start_at(first->offset);
     });
   }
   reader->release(&*files[stream]);
@@ -312,6 +315,37 @@ std::int64_t Trace::State::last_time(std::size_t stream) {
         out = reader.take().time_ns;
     }
   });
+  return out;
+}
+
+std::vector<std::int64_t> Trace::cuts(std::uint64_t bytes) {
+  State& s = *state_;
+  std::vector<StreamReader::PacketPlace> all;
+  std::uint64_t across = 0;
+  for (std::size_t i = 0; i < s.streams.size(); ++i) {
+    DamageLog damage;
+    std::vector<StreamReader::PacketPlace> packets;
+    std::uint64_t size = 0, largest = 0;
+    if (is_compressed(s.streams[i].file) || !s.look_at(i, [&](StreamReader& scout) { packets = scout.packets(); }, &damage)) return {};
+    for (std::size_t k = 0; k < packets.size(); ++k) {
+      size += packets[k].size;
+      largest = std::max(largest, packets[k].size);
+      if (k + 1 < packets.size() && packets[k].end_ns > packets[k + 1].begin_ns) return {};
+    }
+    if (damage.count() != 0 || size != s.streams[i].bytes) return {};
+    across += largest;
+    all.insert(all.end(), packets.begin(), packets.end());
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.begin_ns < b.begin_ns; });
+  std::vector<std::int64_t> out;
+  std::uint64_t size = 0;
+  for (const StreamReader::PacketPlace& packet : all) {
+    if (size >= std::max(bytes, across) && (out.empty() || packet.begin_ns > out.back())) {
+      out.push_back(packet.begin_ns);
+      size = 0;
+    }
+    size += packet.size;
+  }
   return out;
 }
 
