@@ -86,9 +86,10 @@ class StreamWalk {
 Status walk_packets(TraceBooks& books) {
   Result<read::MappedFile> file = read::MappedFile::open(books.folder + "/metadata");
   if (!file) return file.error();
-  Result<std::string> text = read::metadata_text_of(file->bytes());
+  std::string cut, damaged;  // the reader's to report
+  Result<std::string> text = read::metadata_text_of(file->bytes(), &cut);
   if (!text) return text.error();
-  Result<read::Metadata> metadata = read::parse_metadata(*text);
+  Result<read::Metadata> metadata = read::parse_metadata(*text, &damaged);
   if (!metadata) return metadata.error();
   if (metadata->uuid) books.uuid = uuid_text(*metadata->uuid);
   books.clocks = metadata->clocks;

@@ -125,7 +125,7 @@ TEST_F(CheckCommand, AnotherStreamsPacketInAFileIsAFault) {
 TEST_F(CheckCommand, AnotherTracesPacketIsAFault) {
   packet(0, 100, 1);
   std::string bytes = trace_.read("stream_cpu0");
-  bytes[4] ^= 1;
+  for (std::size_t at = 4; at < 20; ++at) bytes[at] = static_cast<char>(~bytes[at]);
   trace_.write("stream_cpu0", bytes);
   EXPECT_NE(fault()["text"].get<std::string>().find("another trace's uuid"), std::string::npos);
 }

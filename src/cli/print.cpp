@@ -172,8 +172,9 @@ bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, 
   while (const read::Event* event = trace.next()) {
     losses.see(*event);
     if (wanted.range.is_over(event->time_ns)) break;
-    counts.events += !event->type->is_state;
-    if (!wanted.events.accepts(*event) || !wanted.range.contains(event->time_ns)) continue;
+    const bool is_chosen = wanted.events.accepts(*event);
+    counts.events += !event->type->is_state || is_chosen;
+    if (!is_chosen || !wanted.range.contains(event->time_ns)) continue;
     if (skip != 0) {
       --skip;
       continue;
@@ -211,8 +212,9 @@ int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
   std::uint64_t chosen = 0;
   while (const read::Event* event = trace->next()) {
     losses.see(*event);
-    counts.events += !event->type->is_state;
-    chosen += wanted.events.accepts(*event);
+    const bool is_chosen = wanted.events.accepts(*event);
+    counts.events += !event->type->is_state || is_chosen;
+    chosen += is_chosen;
   }
   const int status = say_damage("print", *trace);
   if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));

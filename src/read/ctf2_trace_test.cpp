@@ -93,7 +93,7 @@ TEST(Ctf2Trace, RolesSayWhatNamesDoNot) {
 }
 
 TEST(Ctf2Trace, PacketsOfOtherTracesAreNamed) {
-  const std::vector<std::string> got = read_all(kByRoles, packet_by_roles(0, 0, 1, 2, Bytes(), "0123456789abcdeF"));
+  const std::vector<std::string> got = read_all(kByRoles, packet_by_roles(0, 0, 1, 2, Bytes(), "fedcba9876543210"));
   ASSERT_FALSE(got.empty());
   EXPECT_EQ(got[0], "damage: s, byte 0: packet has another trace's uuid; 60 bytes skipped");
 }

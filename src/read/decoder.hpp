@@ -28,6 +28,7 @@ class Decoder {
     end_ = bytes * 8;
   }
   std::uint64_t bit() const { return bit_; }
+  void go_to(std::uint64_t bit) { bit_ = bit; }
   std::uint64_t end() const { return end_; }
   bool at_end() const { return bit_ >= end_; }
   void set_end(std::uint64_t bit) { end_ = bit; }

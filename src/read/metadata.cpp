@@ -262,10 +262,11 @@ Result<std::string> metadata_text_of(std::string_view file, std::string* trouble
   for (std::size_t at = 0; at < file.size();) {
     if (file.size() - at < kMetadataPacketHeader) return end(errorf(EINVAL, "metadata byte %zu: packet is cut off", at));
     const std::uint32_t content = load32(file, at + 24, swap) / 8, packet = load32(file, at + 28, swap) / 8;
-    if (load32(file, at, swap) != kPacketMagic || content < kMetadataPacketHeader || packet < content || packet > file.size() - at)
-      return end(errorf(EINVAL, "metadata byte %zu: packet of %u bytes with %u of content in a file of %zu", at, packet, content, file.size()));
+    const auto wrong = [&] { return errorf(EINVAL, "metadata byte %zu: packet of %u bytes with %u of content in a file of %zu", at, packet, content, file.size()); };
+    if (load32(file, at, swap) != kPacketMagic || content < kMetadataPacketHeader || packet < content) return end(wrong());
     if (file[at + 32] != 0 || file[at + 33] != 0) return end(errorf(ENOTSUP, "metadata byte %zu: packet is compressed or encrypted, want plain text", at));
     out += file.substr(at + kMetadataPacketHeader, content - kMetadataPacketHeader);
+    if (packet > file.size() - at) return end(wrong());
     at += packet;
   }
   return out;

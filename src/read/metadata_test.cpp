@@ -245,6 +245,16 @@ TEST(Tsdl, MetadataInPacketsIsCollected) {
     whole += metadata_text_of(std::string_view(file).substr(0, size)) ? 1 : 0;
   EXPECT_EQ(whole, (text.size() + 49) / 50 - 1);
   EXPECT_FALSE(metadata_text_of(std::string_view(file).substr(0, file.size() - 1)));
+  // Who reads damaged traces gets all that is there, and why that is not all.
+  for (std::size_t size = 38; size < file.size(); ++size) {
+    std::string trouble;
+    const Result<std::string> part = metadata_text_of(std::string_view(file).substr(0, size), &trouble);
+    ASSERT_TRUE(part) << part.error().text;
+    const std::size_t packets = size / 95, rest = size % 95;  // of 37 bytes header, 50 of text, 8 of padding
+    const std::size_t want = std::min(text.size(), packets * 50 + (rest > 37 ? std::min<std::size_t>(rest - 37, 50) : 0));
+    EXPECT_EQ(*part, text.substr(0, want)) << size;
+    EXPECT_EQ(trouble.empty(), rest == 0) << size << trouble;
+  }
 }
 
 }  // namespace

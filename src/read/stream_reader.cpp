@@ -2,6 +2,8 @@
 #include "read/stream_reader.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cinttypes>
 #include <cstring>
 
@@ -16,10 +18,26 @@ using base::textf;
 
 constexpr std::uint32_t kMagic = 0xc1fc1fc1;
 constexpr std::uint64_t kSmallIds = 4096;  // of events, that are found by an index
+constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kNs = 1'000'000'000;
+
+// Two uuids differ in 64 bits of 128, more or less: in so few only if they are one that was damaged.
+constexpr int kDamagedUuidBits = 8;
 
 // Rounded up, for any number of bits.
 std::uint64_t bytes_of(std::uint64_t bits) { return bits / 8 + (bits % 8 != 0 ? 1 : 0); }
+
+int differing_bits(const char* bytes, const std::array<std::uint8_t, 16>& uuid) {
+  int out = 0;
+  for (std::size_t i = 0; i < uuid.size(); ++i) out += std::popcount(static_cast<unsigned>(static_cast<std::uint8_t>(bytes[i]) ^ uuid[i]));
+  return out;
+}
+
+bool is_zero_page(const char* page) {
+  std::uint64_t first;
+  std::memcpy(&first, page, sizeof first);
+  return first == 0 && std::memcmp(page, page + sizeof first, kPage - sizeof first) == 0;
+}
 
 }  // namespace
 
@@ -77,6 +95,8 @@ std::span<const Value> Event::fields() const {
 void StreamReader::rewind(std::string_view file) {
   file_ = file;
   in_packet_ = peeked_ = seen_packet_ = false;
+  zeros_ = kNoZeros;
+  searched_ = 0;
   packet_end_ = content_end_ = last_ticks_ = 0;
   packet_ = {};
   decoder_ = Decoder(metadata_->slots);
@@ -103,6 +123,20 @@ void StreamReader::move_window() {
   mapped_->move_window(at, kWindow);
   file_window_end_ = at + kWindow;
   window_end_ = (file_window_end_ - offset_) * 8;
+  stop_at_zeros();
+}
+
+// Where a machine went down, files have pages of zeros. As events these may look sound: of id 0, and at the next time whose low bits are 0.
+void StreamReader::stop_at_zeros() {
+  decoder_.set_end(packet_.content_bits);
+  if (!packet_.stream->clock || packet_.stream->compact.stamp_mask == 0 || earliest_ == 0) return;
+  const std::uint64_t at = offset_ + decoder_.bit() / 8, limit = std::min<std::uint64_t>(file_window_end_, file_.size()) & ~(kPage - 1);
+  if (zeros_ == kNoZeros || zeros_ + kPage <= at) {
+    zeros_ = kNoZeros;
+    for (searched_ = std::max(searched_, at & ~(kPage - 1)); searched_ < limit && zeros_ == kNoZeros; searched_ += kPage)
+      if (is_zero_page(file_.data() + searched_)) zeros_ = searched_;
+  }
+  if (zeros_ != kNoZeros && zeros_ > offset_ && zeros_ < content_end_ && !decoder_.at_end()) decoder_.set_end((zeros_ - offset_) * 8);
 }
 
 // ---- packets
@@ -119,9 +153,13 @@ bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
       why = textf("packet magic is 0x%08" PRIx64 ", want 0x%08x", value.u, kMagic);
       return false;
     }
-    if ((roles & doc::kUuid) != 0 && metadata_->uuid && value.count == 16 && std::memcmp(value.bytes, metadata_->uuid->data(), 16) != 0) {
-      why = "packet has another trace's uuid";
-      return false;
+    if ((roles & doc::kUuid) != 0 && metadata_->uuid && value.count == 16) {
+      const int wrong = differing_bits(value.bytes, *metadata_->uuid);
+      if (wrong > kDamagedUuidBits) {
+        why = "packet has another trace's uuid";
+        return false;
+      }
+      if (wrong != 0) out.doubt = textf("packet has the trace's uuid but for %d of its bits; it is read", wrong);
     }
     if ((roles & doc::kStreamClassId) != 0) out.stream_id = value.u;
   }
@@ -147,23 +185,31 @@ bool StreamReader::parse_packet_context(Packet& out, std::string& why) {
     if ((roles & doc::kCpu) != 0) out.cpu = value.u;
   }
   if (end && *end != 0) out.end = *end;
-  if (size && *size % 8 != 0) {
-    why = textf("packet size is %" PRIu64 " bits, want whole bytes", *size);
-    return false;
-  }
   if (size || content) out.packet_bytes = size ? *size / 8 : bytes_of(*content);
   out.content_bits = content ? *content : out.packet_bytes * 8;
+  out.odd_bits = size.value_or(0) % 8;
+  out.says_content = content.has_value();
   return true;
 }
 
-bool StreamReader::check_packet(std::uint64_t offset, Packet& out, std::string& why) const {
+// A size of the packet that cannot be costs nothing if its content's can: behind that the next packet is sought.
+bool StreamReader::check_sizes(std::uint64_t left, bool is_expected, Packet& out, std::string& why) const {
+  const std::uint64_t header = decoder_.bit(), content = bytes_of(out.content_bits);
+  if (out.odd_bits != 0)
+    why = textf("packet size is %" PRIu64 " bytes and %" PRIu64 " bits, want whole bytes", out.packet_bytes, out.odd_bits);
+  else if (out.packet_bytes < bytes_of(header) || out.content_bits < header || content > out.packet_bytes)
+    why = textf("packet of %" PRIu64 " bytes says %" PRIu64 " bits of content behind a header of %" PRIu64, out.packet_bytes, out.content_bits, header);
+  else
+    return true;
+  if (!is_expected || !out.says_content || out.content_bits < header || content > left) return false;
+  out.doubt = why + "; its content is read";
+  out.packet_bytes = content;
+  return true;
+}
+
+bool StreamReader::check_packet(std::uint64_t offset, bool is_expected, Packet& out, std::string& why) const {
   const std::uint64_t left = file_.size() - offset;
-  if (out.packet_bytes < bytes_of(decoder_.bit()) || out.content_bits < decoder_.bit() ||
-      bytes_of(out.content_bits) > out.packet_bytes) {
-    why = textf("packet of %" PRIu64 " bytes says %" PRIu64 " bits of content behind a header of %" PRIu64,
-                out.packet_bytes, out.content_bits, decoder_.bit());
-    return false;
-  }
+  if (!check_sizes(left, is_expected, out, why)) return false;
   if (out.begin > out.end) {
     why = textf("packet begins at tick %" PRIu64 ", after its end at %" PRIu64, out.begin, out.end);
     return false;
@@ -182,7 +228,7 @@ bool StreamReader::check_packet(std::uint64_t offset, Packet& out, std::string& 
 }
 
 // Leaves the decoder behind the packet's context. Without a context, the rest of the file is one packet.
-bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& why) {
+bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& why, bool is_expected) {
   const std::uint64_t left = file_.size() - offset;
   decoder_.start(file_.data() + offset, left);
   out.packet_bytes = left;
@@ -195,7 +241,7 @@ bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& 
     return false;
   }
   if (out.stream->packet_context.type != nullptr && !parse_packet_context(out, why)) return false;
-  return check_packet(offset, out, why);
+  return check_packet(offset, is_expected, out, why);
 }
 
 // The first sound packet header at or behind `from` and before `limit`, known by its magic number.
@@ -222,6 +268,9 @@ std::optional<std::uint64_t> StreamReader::find_packet(std::uint64_t from, std::
 
 // What the packet says of those before it.
 void StreamReader::account(const Packet& packet) {
+  if (!packet.doubt.empty()) report(offset_, packet.doubt);
+  if (seen_packet_ && packet.begin == 0 && packet_.begin != 0)
+    report(offset_, textf("packet does not say when it begins, the one ahead does, tick %" PRIu64 ": its events may be later than shown", packet_.begin));
   if (packet.truncated)
     report(offset_, textf("packet of %" PRIu64 " bytes is cut off after %" PRIu64, packet.packet_bytes,
                           static_cast<std::uint64_t>(file_.size()) - offset_));
@@ -266,13 +315,15 @@ bool StreamReader::open_packet() {
   if (at_end && content_end_ >= file_.size()) return false;
   Packet packet;
   std::string why = "no packet here";
-  if (at_end || !parse_packet(offset_, packet, why)) {
+  if (at_end || !parse_packet(offset_, packet, why, true)) {
     if (!resynchronise(why)) {
       content_end_ = file_.size();
       return false;
     }
     packet = {};
     parse_packet(offset_, packet, why);
+    zeros_ = kNoZeros;
+    searched_ = 0;
   }
   account(packet);
   packet_ = packet;
@@ -282,9 +333,9 @@ bool StreamReader::open_packet() {
   packet_end_ = packet.truncated ? file_.size() : offset_ + packet.packet_bytes;
   content_end_ = offset_ + bytes_of(packet.content_bits);
   if (mapped_ != nullptr) window_end_ = file_window_end_ > offset_ ? (file_window_end_ - offset_) * 8 : 0;
-  decoder_.set_end(packet.content_bits);
   earliest_ = std::max(packet.begin, last_ticks_);
   decoder_.set_clock(earliest_);
+  stop_at_zeros();
   event_.reader_ = this;
   event_.stream = info_;
   event_.cpu = info_->cpu;
@@ -305,6 +356,7 @@ std::vector<StreamReader::PacketPlace> StreamReader::packets() {
 // After damage inside a packet its stated size is not to be trusted either: if no successor stands at its end, but
 // one stands inside, that one is taken.
 void StreamReader::give_up_packet(const std::string& why) {
+  if (stops_early()) return;  // find_past_zeros() is next
   in_packet_ = false;
   content_end_ = packet_end_;
   const std::uint64_t at = offset_ + event_bit_ / 8;
@@ -353,7 +405,10 @@ void StreamReader::refuse_event(const char* wrong) { give_up_packet("event '" + 
 
 [[gnu::always_inline]] inline bool StreamReader::decode_header() {
   event_bit_ = decoder_.bit();
-  if (event_bit_ >= window_end_) [[unlikely]] move_window();
+  if (event_bit_ >= window_end_) [[unlikely]] {
+    move_window();
+    if (decoder_.at_end()) return false;
+  }
   if (!decoder_.take_compact(packet_.stream->compact) && !decode_rare_header()) return false;
   const std::uint64_t id = decoder_.slot(kIdSlot);
   kind_ = id < kinds_by_id_.size() ? kinds_by_id_[id] : nullptr;
@@ -383,12 +438,38 @@ void StreamReader::refuse_event(const char* wrong) { give_up_packet("event '" + 
 bool StreamReader::find_event() {
   for (;;) {
     if (!in_packet_ || decoder_.at_end()) [[unlikely]] {
+      if (in_packet_ && stops_early()) {
+        if (find_past_zeros(decoder_.bit())) return peeked_ = true;
+        continue;
+      }
       in_packet_ = false;
       if (!open_packet()) return false;
     } else if (decode_header() && decode_event()) {
       return peeked_ = true;
+    } else if (in_packet_ && stops_early() && find_past_zeros(event_bit_)) {
+      return peeked_ = true;
     }
   }
+}
+
+// The event at `bit` does not end before the page of zeros. It may hold all of it that is the packet's; if not, what was written there is gone.
+bool StreamReader::find_past_zeros(std::uint64_t bit) {
+  const std::uint64_t zeros = (zeros_ - offset_) * 8, before = last_ticks_, earliest = earliest_;
+  decoder_.go_to(bit);
+  decoder_.set_clock(earliest_);
+  decoder_.set_end(packet_.content_bits);
+  event_bit_ = bit;
+  if (bit < zeros) {
+    if (!decode_header() || !decode_event()) return false;
+    if (decoder_.bit() >= std::min(zeros + kPage * 8, packet_.content_bits)) {
+      stop_at_zeros();
+      return true;
+    }
+    last_ticks_ = before;
+    earliest_ = earliest;
+  }
+  give_up_packet(textf("events end where the file has zeros, from byte %" PRIu64 " to %" PRIu64, zeros_, zeros_ + kPage));
+  return false;
 }
 
 Event& StreamReader::take() {

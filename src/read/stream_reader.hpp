@@ -66,21 +66,28 @@ class StreamReader {
   void release(const MappedFile* file);
 
  private:
+  static constexpr std::uint64_t kNoZeros = ~std::uint64_t{0};
   struct Packet {
     const StreamClass* stream = nullptr;
     std::uint64_t content_bits = 0, packet_bytes = 0;
-    bool truncated = false;
+    std::uint64_t odd_bits = 0;  // of the packet's size beyond whole bytes
+    bool says_content = false, truncated = false;
     std::uint64_t stream_id = 0, begin = 0, end = ~std::uint64_t{0};
     std::optional<std::uint64_t> seq_num, discarded, cpu;
+    std::string doubt;  // what is wrong with it, though it can be read
   };
 
   bool find_event();
+  bool find_past_zeros(std::uint64_t bit);
+  bool stops_early() const { return decoder_.end() < packet_.content_bits; }
   bool open_packet();
   bool resynchronise(const std::string& why);
-  bool parse_packet(std::uint64_t offset, Packet& out, std::string& why);
+  // `is_expected`: the packet ahead says that one stands here, so that less must speak for it.
+  bool parse_packet(std::uint64_t offset, Packet& out, std::string& why, bool is_expected = false);
   bool parse_packet_header(Packet& out, std::string& why);
   bool parse_packet_context(Packet& out, std::string& why);
-  bool check_packet(std::uint64_t offset, Packet& out, std::string& why) const;
+  bool check_sizes(std::uint64_t left, bool is_expected, Packet& out, std::string& why) const;
+  bool check_packet(std::uint64_t offset, bool is_expected, Packet& out, std::string& why) const;
   void account(const Packet& packet);
   std::optional<std::uint64_t> find_packet(std::uint64_t from, std::uint64_t limit,
                                            std::optional<std::uint64_t> wanted_seq_num);
@@ -92,6 +99,7 @@ class StreamReader {
   [[gnu::cold]] void refuse_event(const char* wrong);
   [[gnu::cold]] void give_up_packet(const std::string& why);
   void move_window();
+  void stop_at_zeros();
   void report(std::uint64_t offset, const std::string& why);
   std::int64_t to_ns(std::uint64_t ticks);
   std::int64_t count_ns(std::uint64_t ticks);
@@ -132,6 +140,8 @@ class StreamReader {
   const MappedFile* mapped_ = nullptr;
   std::uint64_t window_end_ = ~std::uint64_t{0};  // in bits from the packet's begin: there pages are asked for and given back
   std::uint64_t file_window_end_ = 0;             // the same, in bytes of the file
+  // A page of zeros in the window is where the packet ends, until an event is found that holds all of it. Positions in the file.
+  std::uint64_t zeros_ = kNoZeros, searched_ = 0;
   EventKind* kind_ = nullptr;  // of the event that peek() found
   std::uint64_t last_ticks_ = 0;                         // of the newest event found
   std::uint64_t earliest_ = 0;                           // tick of the next one: the packet's begin, or of the event before

@@ -288,8 +288,13 @@ TEST_F(Damaged, MagicCostsItsPacketAlone) {
 }
 
 TEST_F(Damaged, UuidOfAnotherTraceCostsItsPacketAlone) {
-  store(3 * kPacket + 4, std::uint8_t{0});
+  store(3 * kPacket + 4, std::uint64_t{0x123456789abcdef0});
   expect(30, 40, "s, byte 612: packet has another trace's uuid; 204 bytes skipped");
+}
+
+TEST_F(Damaged, AFewBitsOfTheUuidCostNothing) {
+  bytes_[3 * kPacket + 4] ^= 0x15;
+  expect(40, 40, "s, byte 612: packet has the trace's uuid but for 3 of its bits; it is read");
 }
 
 TEST_F(Damaged, AnUnknownStreamCostsItsPacketAlone) {
@@ -335,6 +340,18 @@ TEST_F(Damaged, ASizeSmallerThanTheHeaderCostsItsPacketAlone) {
   expect(30, 40, "s, byte 612: packet of 204 bytes says 8 bits of content behind a header of 672; 204 bytes skipped");
 }
 
+TEST_F(Damaged, APacketSizeThatCannotBeCostsNothingIfTheContentsCan) {
+  store(3 * kPacket + 56, std::uint64_t{0});
+  expect(40, 40, "s, byte 612: packet of 0 bytes says 1632 bits of content behind a header of 672; its content is read");
+  store(3 * kPacket + 56, std::uint64_t{kPacket * 8 + 1});
+  expect(40, 40, "s, byte 612: packet size is 204 bytes and 1 bits, want whole bytes; its content is read");
+}
+
+TEST_F(Damaged, APacketThatDoesNotSayWhenItBeginsThoughOthersDoIsNamed) {
+  store(3 * kPacket + 32, std::uint64_t{0});
+  expect(40, 40, "s, byte 612: packet does not say when it begins, the one ahead does, tick 1200: its events may be later than shown");
+}
+
 TEST_F(Damaged, AnOverflowingSizeIsNotBelieved) {
   store(3 * kPacket + 48, ~std::uint64_t{0});
   expect(30, 40, "s, byte 612: packet of 204 bytes says 18446744073709551615 bits of content behind a header of 672");
@@ -353,6 +370,80 @@ TEST_F(Damaged, CutOffHeaderIsNamed) {
 TEST_F(Damaged, ZeroesBehindTheEndAreNamed) {
   bytes_.append(4096, '\0');
   expect(100, 100, "s, byte 2040: packet magic is 0x00000000, want 0xc1fc1fc1; 4096 bytes skipped");
+}
+
+// As events zeros look sound: of class 0, which is declared here, at the next time whose low 22 bits are 0, and that is before the packet's end.
+class Zeros : public testing::Test {
+ protected:
+  static constexpr std::size_t kPage = 4096;
+  Zeros()
+      : folder_(description({{0, event_class("t:n", {scalar("n", FieldType::u32)})},
+                             {1, event_class("t:s", {{"s", FieldType::u8, FieldShape::sequence, false, 0, {}}})}})) {}
+  static Bytes number(std::uint32_t n) { return Bytes().compact(0, 1000 + n, 1).put(n); }
+  // Three packets of 1,000 events of 12 bytes.
+  void write_packets() {
+    for (std::uint32_t p = 0; p < 3; ++p) {
+      Bytes events;
+      for (std::uint32_t i = 0; i < 1000; ++i) events.add(number(1000 * p + i));
+      folder_.packet("s", {.timestamp_begin = 1000 + 1000 * p, .timestamp_end = p == 2 ? 100'000'000 : 1000 + 1000 * p + 999, .packet_seq_num = p}, events.get());
+    }
+  }
+  void zero(std::size_t page) {
+    std::string bytes = folder_.read("s");
+    bytes.replace(page * kPage, kPage, kPage, '\0');
+    folder_.write("s", bytes);
+  }
+  TestTrace folder_;
+};
+
+TEST_F(Zeros, AreNoEvents) {
+  write_packets();
+  zero(7);  // from byte 28672 on; the third packet begins at 24168
+  const Reading reading = read_all(folder_.folder());
+  EXPECT_EQ(reading.numbers, numbers(0, 2000 + (28672 - 24168 - format::kPacketHeaderSize) / 12));
+  EXPECT_EQ(reading.damage, std::vector<std::string>{"s, byte 28668: events end where the file has zeros, from byte 28672 to 32768; the rest of its packet, 7584 bytes, is skipped"});
+}
+
+TEST_F(Zeros, BehindAnEventThatEndsWhereTheyBeginAreNoEvents) {
+  Bytes events;
+  for (std::uint32_t n = 0; n < 333; ++n) events.add(number(n));  // to byte 4080
+  events.compact(1, 2000, 1).put(std::uint32_t{4}).put(~std::uint32_t{0});
+  for (std::uint32_t n = 0; n < 1000; ++n) events.add(number(1000 + n));
+  folder_.packet("s", {.timestamp_begin = 1000, .timestamp_end = 100'000'000}, events.get());
+  zero(1);
+  const Reading reading = read_all(folder_.folder());
+  EXPECT_EQ(reading.numbers.size(), 334u);
+  EXPECT_EQ(reading.damage, std::vector<std::string>{"s, byte 4096: events end where the file has zeros, from byte 4096 to 8192; the rest of its packet, 12000 bytes, is skipped"});
+}
+
+// A packet that ends in the middle of a page, and zeros as padding behind it, as other tracers have it.
+TEST_F(Zeros, AtTheEndOfTheLastEventAreItsOwn) {
+  Bytes events;
+  for (std::uint32_t n = 0; n < 333; ++n) events.add(number(n));  // to byte 4080
+  events.compact(1, 2000, 1).put(std::uint32_t{40}).put(~std::uint32_t{0});  // to 4096, and 36 of zeros
+  for (int i = 0; i < 9; ++i) events.put(std::uint32_t{0});
+  folder_.packet("s", {.timestamp_begin = 1000, .timestamp_end = 100'000'000}, events.get());
+  std::string bytes = folder_.read("s");
+  const std::uint64_t size = 3 * kPage * 8;
+  bytes.replace(56, sizeof size, reinterpret_cast<const char*>(&size), sizeof size);
+  bytes.resize(3 * kPage);
+  folder_.write("s", bytes);
+  const Reading reading = read_all(folder_.folder());
+  EXPECT_EQ(reading.numbers.size(), 334u);
+  EXPECT_EQ(reading.damage, std::vector<std::string>{});
+}
+
+// Cost nothing if they are an event's own.
+TEST_F(Zeros, InAnEventAreItsOwn) {
+  Bytes events;
+  for (std::uint32_t turn = 0; turn < 100; ++turn) {
+    events.add(number(2 * turn)).compact(1, 1000 + 2 * turn + 1, 1).put(std::uint32_t{10'000 + turn});
+    for (std::uint32_t i = 0; i < 10'000 + turn; ++i) events.put(std::uint8_t{0});
+  }
+  folder_.packet("s", {.timestamp_begin = 1000, .timestamp_end = 100'000'000}, events.get());
+  const Reading reading = read_all(folder_.folder());
+  EXPECT_EQ(reading.times.size(), 200u);
+  EXPECT_EQ(reading.damage, std::vector<std::string>{});
 }
 
 TEST_F(Damaged, ACutOutPacketIsMissed) {
