@@ -91,6 +91,25 @@ TEST_F(Sources, MayBeRotatedRecordingsSideBySide) {
   EXPECT_EQ(rest(*trace), (Numbers{26, 30, 31, 35, 36}));
 }
 
+// As LTTng's snapshots of one session: the same uuid, and packets that are in both.
+TEST_F(Sources, ThatOverlapGiveEachPacketOnce) {
+  add_trace("first");
+  add_trace("second");
+  add_packet("first/c_0", {1, 2});
+  for (const Numbers& stamps : {Numbers{3, 4}, Numbers{5, 6}}) {
+    add_packet("first/c_0", stamps);
+    --packets_;
+    add_packet("second/c_0", stamps);
+  }
+  add_packet("second/c_0", {7, 8});
+  Result<Trace> trace = Trace::open(folder_.folder());
+  ASSERT_TRUE(trace) << trace.error().text;
+  for (int round = 0; round < 2; ++round, trace->rewind()) EXPECT_EQ(rest(*trace), (Numbers{1, 2, 3, 4, 5, 6, 7, 8}));
+  trace->seek(kBegin + 4);
+  EXPECT_EQ(rest(*trace), (Numbers{4, 5, 6, 7, 8}));
+  EXPECT_TRUE(trace->complete());
+}
+
 TEST_F(Sources, OfWhichOneCannotBeUnderstoodAreReadWithoutIt) {
   add_trace("a");
   add_packet("a/stream_cpu0", {1, 2});

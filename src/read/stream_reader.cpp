@@ -162,6 +162,7 @@ bool StreamReader::parse_packet_header(Packet& out, std::string& why) {
       if (wrong != 0) out.doubt = textf("packet has the trace's uuid but for %d of its bits; it is read", wrong);
     }
     if ((roles & doc::kStreamClassId) != 0) out.stream_id = value.u;
+    if ((roles & doc::kStreamId) != 0) out.instance = value.u;
   }
   return true;
 }
@@ -285,7 +286,8 @@ void StreamReader::account(const Packet& packet) {
     }
   }
   if (packet.discarded) {
-    if (*packet.discarded < info_->events_discarded)
+    // LTTng-UST 2.13 leaves a 0 now and then.
+    if (*packet.discarded < info_->events_discarded && *packet.discarded != 0)
       report(offset_, textf("count of discarded events goes back from %" PRIu64 " to %" PRIu64, info_->events_discarded,
                             *packet.discarded));
     info_->events_discarded = std::max(info_->events_discarded, *packet.discarded);
@@ -294,6 +296,11 @@ void StreamReader::account(const Packet& packet) {
   info_->id = packet.stream_id;
   info_->is_state = packet.stream->is_state;
   if (packet.cpu && *packet.cpu <= INT32_MAX) info_->cpu = static_cast<int>(*packet.cpu);
+}
+
+bool StreamReader::has_other(const Packet& packet) const {
+  if (seen_ == nullptr || !packet.instance || !packet.seq_num) return false;
+  return !seen_->take({packet.stream_id, *packet.instance, *packet.seq_num, packet.begin, packet.end}, this);
 }
 
 // The next sound packet, when none stands at packet_end_. If the packet before has padding, its size may be a lie: so
@@ -340,6 +347,7 @@ bool StreamReader::open_packet() {
   event_.stream = info_;
   event_.cpu = info_->cpu;
   event_.packet_context = packet_context_;
+  if (has_other(packet)) in_packet_ = false;
   return true;
 }
 

@@ -11,7 +11,9 @@
 // What is not sound is reported once and stepped over: an event that cannot be ends its packet, for nothing tells
 // where the next one begins; behind a packet that cannot be, the next sound packet header is sought.
 #pragma once
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +35,21 @@ class DamageLog {
  private:
   std::vector<Damage> first_;
   std::uint64_t count_ = 0;
+};
+
+// Packets of files of one trace: snapshots of one recording overlap.
+class PacketsSeen {
+ public:
+  struct Packet {
+    std::uint64_t stream = 0, instance = 0, number = 0, begin = 0, end = 0;
+    auto operator<=>(const Packet&) const = default;
+  };
+  // False if another reader has it.
+  bool take(const Packet& packet, const void* reader) { return readers_.emplace(packet, reader).first->second == reader; }
+  void clear() { readers_.clear(); }
+
+ private:
+  std::map<Packet, const void*> readers_;
 };
 
 class StreamReader {
@@ -62,6 +79,9 @@ class StreamReader {
   // Reads all headers, and is at the end then. Of packets that do not say when they begin, the first one only.
   std::vector<PacketPlace> packets();
 
+  // What other files of the trace have given out is not given out again.
+  void share(PacketsSeen* seen) { seen_ = seen; }
+
   // `file` is where the bytes are mapped: what has been read goes from this program's memory.
   void release(const MappedFile* file);
 
@@ -73,7 +93,7 @@ class StreamReader {
     std::uint64_t odd_bits = 0;  // of the packet's size beyond whole bytes
     bool says_content = false, truncated = false;
     std::uint64_t stream_id = 0, begin = 0, end = ~std::uint64_t{0};
-    std::optional<std::uint64_t> seq_num, discarded, cpu;
+    std::optional<std::uint64_t> instance, seq_num, discarded, cpu;
     std::string doubt;  // what is wrong with it, though it can be read
   };
 
@@ -89,6 +109,7 @@ class StreamReader {
   bool check_sizes(std::uint64_t left, bool is_expected, Packet& out, std::string& why) const;
   bool check_packet(std::uint64_t offset, bool is_expected, Packet& out, std::string& why) const;
   void account(const Packet& packet);
+  bool has_other(const Packet& packet) const;
   std::optional<std::uint64_t> find_packet(std::uint64_t from, std::uint64_t limit,
                                            std::optional<std::uint64_t> wanted_seq_num);
   bool decode_header();
@@ -121,6 +142,7 @@ class StreamReader {
   Stream* info_;
   std::string_view file_;
   DamageLog* log_;
+  PacketsSeen* seen_ = nullptr;
   Decoder decoder_;
   Program packet_header_;
   StreamPrograms stream_programs_;

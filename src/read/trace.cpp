@@ -1,7 +1,9 @@
 // read/trace.cpp -- the streams of one or more traces (sources.hpp) merged into one sequence.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -76,6 +78,7 @@ struct Trace::State {
   std::vector<Stream> streams;
   std::vector<std::optional<MappedFile>> files;        // per stream; those of the pieces that are being read
   std::vector<std::unique_ptr<StreamReader>> readers;  // likewise
+  std::map<std::array<std::uint8_t, 16>, PacketsSeen> seen;  // by uuid; of those that several chains have
   std::vector<const Names*> names;                     // per stream, its chain's
   std::vector<Thread> threads;
   std::vector<Process> processes;
@@ -158,6 +161,7 @@ Status Trace::State::add_piece(const TraceFolder& place) {
 }
 
 void Trace::State::add_chains() {
+  std::map<std::array<std::uint8_t, 16>, std::size_t> uuids;  // and the first chain that has it
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     Piece& piece = pieces[i];
     if (i == 0 || piece.place.chain != pieces[i - 1].place.chain) chains.push_back({i, i});
@@ -166,6 +170,7 @@ void Trace::State::add_chains() {
       type.index = classes.size();
       classes.push_back(type);
     }
+    if (piece.metadata->uuid && uuids.emplace(*piece.metadata->uuid, piece.place.chain).first->second != piece.place.chain) seen.try_emplace(*piece.metadata->uuid);
     sources.push_back({piece.place.folder, piece.metadata->uuid, piece.metadata->clocks, piece.metadata->env});
     read_names(piece, *chains.back().names);
     names.resize(piece.end, chains.back().names.get());
@@ -217,6 +222,7 @@ void Trace::State::read_names(const Piece& piece, Names& out) {
 
 void Trace::State::start(std::int64_t from) {
   heap.clear();
+  for (auto& [uuid, packets] : seen) packets.clear();
   chosen = nullptr;
   from_ns = from;
   for (Stream& stream : streams) stream.packets = stream.events = stream.events_discarded = stream.packets_missing = 0;
@@ -251,8 +257,13 @@ void Trace::State::open_stream(std::size_t stream) {
   Piece& piece = piece_of(stream);
   std::unique_ptr<StreamReader>& reader = readers[stream];
   if (!files[stream] && !open_file(stream, reader == nullptr)) return;
-  if (reader == nullptr) reader = std::make_unique<StreamReader>(*piece.metadata, streams[stream], files[stream]->bytes(), &log);
-  else reader->rewind(files[stream]->bytes());
+  if (reader == nullptr) {
+    reader = std::make_unique<StreamReader>(*piece.metadata, streams[stream], files[stream]->bytes(), &log);
+    const auto shared = piece.metadata->uuid ? seen.find(*piece.metadata->uuid) : seen.end();
+    if (shared != seen.end()) reader->share(&shared->second);
+  } else {
+    reader->rewind(files[stream]->bytes());
+  }
   if (from_ns != INT64_MIN) {
     look_at(stream, [&](StreamReader& scout) {
       const std::vector<StreamReader::PacketPlace> packets = scout.packets();

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "lttng")
 
@@ -29,5 +30,13 @@ class Daemon:
             self.pid = int(open(self.pid_file).read())
 
     def __exit__(self, *_):
-        if self.pid:
-            os.kill(self.pid, signal.SIGTERM)
+        if self.pid is None:
+            return
+        os.kill(self.pid, signal.SIGTERM)
+        end = time.monotonic() + 10  # whoever is next starts one, or finds none
+        while time.monotonic() < end:
+            try:
+                os.readlink(f"/proc/{self.pid}/exe")
+                time.sleep(0.02)
+            except OSError:
+                return

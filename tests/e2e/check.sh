@@ -38,7 +38,7 @@ copy cut && truncate -s -100 "$folder/cut/$stream" && damaged cut "$stream, byte
 # In the midst of events: the first packets may be short, and padding is zeros anyway.
 full=$(python3 -c 'import sys; b = open(sys.argv[1], "rb").read(); print(max(range(0, len(b) - 500, 100), key=lambda at: 500 - b[at:at + 500].count(0)))' "$folder/sound/$stream")
 copy zeroes && dd if=/dev/zero of="$folder/zeroes/$stream" bs=1 seek="$full" count=500 conv=notrunc 2>/dev/null && damaged zeroes "$stream, byte [0-9]+: "
-copy foreign && printf '\xff' | dd of="$folder/foreign/$stream" bs=1 seek=4 count=1 conv=notrunc 2>/dev/null && damaged foreign "$stream, byte 0: packet has another trace's uuid"
+copy foreign && printf 'of another trace' | dd of="$folder/foreign/$stream" bs=1 seek=4 conv=notrunc 2>/dev/null && damaged foreign "$stream, byte 0: packet has another trace's uuid"
 copy tail && echo garbage >>"$folder/tail/$stream" && damaged tail "$stream, byte [0-9]+: "
 copy half && truncate -s 700 "$folder/half/metadata" && damaged half 'metadata'
 
