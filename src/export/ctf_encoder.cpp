@@ -2,12 +2,27 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace ouro::ctf {
 
 using read::Kind;
 using read::Type;
 using read::Value;
+
+namespace {
+
+// Of one that was such a number before: nothing is rounded.
+std::uint16_t half_of(double value) {
+  const auto from = std::bit_cast<std::uint64_t>(value);
+  const auto sign = static_cast<std::uint32_t>(from >> 63 << 15), fraction = static_cast<std::uint32_t>(from >> 42 & 0x3ff);
+  const auto exponent = static_cast<std::int32_t>(from >> 52 & 0x7ff);
+  if (exponent == 0x7ff) return static_cast<std::uint16_t>(sign | 0x7c00 | fraction);
+  if (exponent > 1023 - 15) return static_cast<std::uint16_t>(sign | static_cast<std::uint32_t>(exponent - 1023 + 15) << 10 | fraction);
+  return static_cast<std::uint16_t>(sign | static_cast<std::uint32_t>(std::ldexp(std::fabs(value), 24)));
+}
+
+}  // namespace
 
 std::uint32_t alignment_of(std::span<const read::Field> fields) {
   std::uint32_t out = 1;
@@ -47,14 +62,26 @@ void Encoder::integer(const Type& type, std::uint64_t value) {
     if (slots_.size() <= slot) slots_.resize(slot + 1);
     slots_[slot] = value;
   }
+  if (type.plan.op == read::Plan::Op::leb128 && keeps_leb128_) return leb128(value, type.is_signed);
   const bool whole = bit_ % 8 == 0 && (type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64);
   if (!whole) return bits(value, type.bits, type.plan.big_endian);
   if (type.plan.big_endian) value = __builtin_bswap64(value) >> (64 - type.bits);
   raw(&value, type.bits / 8);
 }
 
+void Encoder::leb128(std::uint64_t value, bool is_signed) {
+  for (bool more = true; more;) {
+    const auto low = static_cast<std::uint8_t>(value & 0x7f);
+    value = is_signed ? static_cast<std::uint64_t>(static_cast<std::int64_t>(value) >> 7) : value >> 7;
+    more = is_signed ? value != ((low & 0x40) != 0 ? ~std::uint64_t{0} : 0) : value != 0;
+    put(static_cast<std::uint8_t>(low | (more ? 0x80 : 0)));
+  }
+}
+
 void Encoder::floating_point(const Type& type, double value) {
-  const std::uint64_t raw_bits = type.bits == 64 ? std::bit_cast<std::uint64_t>(value) : std::bit_cast<std::uint32_t>(static_cast<float>(value));
+  const std::uint64_t raw_bits = type.bits == 64   ? std::bit_cast<std::uint64_t>(value)
+                                 : type.bits == 16 ? half_of(value)
+                                                   : std::bit_cast<std::uint32_t>(static_cast<float>(value));
   Type as_integer;
   as_integer.bits = type.bits;
   as_integer.plan.big_endian = type.plan.big_endian;
@@ -96,9 +123,11 @@ const char* Encoder::value(const Value* value) {
   switch (value->kind()) {
     case Kind::unsigned_integer:
     case Kind::signed_integer:
-    case Kind::enumeration: integer(type, value->u); return nullptr;
+    case Kind::enumeration:
+    case Kind::boolean:
+    case Kind::bit_array:
+    case Kind::bit_map: integer(type, value->u); return nullptr;
     case Kind::floating_point:
-      if (type.bits != 32 && type.bits != 64) return "has a number with a point, of neither 32 nor 64 bits";
       floating_point(type, value->f);
       return nullptr;
     case Kind::string: return text(*value);
@@ -109,10 +138,15 @@ const char* Encoder::value(const Value* value) {
         return nullptr;
       }
       return children(value);
+    case Kind::blob:
+      if (length_of(type) != value->count) return "has a blob of another length than it states";
+      raw(value->bytes, value->count);
+      return nullptr;
     case Kind::structure:
-    case Kind::variant: return children(value);
-    default: return "has a value of a kind that cannot be written";
+    case Kind::variant:
+    case Kind::optional: return children(value);
   }
+  return nullptr;
 }
 
 const char* Encoder::structure(std::span<const read::Field> fields, std::span<const Value> values) {

@@ -22,6 +22,8 @@ class Encoder {
     out_.clear();
     bit_ = 0;
   }
+  // CTF 1.8 has no LEB128: unless it is kept, these integers are of 64 bits.
+  void keep_leb128(bool keeps) { keeps_leb128_ = keeps; }
   // Back to where it was, if what followed cannot be written.
   void cut(std::uint64_t bit);
 
@@ -43,12 +45,14 @@ class Encoder {
   const char* children(const read::Value* value);
   const char* text(const read::Value& value);
   void integer(const read::Type& type, std::uint64_t value);
+  void leb128(std::uint64_t value, bool is_signed);
   void bits(std::uint64_t value, std::uint32_t count, bool big_endian);
   void floating_point(const read::Type& type, double value);
   std::uint64_t length_of(const read::Type& type) const;
 
   std::string out_;
   std::uint64_t bit_ = 0;
+  bool keeps_leb128_ = false;
   std::vector<std::uint64_t> slots_;  // lengths and tags of the event, as in read/metadata.hpp
 };
 

@@ -93,20 +93,48 @@ class JsonPrinter : public MetadataPrinter {
       case Kind::signed_integer:
       case Kind::enumeration: return integer(type);
       case Kind::floating_point:
-        if (type.bits != 32 && type.bits != 64) places.trouble = "is a number of 16 bits with a point, which is not written";
         return fixed("fixed-length-floating-point-number", type.bits, type.align, type.plan.big_endian);
       case Kind::string: return text(places, type);
       case Kind::structure: return structure(places, type.members, type.align);
       case Kind::variant: return variant(places, type);
       case Kind::array: return array(places, type);
-      default: places.trouble = "is of a kind that cannot be written"; return {};
+      case Kind::boolean: return fixed("fixed-length-boolean", type.bits, type.align, type.plan.big_endian);
+      case Kind::bit_array: return fixed("fixed-length-bit-array", type.bits, type.align, type.plan.big_endian);
+      case Kind::bit_map: return bit_map(type);
+      case Kind::blob: return blob(places, type);
+      case Kind::optional: return optional(places, type);
     }
+    return {};
   }
 
   static Json integer(const Type& type) {
-    Json out = fixed(type.is_signed ? "fixed-length-signed-integer" : "fixed-length-unsigned-integer", type.bits, type.align, type.plan.big_endian);
+    Json out = type.plan.op == read::Plan::Op::leb128
+                   ? Json{{"type", type.is_signed ? "variable-length-signed-integer" : "variable-length-unsigned-integer"}}
+                   : fixed(type.is_signed ? "fixed-length-signed-integer" : "fixed-length-unsigned-integer", type.bits, type.align, type.plan.big_endian);
     if (type.base != 10) out["preferred-display-base"] = type.base;
     for (const read::Label& label : type.labels) out["mappings"][label.text].push_back(range(label, type.is_signed));
+    return out;
+  }
+
+  static Json bit_map(const Type& type) {
+    Json out = fixed("fixed-length-bit-map", type.bits, type.align, type.plan.big_endian);
+    out["flags"] = Json::object();
+    for (const read::Label& flag : type.labels) out["flags"][flag.text].push_back({flag.low, flag.high});
+    return out;
+  }
+
+  static Json blob(Places& places, const Type& type) {
+    Json out = length(places, type, {{"type", type.is_sequence ? "dynamic-length-blob" : "static-length-blob"}});
+    if (!type.media_type.empty()) out["media-type"] = type.media_type;
+    return out;
+  }
+
+  // What it holds stands in its place: no step leads into it.
+  static Json optional(Places& places, const Type& type) {
+    Json out{{"type", "optional"}, {"selector-field-location", location(places, type.plan.load)}};
+    if (!places.is_boolean(type.plan.load))
+      for (const read::Label& selecting : type.labels) out["selector-field-ranges"].push_back(range(selecting, type.is_signed));
+    out["field-class"] = printed(places, *type.members[0].type);
     return out;
   }
 

@@ -47,19 +47,23 @@ class Places {
   void enter(Step::Kind kind, const std::string& name) { here_.path.push_back({kind, name}); }
   void leave() { here_.path.pop_back(); }
   void keep(const read::Type& type) {
-    if (type.plan.store >= 0) slots_[type.plan.store] = here_;
+    if (type.plan.store < 0) return;
+    slots_[type.plan.store] = here_;
+    if (type.kind == read::Kind::boolean) booleans_.insert(type.plan.store);
   }
   const Place& here() const { return here_; }
   const Place* of(std::int32_t slot) const {
     const auto it = slots_.find(slot);
     return it == slots_.end() ? nullptr : &it->second;
   }
+  bool is_boolean(std::int32_t slot) const { return booleans_.count(slot) != 0; }
   // Why something could not be printed; "" if all could.
   std::string trouble;
 
  private:
   Place here_;
   std::map<std::int32_t, Place> slots_;
+  std::set<std::int32_t> booleans_;
 };
 
 struct MetadataClock {

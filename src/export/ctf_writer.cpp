@@ -92,6 +92,7 @@ Writer::Stream& Writer::stream_of(const read::Event& event) {
     all_.push_back(std::make_unique<Stream>());
     found = all_.back().get();
     found->source = event.stream;
+    found->packet.keep_leb128(options_.version == Version::v2);
     found->number = all_.size() - 1;
     std::string name = prefix_ + event.stream->file;
     if (name.ends_with(format::kCompressedSuffix)) name.resize(name.size() - format::kCompressedSuffix.size());
