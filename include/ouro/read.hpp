@@ -251,7 +251,8 @@ class Trace {
   const Event* next();
   // Back to the first event. Damage already found stays.
   void rewind();
-  // To the first event at or after a time. Finds packets by one pass over their headers; the rest of the files is not read.
+  // To the first event at or after a time. Finds packets by one pass over their headers; the rest of the files is not read. Of large files, where the
+  // packets are is kept in the user's cache: $XDG_CACHE_HOME/ouro or ~/.cache/ouro, unless OURO_CACHE=0.
   void seek(std::int64_t time_ns);
   // Of the programs' events; none if there are none. Reads the first and the last packet of each stream, and the headers between.
   std::optional<TimeRange> time_range();

@@ -50,6 +50,7 @@ Environment:
                      Programs and tools must agree on it.
   OURO_FLIGHT=1      of a program: it joins the flight recorder named flight, and makes it if it is not there
   OURO_ATTACH=0      of a program: nobody can record it
+  OURO_CACHE=0       no index of large traces' packets is kept in $XDG_CACHE_HOME/ouro or ~/.cache/ouro
 
 Exit status: 0; 1 if something went wrong or what was written is not complete; 2 if the command line makes no sense;
 `ouro record` passes on the status of its program.

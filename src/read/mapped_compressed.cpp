@@ -66,7 +66,9 @@ Result<MappedFile> MappedFile::open_compressed(const std::string& path, std::str
     else if (rest == 0 && written < size) damaged("it holds less than it says");
     if (!trouble.empty()) break;
   }
-  return map(to->get(), path, written);
+  FileIdentity identity = file->identity();
+  identity.size = written;
+  return map(to->get(), path, identity);
 }
 
 }  // namespace ouro::read

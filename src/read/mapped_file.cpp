@@ -8,8 +8,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace ouro::read {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+}  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -24,26 +30,45 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     ::close(fd);
     return errorf(ENOTSUP, "file '%s' is no regular file", path.c_str());
   }
-  Result<MappedFile> out = map(fd, path, static_cast<std::size_t>(about.st_size));
+  Result<MappedFile> out = map(fd, path, {about.st_dev, about.st_ino, static_cast<std::uint64_t>(about.st_size),
+                                          about.st_mtim.tv_sec * std::int64_t{1'000'000'000} + about.st_mtim.tv_nsec});
   ::close(fd);
   return out;
 }
 
-Result<MappedFile> MappedFile::map(int fd, const std::string& path, std::size_t size) {
-  if (size == 0) return MappedFile(nullptr, 0);
+Result<MappedFile> MappedFile::map(int fd, const std::string& path, const FileIdentity& identity) {
+  const std::size_t size = identity.size;
+  if (size == 0) return MappedFile(nullptr, identity);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) return error_from_errno("file '%s' of %zu bytes cannot be mapped", path.c_str(), size);
   ::madvise(data, size, MADV_SEQUENTIAL);
-  return MappedFile(static_cast<const char*>(data), size);
+  return MappedFile(static_cast<const char*>(data), identity);
 }
 
 void MappedFile::move_window(std::size_t at, std::size_t size) const {
-  constexpr std::size_t kPage = 4096;
   char* const data = const_cast<char*>(data_);
   const std::size_t from = at / kPage * kPage, to = std::min(size_, from + size + kPage);
   if (from < to) ::madvise(data + from, to - from, MADV_POPULATE_READ);
   if (released_ < from) ::madvise(data + released_, from - released_, MADV_DONTNEED);
   released_ = from;
+}
+
+// What lies far apart is not worth reading all that is between; and where it lies at equal distances, the disk is asked for the next ones together.
+void MappedFile::Glances::next(std::size_t at, std::size_t apart) {
+  constexpr std::size_t kFar = 64 << 10, kAhead = 64, kGlance = 512;
+  char* const data = const_cast<char*>(file_->data_);
+  const bool is_regular = apart == std::exchange(apart_, apart);
+  if (std::exchange(is_sparse_, apart >= kFar) != is_sparse_) ::madvise(data, file_->size_, is_sparse_ ? MADV_RANDOM : MADV_SEQUENTIAL);
+  if (!is_sparse_ || !is_regular) return;
+  for (asked_ = std::max(asked_, at + apart); asked_ < file_->size_ && asked_ <= at + kAhead * apart; asked_ += apart)
+    ::madvise(data + asked_ / kPage * kPage, std::min(asked_ % kPage + kGlance, file_->size_ - asked_ / kPage * kPage), MADV_WILLNEED);
+}
+
+MappedFile::Glances::~Glances() {
+  if (file_->size_ == 0) return;
+  char* const data = const_cast<char*>(file_->data_);
+  if (is_sparse_) ::madvise(data, file_->size_, MADV_SEQUENTIAL);
+  ::madvise(data, file_->size_, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -351,14 +351,25 @@ bool StreamReader::open_packet() {
   return true;
 }
 
-std::vector<StreamReader::PacketPlace> StreamReader::packets() {
+std::vector<PacketPlace> StreamReader::packets(const MappedFile& file) {
+  MappedFile::Glances glances(file);
   std::vector<PacketPlace> out;
   while (open_packet()) {
     in_packet_ = false;
-    if (packet_.begin == 0 && !out.empty()) continue;
-    out.push_back({offset_, packet_end_ - offset_, to_ns(packet_.begin), packet_.end != ~std::uint64_t{0} ? to_ns(packet_.end) : INT64_MAX});
+    if (packet_.begin != 0 || out.empty()) out.push_back({offset_, packet_end_ - offset_, packet_.begin, packet_.end});
+    glances.next(offset_, packet_end_ - offset_);
   }
   return out;
+}
+
+bool StreamReader::has_packet(const PacketPlace& place) {
+  Packet packet;
+  std::string why;
+  if (place.offset >= file_.size() || !parse_packet(place.offset, packet, why)) return false;
+  packet_ = packet;
+  seen_packet_ = true;
+  const std::uint64_t size = packet.truncated ? file_.size() - place.offset : packet.packet_bytes;
+  return place == PacketPlace{place.offset, size, packet.begin, packet.end};
 }
 
 // After damage inside a packet its stated size is not to be trusted either: if no successor stands at its end, but

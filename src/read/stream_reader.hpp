@@ -23,6 +23,7 @@
 #include "read/decoder.hpp"
 #include "read/mapped_file.hpp"
 #include "read/metadata.hpp"
+#include "read/packet_index.hpp"
 
 namespace ouro::read {
 
@@ -72,12 +73,12 @@ class StreamReader {
   // Of a reader that is at the beginning: to the packet at `offset`.
   void start_at(std::uint64_t offset) { packet_end_ = content_end_ = offset; }
 
-  struct PacketPlace {
-    std::uint64_t offset = 0, size = 0;  // in bytes
-    std::int64_t begin_ns = 0, end_ns = INT64_MAX;  // end: if it says so
-  };
   // Reads all headers, and is at the end then. Of packets that do not say when they begin, the first one only.
-  std::vector<PacketPlace> packets();
+  std::vector<PacketPlace> packets(const MappedFile& file);
+  // Whether just this one is there. Ticks are of its clock from now on.
+  bool has_packet(const PacketPlace& place);
+  std::int64_t begin_ns(const PacketPlace& place) { return count_ns(place.begin); }
+  std::int64_t end_ns(const PacketPlace& place) { return place.end == PacketPlace::kNoEnd ? INT64_MAX : count_ns(place.end); }
 
   // What other files of the trace have given out is not given out again.
   void share(PacketsSeen* seen) { seen_ = seen; }

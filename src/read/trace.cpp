@@ -15,6 +15,7 @@
 #include "read/mapped_file.hpp"
 #include "read/metadata.hpp"
 #include "read/names.hpp"
+#include "read/packet_index.hpp"
 #include "read/sources.hpp"
 #include "read/stream_reader.hpp"
 
@@ -80,6 +81,7 @@ struct Trace::State {
   std::vector<std::unique_ptr<StreamReader>> readers;  // likewise
   std::map<std::array<std::uint8_t, 16>, PacketsSeen> seen;  // by uuid; of those that several chains have
   std::vector<const Names*> names;                     // per stream, its chain's
+  std::vector<PacketIndex> indexes;                    // per stream; of files that somebody sought in
   std::vector<Thread> threads;
   std::vector<Process> processes;
   DamageLog log;
@@ -100,8 +102,13 @@ struct Trace::State {
   void open_stream(std::size_t stream);
   void end_pieces(Chain& chain);
   void end_stream(std::size_t stream);
+  std::string path_of(std::size_t stream);
   template <class Look>
-  bool look_at(std::size_t stream, const Look& look, DamageLog* damage = nullptr);
+  bool look_at(std::size_t stream, const Look& look);
+  void read_index(std::size_t stream);
+  template <class Use>
+  void use_index(std::size_t stream, const Use& use);
+  bool start_before(const std::vector<PacketPlace>& packets, StreamReader& scout, StreamReader& reader) const;
   std::size_t piece_at(const Chain& chain, std::int64_t time_ns);
   std::int64_t begin_of(const Piece& piece);
   std::int64_t last_time(std::size_t stream);
@@ -129,6 +136,7 @@ Status Trace::State::open(const std::vector<std::string>& roots) {
   if (pieces.empty() && first) return *first;
   if (pieces.empty()) return errorf(ENOENT, "trace '%s': its traces went away meanwhile (is it being recorded? again, then)", roots.front().c_str());
   files.resize(streams.size());
+  indexes.resize(streams.size());
   readers.resize(streams.size());
   add_chains();
   start(INT64_MIN);
@@ -182,11 +190,15 @@ void Trace::State::add_chains() {
   }
 }
 
+std::string Trace::State::path_of(std::size_t stream) {
+  const TraceFolder& place = piece_of(stream).place;
+  return place.folder + "/" + streams[stream].file.substr(place.prefix.size());
+}
+
 // `says`: what cannot be opened is damage.
 bool Trace::State::open_file(std::size_t stream, bool says) {
-  const Piece& piece = piece_of(stream);
   Stream& info = streams[stream];
-  const std::string path = piece.place.folder + "/" + info.file.substr(piece.place.prefix.size());
+  const std::string path = path_of(stream);
   std::string trouble;
   Result<MappedFile> file = is_compressed(path) ? MappedFile::open_compressed(path, trouble) : MappedFile::open(path);
   if (!file) {
@@ -243,11 +255,11 @@ void Trace::State::open_next_piece(Chain& chain) {
 
 // Reads a stream beside the reading proper. False if it cannot be opened.
 template <class Look>
-bool Trace::State::look_at(std::size_t stream, const Look& look, DamageLog* damage) {
+bool Trace::State::look_at(std::size_t stream, const Look& look) {
   const bool was_open = files[stream].has_value();
   if (!was_open && !open_file(stream, false)) return false;
   Stream scratch = streams[stream];
-  StreamReader reader(*piece_of(stream).metadata, scratch, files[stream]->bytes(), damage);
+  StreamReader reader(*piece_of(stream).metadata, scratch, files[stream]->bytes(), nullptr);
   look(reader);
   if (!was_open) files[stream].reset();
   return true;
@@ -266,11 +278,7 @@ void Trace::State::open_stream(std::size_t stream) {
   }
   if (from_ns != INT64_MIN) {
     look_at(stream, [&](StreamReader& scout) {
-      const std::vector<StreamReader::PacketPlace> packets = scout.packets();
-      // A packet may end with an event of the time at which the next one begins. Of what is over by then, the last packet has the losses.
-      auto first = std::lower_bound(packets.begin(), packets.end(), from_ns, [](const auto& packet, std::int64_t t) { return packet.begin_ns < t; });
-      if (first != packets.begin() && (first == packets.end() || (first - 1)->end_ns >= from_ns)) --first;
-      if (first != packets.end()) reader->start_at(first->offset);
+      use_index(stream, [&](const PacketIndex& index) { return start_before(index.places, scout, *reader); });
     });
   }
   reader->release(&*files[stream]);
@@ -293,6 +301,42 @@ void Trace::State::end_pieces(Chain& chain) {
 }
 
 // ---- places in time
+
+void Trace::State::read_index(std::size_t stream) {
+  const MappedFile& file = *files[stream];
+  Stream scratch = streams[stream];
+  DamageLog damage;
+  StreamReader reader(*piece_of(stream).metadata, scratch, file.bytes(), &damage);
+  indexes[stream] = {file.identity(), reader.packets(file), false};
+  judge_packet_index(indexes[stream], damage.count() != 0);
+}
+
+// `use` has the places of a stream's packets, of which the file is open: from memory, from the disk, or, if there are none or it finds them to be wrong (false),
+// from the headers.
+template <class Use>
+void Trace::State::use_index(std::size_t stream, const Use& use) {
+  PacketIndex& index = indexes[stream];
+  const bool is_kept = !is_compressed(streams[stream].file);  // what such a file holds was just written anew, and is in memory
+  if (index.places.empty() || index.file != files[stream]->identity()) {
+    index = {};
+    if (is_kept) index = load_packet_index(path_of(stream), files[stream]->identity());
+  }
+  if (!index.places.empty() && use(index)) return;
+  read_index(stream);
+  if (is_kept) save_packet_index(path_of(stream), index);
+  if (!index.places.empty()) use(index);
+}
+
+// A packet may end with an event of the time at which the next one begins. Of what is over by then, the last packet has the losses.
+bool Trace::State::start_before(const std::vector<PacketPlace>& packets, StreamReader& scout, StreamReader& reader) const {
+  if (!scout.has_packet(packets.front())) return false;
+  auto first = std::lower_bound(packets.begin(), packets.end(), from_ns, [&](const PacketPlace& packet, std::int64_t t) { return scout.begin_ns(packet) < t; });
+  if (first != packets.end() && !scout.has_packet(*first)) return false;
+  if (first != packets.begin() && !scout.has_packet(*(first - 1))) return false;
+  if (first != packets.begin() && (first == packets.end() || scout.end_ns(*(first - 1)) >= from_ns)) --first;
+  if (first != packets.end()) reader.start_at(first->offset);
+  return true;
+}
 
 std::int64_t Trace::State::begin_of(const Piece& piece) {
   std::int64_t out = INT64_MAX;
@@ -319,38 +363,54 @@ std::size_t Trace::State::piece_at(const Chain& chain, std::int64_t time_ns) {
 std::int64_t Trace::State::last_time(std::size_t stream) {
   std::int64_t out = INT64_MIN;
   look_at(stream, [&](StreamReader& reader) {
-    for (std::vector<StreamReader::PacketPlace> packets = reader.packets(); out == INT64_MIN && !packets.empty(); packets.pop_back()) {
-      reader.rewind(files[stream]->bytes());
-      reader.start_at(packets.back().offset);
-      while (reader.peek() && !reader.event_class().is_state)
-        out = reader.take().time_ns;
-    }
+    use_index(stream, [&](const PacketIndex& index) {
+      for (auto packet = index.places.rbegin(); out == INT64_MIN && packet != index.places.rend(); ++packet) {
+        if (!reader.has_packet(*packet)) return false;
+        reader.rewind(files[stream]->bytes());
+        reader.start_at(packet->offset);
+        while (reader.peek() && !reader.event_class().is_state) out = reader.take().time_ns;
+      }
+      return true;
+    });
   });
   return out;
 }
 
 std::vector<std::int64_t> Trace::cuts(std::uint64_t bytes) {
   State& s = *state_;
-  std::vector<StreamReader::PacketPlace> all;
+  struct Span {
+    std::int64_t begin_ns;
+    std::uint64_t size;
+  };
+  std::vector<Span> all;
   std::uint64_t across = 0;
   for (std::size_t i = 0; i < s.streams.size(); ++i) {
-    DamageLog damage;
-    std::vector<StreamReader::PacketPlace> packets;
-    std::uint64_t size = 0, largest = 0;
-    if (is_compressed(s.streams[i].file) || !s.look_at(i, [&](StreamReader& scout) { packets = scout.packets(); }, &damage)) return {};
-    for (std::size_t k = 0; k < packets.size(); ++k) {
-      size += packets[k].size;
-      largest = std::max(largest, packets[k].size);
-      if (k + 1 < packets.size() && packets[k].end_ns > packets[k + 1].begin_ns) return {};
-    }
-    if (damage.count() != 0 || size != s.streams[i].bytes) return {};
+    bool can_be_parted = true;
+    std::uint64_t largest = 0;
+    const auto see = [&](const PacketIndex& index, StreamReader& scout) {
+      if (!scout.has_packet(index.places.front())) return false;
+      can_be_parted = index.is_whole;
+      std::int64_t end = INT64_MIN;
+      for (const PacketPlace& packet : index.places) {
+        can_be_parted = can_be_parted && end <= scout.begin_ns(packet);
+        end = scout.end_ns(packet);
+        largest = std::max(largest, packet.size);
+        all.push_back({scout.begin_ns(packet), packet.size});
+      }
+      return true;
+    };
+    if (is_compressed(s.streams[i].file)) return {};
+    const bool is_open = s.look_at(i, [&](StreamReader& scout) {
+      s.use_index(i, [&](const PacketIndex& index) { return see(index, scout); });
+      can_be_parted = can_be_parted && (s.indexes[i].is_whole || s.streams[i].bytes == 0);
+    });
+    if (!is_open || !can_be_parted) return {};
     across += largest;
-    all.insert(all.end(), packets.begin(), packets.end());
   }
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.begin_ns < b.begin_ns; });
+  std::sort(all.begin(), all.end(), [](const Span& a, const Span& b) { return a.begin_ns < b.begin_ns; });
   std::vector<std::int64_t> out;
   std::uint64_t size = 0;
-  for (const StreamReader::PacketPlace& packet : all) {
+  for (const Span& packet : all) {
     if (size >= std::max(bytes, across) && (out.empty() || packet.begin_ns > out.back())) {
       out.push_back(packet.begin_ns);
       size = 0;

@@ -9,7 +9,7 @@ programs=$OURO_BUILD/tests/programs
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ouro-e2e.XXXXXX")
 # In memory, as at users': in a disk's file system programs would wait for the disk as they first write to a session.
 memory=$(mktemp -d /dev/shm/ouro-e2e.XXXXXX 2>/dev/null || echo "$folder")
-export OURO_RUNTIME_DIR=$memory/run
+export OURO_RUNTIME_DIR=$memory/run XDG_CACHE_HOME=$folder
 cleanup=()  # commands to run at the end, last first
 
 finish() {
