@@ -64,11 +64,15 @@ Seen straight(std::uint64_t packet, std::uint64_t opened = 1) { return {packet *
 
 class PacketIndexTest : public testing::Test {
  protected:
-  PacketIndexTest() : folder_(one_number()) {
+  PacketIndexTest() : home_(std::getenv("HOME") != nullptr ? std::getenv("HOME") : ""), folder_(one_number()) {
     ::unsetenv("OURO_CACHE");
+    ::setenv("HOME", "/nonexistent", 1);
     ::setenv("XDG_CACHE_HOME", cache_.folder().c_str(), 1);
   }
-  ~PacketIndexTest() override { ::setenv("OURO_CACHE", "0", 1); }
+  ~PacketIndexTest() override {
+    ::setenv("OURO_CACHE", "0", 1);
+    ::setenv("HOME", home_.c_str(), 1);
+  }
 
   std::vector<std::string> cached() const {
     std::vector<std::string> out;
@@ -92,6 +96,7 @@ class PacketIndexTest : public testing::Test {
     return out;
   }
 
+  std::string home_;
   TestTrace cache_{one_number()};  // a folder for it
   TestTrace folder_;
 };
@@ -111,13 +116,11 @@ TEST_F(PacketIndexTest, IsKeptInTheCacheOnceSomebodySought) {
 
 TEST_F(PacketIndexTest, IsBelowTheHomeUnlessTheUserSaysWhere) {
   write_packets(folder_, "s", kPackets, kEvents);
-  const std::string home = std::getenv("HOME") != nullptr ? std::getenv("HOME") : "";
   ::unsetenv("XDG_CACHE_HOME");
   ::setenv("HOME", cache_.folder().c_str(), 1);
   save("s", all_places());
   EXPECT_EQ(loaded("s").places, all_places());
   EXPECT_TRUE(fs::is_directory(cache_.file(".cache/ouro/packets")));
-  ::setenv("HOME", home.c_str(), 1);
 }
 
 TEST_F(PacketIndexTest, OfTheCacheIsUsed) {
