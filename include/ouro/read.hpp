@@ -276,6 +276,9 @@ class Trace {
   bool complete() const;
   const std::vector<Damage>& damage() const;  // the first kMaxDamage
   std::uint64_t damage_count() const;
+  // Of several traces: where the order of their events is a guess, since nothing says that their clocks agree. A sentence for each clock that is not the
+  // first trace's; none for traces of one machine whose clocks both count from 1970, or are one.
+  const std::vector<std::string>& warnings() const;
   static constexpr std::size_t kMaxDamage = 1000;
 
  private:

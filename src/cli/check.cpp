@@ -176,15 +176,15 @@ void alignments(const std::vector<TraceBooks>& all, Use use) {
 }
 
 void print_json(const std::vector<TraceBooks>& all, const std::vector<Unreadable>& unreadable, bool sound) {
-  static constexpr const char* kinds[] = {"same", "measured", "guessed", "unknown"};
+  static constexpr const char* kinds[] = {"same", "measured", "stated", "guessed"};
   Json traces = Json::array(), aligned = Json::array();
   for (const TraceBooks& books : all) traces.push_back(json_of(books));
   for (const Unreadable& u : unreadable) traces.push_back({{"trace", u.folder}, {"sound", false}, {"fault_count", 1}, {"faults", {{{"file", "metadata"}, {"offset", 0}, {"text", u.why}}}}});
   alignments(all, [&](const TraceBooks& books, const Alignment& a) {
     aligned.push_back({{"trace", books.folder},
                        {"against", all.front().folder},
-                       {"kind", kinds[static_cast<std::size_t>(a.kind)]},
-                       {"offset_ns", a.kind == Alignment::Kind::measured ? Json(a.offset_ns) : Json(nullptr)},
+                       {"kind", a.relation ? kinds[static_cast<std::size_t>(*a.relation)] : "unknown"},
+                       {"offset_ns", a.relation == read::Relation::measured ? Json(a.offset_ns) : Json(nullptr)},
                        {"text", a.text}});
   });
   std::puts(Json{{"sound", sound}, {"traces", traces}, {"alignment", aligned}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());

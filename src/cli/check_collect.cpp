@@ -192,23 +192,27 @@ Alignment align(const TraceBooks& a, const TraceBooks& b) {
     return out;
   }
   const read::Clock &one = a.clocks.front(), &other = b.clocks.front();
-  const bool one_host = !a.host.empty() && a.host == b.host;
-  if (one.name == other.name && one_host && ctf::is_same(one, other)) {
-    out.kind = Alignment::Kind::same;
-    out.text = textf("both have clock %s of %s, with one offset: stamps compare exactly", one.name.c_str(), a.host.c_str());
-  } else if (one.name == other.name && one_host) {
-    out.kind = Alignment::Kind::measured;
-    // What the first makes of the ticks that the second one begins with: their frequencies may have been measured, too.
-    __extension__ using Wide = __int128;
-    const Wide apart = Wide{ctf::to_ns(other, ctf::to_ticks(other, b.first_ns.value_or(0)))} - Wide{ctf::to_ns(one, ctf::to_ticks(other, b.first_ns.value_or(0)))};
-    out.offset_ns = apart > INT64_MAX || apart < INT64_MIN ? INT64_MAX : static_cast<std::int64_t>(apart);
-    const std::string size = duration(static_cast<double>(out.offset_ns < 0 ? -out.offset_ns : out.offset_ns));
-    out.text = textf("both have clock %s of %s; where it began was measured twice, with %s between the two (if the machine was not started anew meanwhile, that is the error)",
-                     one.name.c_str(), a.host.c_str(), size.c_str());
-  } else {
-    out.kind = Alignment::Kind::guessed;
-    out.text = textf("different clocks (%s of %s, %s of %s): as good as these machines knew the time of day", one.name.c_str(), a.host.empty() ? "?" : a.host.c_str(),
-                     other.name.c_str(), b.host.empty() ? "?" : b.host.c_str());
+  const char *const host_of_one = a.host.empty() ? "?" : a.host.c_str(), *const host_of_other = b.host.empty() ? "?" : b.host.c_str();
+  out.relation = read::relate(one, a.host, other, b.host);
+  switch (*out.relation) {
+    case read::Relation::same: out.text = textf("both have clock %s of %s, with one offset: stamps compare exactly", one.name.c_str(), host_of_one); break;
+    case read::Relation::measured: {
+      // What the first makes of the ticks that the second one begins with: their frequencies may have been measured, too.
+      __extension__ using Wide = __int128;
+      const std::uint64_t ticks = ctf::to_ticks(other, b.first_ns.value_or(0));
+      const Wide apart = Wide{ctf::to_ns(other, ticks)} - Wide{ctf::to_ns(one, ticks)};
+      out.offset_ns = apart > INT64_MAX || apart < INT64_MIN ? INT64_MAX : static_cast<std::int64_t>(apart);
+      const std::string size = duration(static_cast<double>(out.offset_ns < 0 ? -out.offset_ns : out.offset_ns));
+      out.text = textf("both have clock %s of %s; where it began was measured twice, with %s between the two (if the machine was not started anew meanwhile, that is the error)",
+                       one.name.c_str(), host_of_one, size.c_str());
+      break;
+    }
+    case read::Relation::stated:
+      out.text = textf("different clocks (%s and %s) that both count from 1970: as good as each was measured", one.name.c_str(), other.name.c_str());
+      break;
+    case read::Relation::guessed:
+      out.text = textf("different clocks (%s of %s, %s of %s): as good as these machines knew the time of day", one.name.c_str(), host_of_one, other.name.c_str(), host_of_other);
+      break;
   }
   return out;
 }

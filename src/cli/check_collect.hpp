@@ -13,6 +13,8 @@
 
 #include <ouro/read.hpp>
 
+#include "read/clocks.hpp"
+
 namespace ouro::cli {
 
 struct StreamBooks {
@@ -49,13 +51,7 @@ Result<TraceBooks> check_trace(const std::string& folder);
 
 // How far the stamps of two traces can be compared, as far as they tell.
 struct Alignment {
-  enum class Kind : std::uint8_t {
-    same,     // one clock, one offset
-    measured, // one clock of one machine, whose offset was measured twice
-    guessed,  // different clocks: what they have in common is that each was told the time of day
-    unknown,  // a trace has no clock
-  };
-  Kind kind = Kind::unknown;
+  std::optional<read::Relation> relation;  // none: a trace has no clock
   std::int64_t offset_ns = 0;  // of the second against the first, if measured
   std::string text;
 };

@@ -158,17 +158,20 @@ TEST_F(CheckCommand, AFolderOfTracesIsCheckedOneByOne) {
 
 TEST_F(CheckCommand, ClocksOfSeveralTracesAreHeldAgainstEachOther) {
   packet(0, 100, 1);
-  format::TraceDescription later = one_event(), other = one_event("monotonic");
+  format::TraceDescription later = one_event(), other = one_event("monotonic"), elsewhere = one_event();
   later.clock.offset_ticks = 250;
-  const TestTrace same(one_event()), measured(later), different(other);
-  for (const TestTrace* trace : {&same, &measured, &different}) packet(*trace, 0, 100, 1);
-  const Outcome outcome = check({"--json", trace_.folder(), same.folder(), measured.folder(), different.folder()});
+  elsewhere.env = {{"hostname", "elsewhere"}};
+  elsewhere.uuid[0] = 0;
+  const TestTrace same(one_event()), measured(later), different(other), far(elsewhere);
+  for (const TestTrace* trace : {&same, &measured, &different, &far}) packet(*trace, 0, 100, 1);
+  const Outcome outcome = check({"--json", trace_.folder(), same.folder(), measured.folder(), different.folder(), far.folder()});
   const auto aligned = nlohmann::json::parse(outcome.out)["alignment"];
-  ASSERT_EQ(aligned.size(), 3u);
+  ASSERT_EQ(aligned.size(), 4u);
   EXPECT_EQ(aligned[0]["kind"], "same");
   EXPECT_EQ(aligned[1]["kind"], "measured");
   EXPECT_EQ(aligned[1]["offset_ns"], 250);
-  EXPECT_EQ(aligned[2]["kind"], "guessed");
+  EXPECT_EQ(aligned[2]["kind"], "stated");
+  EXPECT_EQ(aligned[3]["kind"], "guessed");
 }
 
 TEST_F(CheckCommand, WrongUseIsAnErrorWithAHint) {

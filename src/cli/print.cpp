@@ -216,6 +216,7 @@ int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
     counts.events += !event->type->is_state || is_chosen;
     chosen += is_chosen;
   }
+  say_warnings("print", trace->warnings());
   const int status = say_damage("print", *trace);
   if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));
   say_summary(*trace, counts, losses, losses.total(*trace));
@@ -317,7 +318,8 @@ int print_trace(const Options& options, const CommandLine& line, Wanted& wanted)
     say("error: print: %s", bound.error().text.c_str());
     return 2;
   }
-  for (const std::string& warning : warnings) say("warning: print: %s", warning.c_str());
+  say_warnings("print", warnings);
+  say_warnings("print", trace->warnings());
   wanted.range.resolve(*trace);
   PrintBuffer out(STDOUT_FILENO);
   PrintStyle style{options.relative, options.utc, has_colour(options.colour), 0, wanted.events.chosen()};

@@ -47,6 +47,10 @@ std::uint64_t Losses::total(std::uint64_t by_stream) const {
   return std::max(by_stream, by_cause);
 }
 
+void say_warnings(const char* command, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) say("warning: %s: %s", command, warning.c_str());
+}
+
 int say_damage(const char* command, const read::Trace& trace) {
   constexpr std::size_t kShown = 20;
   if (trace.complete()) return 0;

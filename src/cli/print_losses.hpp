@@ -34,6 +34,9 @@ class Losses {
   std::map<std::string, LeftOut> left_out_;
 };
 
+// One line on stderr for what Trace::warnings() says.
+void say_warnings(const char* command, const std::vector<std::string>& warnings);
+
 // One line on stderr per damaged place (the first few), and one that says what it means. Returns the exit status.
 int say_damage(const char* command, const read::Trace& trace);
 

@@ -9,6 +9,7 @@
 #include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "export/clock_time.hpp"
+#include "read/clocks.hpp"
 
 namespace ouro::cli {
 namespace {
@@ -87,11 +88,14 @@ int rewrite(Rewrite job) {
     return 1;
   };
   std::vector<std::unique_ptr<read::Trace>> traces;
+  std::vector<read::Source> sources;
   for (const std::string& folder : job.folders) {
     Result<read::Trace> trace = read::Trace::open(folder);
     if (!trace) return fail(trace.error());
+    sources.insert(sources.end(), trace->sources().begin(), trace->sources().end());
     traces.push_back(std::make_unique<read::Trace>(std::move(*trace)));
   }
+  say_warnings(job.command, read::clock_warnings(sources));
   job.options.nanoseconds |= traces.size() > 1 && !have_one_clock(traces);
   Result<std::unique_ptr<ctf::Writer>> writer = ctf::Writer::create(job.output, job.options);
   if (!writer) return fail(writer.error());

@@ -334,6 +334,7 @@ int stats_command(int argc, char** argv) {
     say("error: stats: %s", trace.error().text.c_str());
     return 1;
   }
+  say_warnings("stats", trace->warnings());
   Stats stats(*trace, options.by);
   see_part("stats", *trace, EventGlobs(options.events), *range, [&](const read::Event& event) { stats.see(event); });
   stats.finish(*trace);

@@ -12,6 +12,7 @@
 #include <ouro/read.hpp>
 
 #include "format/pieces.hpp"
+#include "read/clocks.hpp"
 #include "read/mapped_file.hpp"
 #include "read/metadata.hpp"
 #include "read/names.hpp"
@@ -85,6 +86,7 @@ struct Trace::State {
   std::vector<Thread> threads;
   std::vector<Process> processes;
   DamageLog log;
+  std::vector<std::string> warnings;
   ouro::detail::MergeHeap<Head> heap;  // per stream that has more events, the time of its next one
   std::size_t current = 0;         // the stream whose event was given out last
   StreamReader* chosen = nullptr;  // of it; null: there is none
@@ -139,6 +141,7 @@ Status Trace::State::open(const std::vector<std::string>& roots) {
   indexes.resize(streams.size());
   readers.resize(streams.size());
   add_chains();
+  warnings = clock_warnings(sources);
   start(INT64_MIN);
   return Ok{};
 }
@@ -507,6 +510,7 @@ std::string_view Trace::environment(std::string_view name) const {
 
 bool Trace::complete() const { return state_->log.count() == 0; }
 const std::vector<Damage>& Trace::damage() const { return state_->log.first(); }
+const std::vector<std::string>& Trace::warnings() const { return state_->warnings; }
 std::uint64_t Trace::damage_count() const { return state_->log.count(); }
 
 }  // namespace ouro::read
