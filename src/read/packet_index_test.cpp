@@ -34,7 +34,7 @@ std::uint64_t begin_of(std::uint64_t packet) { return 1000 + packet * kPacketTic
 void write_packet(TestTrace& trace, const std::string& file, std::uint64_t packet, std::uint64_t events) {
   Bytes records;
   for (std::uint64_t i = 0; i < events; ++i) records.compact(5, begin_of(packet) + 10 * i, 1).put(static_cast<std::uint32_t>(packet * kEvents + i));
-  trace.packet(file, {.timestamp_begin = begin_of(packet), .timestamp_end = begin_of(packet) + 10 * events, .packet_seq_num = packet}, records.get());
+  trace.packet(file, {.timestamp_begin = begin_of(packet), .timestamp_end = begin_of(packet) + 10 * events - 1, .packet_seq_num = packet}, records.get());
 }
 void write_packets(TestTrace& trace, const std::string& file, std::uint64_t packets, std::uint64_t events) {
   for (std::uint64_t p = 0; p < packets; ++p) write_packet(trace, file, p, events);
@@ -92,7 +92,7 @@ class PacketIndexTest : public testing::Test {
   }
   static std::vector<PacketPlace> all_places() {
     std::vector<PacketPlace> out;
-    for (std::uint64_t p = 0; p < kPackets; ++p) out.push_back({p * kPacketBytes, kPacketBytes, begin_of(p), begin_of(p + 1)});
+    for (std::uint64_t p = 0; p < kPackets; ++p) out.push_back({p * kPacketBytes, kPacketBytes, begin_of(p), begin_of(p + 1) - 1});
     return out;
   }
 
@@ -280,7 +280,7 @@ TEST_F(PacketIndexTest, ServesWhoPartsTheTrace) {
 using Entry = std::array<std::uint64_t, 9>;  // offset, packet and content size in bits, begin, end, events discarded, stream, instance, number
 void write_lttng(const TestTrace& folder, const std::function<void(std::vector<Entry>&)>& change, std::uint32_t magic = 0xc1f1dcc1, std::uint32_t each = sizeof(Entry)) {
   std::vector<Entry> entries;
-  for (std::uint64_t p = 0; p < kPackets; ++p) entries.push_back({p * kPacketBytes, 8 * kPacketBytes, 8 * kPacketBytes, begin_of(p), begin_of(p + 1), 0, 0, 0, p});
+  for (std::uint64_t p = 0; p < kPackets; ++p) entries.push_back({p * kPacketBytes, 8 * kPacketBytes, 8 * kPacketBytes, begin_of(p), begin_of(p + 1) - 1, 0, 0, 0, p});
   change(entries);
   fs::create_directory(folder.file("index"));
   std::ofstream out(folder.file("index/s.idx"), std::ios::binary);
