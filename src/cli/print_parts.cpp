@@ -49,8 +49,9 @@ void PartsPrinter::print_part(read::Trace& trace, const EventChoice& choice, std
     if (event->time_ns >= end && index + 1 != count_) break;
     part.losses.see(*event);
     if (plan_.range.is_over(event->time_ns)) break;
-    part.counts.events += !event->type->is_state;
-    if (!choice.accepts(*event) || !plan_.range.contains(event->time_ns)) continue;
+    const bool is_chosen = choice.accepts(*event);
+    part.counts.events += !event->type->is_state || is_chosen;
+    if (!is_chosen || !plan_.range.contains(event->time_ns)) continue;
     part.printer->print(*event);
     ++part.counts.lines;
   }

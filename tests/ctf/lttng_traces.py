@@ -161,8 +161,8 @@ def overwritten_packets(make):
     s = make()
     s.channel("c", *SMALL, "--overwrite")
     s.start()
-    s.write(60000)
-    return s, (100, 0, 10)
+    s.write(300000)
+    return s, (100, 0, 1)  # how many depends on when the consumer gets a CPU
 
 
 def snapshots(make):

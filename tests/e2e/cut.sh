@@ -4,7 +4,8 @@ source "$OURO_SOURCE/tests/e2e/lib.sh"
 said() { cat "$folder/said"; }
 sound() { "$OURO_BIN" check "$folder/$1" >"$folder/out" 2>&1 || fail "$1 is not sound: $(cat "$folder/out")"; }
 ouro() { timeout 60 "$OURO_BIN" "$@" 2>"$folder/said" || fail "ouro $*: status $?: $(said)"; }
-stamps() { babeltrace2 --no-delta --clock-seconds "$folder/$1" 2>/dev/null | grep -v ' ouro:'; }
+# Sorted: of two streams' events of one nanosecond the text of one trace has one first, that of another the other.
+stamps() { babeltrace2 --no-delta --clock-seconds "$folder/$1" 2>/dev/null | grep -v ' ouro:' | LC_ALL=C sort; }
 
 # ---- a whole copy, of every type of field
 record fields --context thread,uid -- "$programs/fields" >/dev/null
