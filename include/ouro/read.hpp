@@ -258,7 +258,8 @@ class Trace {
   std::optional<TimeRange> time_range();
   // Times that part the trace: who seeks one of them and reads up to the next one, with a Trace of its own, meets every event of that part, and all parts
   // together are the trace. Each is of at least `bytes`, and so large that the packets across its begin are the smaller part of it. None if the trace is
-  // shorter, compressed, or its packets do not say, in order, when they begin and end. Reads the headers of all packets. Not while events are read.
+  // shorter, compressed, one of several with one uuid, or its packets do not say, in order, when they begin and end. Reads the headers of all packets.
+  // Not while events are read.
   std::vector<std::int64_t> cuts(std::uint64_t bytes);
 
   const std::vector<EventClass>& classes() const;

@@ -276,13 +276,14 @@ std::vector<std::int64_t> cuts_for(const Options& options, const Wanted& wanted,
   return cuts;
 }
 
-// Each part's text is in memory: three or four times what it takes in the trace. So that all are not much more than 200 MB, large parts have fewer threads.
+// The text of each part is in memory, four to six times what it takes in the trace; two more wait or are being written. So that all take no more than
+// 200 MB, large parts have fewer threads.
 std::size_t threads_for(const PartsPlan& plan, const read::Trace& trace) {
-  constexpr std::uint64_t kAtOnce = 48 << 20;
+  constexpr std::uint64_t kAtOnce = 200'000'000 / 6;
   std::uint64_t bytes = 0;
   for (const read::Stream& stream : trace.streams()) bytes += stream.bytes;
-  const std::uint64_t part = bytes / (plan.cuts.size() + 1) + 1;
-  return static_cast<std::size_t>(std::clamp<std::uint64_t>(kAtOnce / part, 2, std::max<std::uint64_t>(2, plan.threads)));
+  const std::uint64_t part = bytes / (plan.cuts.size() + 1) + 1, parts = kAtOnce / part;
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(parts, 3, plan.threads + 2) - 2);
 }
 
 Status choose_events(const Options& options, const read::Trace& trace, EventChoice& events, std::vector<std::string>& warnings) {
@@ -334,7 +335,7 @@ int print_trace(const Options& options, const CommandLine& line, Wanted& wanted)
     if (Status bound = choose_events(options, of, *events, said); !bound) return bound.error();
     return events;
   };
-  if (!plan.cuts.empty()) return print_parts(wanted, plan, *trace, out);
+  if (!plan.cuts.empty() && plan.threads > 1) return print_parts(wanted, plan, *trace, out);
   const std::uint64_t skip = before_the_tail(wanted, *trace);
   const std::unique_ptr<EventPrinter> printer = plan.make(style, *trace, out);
   Losses losses;

@@ -10,7 +10,7 @@ namespace ouro::cli {
 namespace {
 
 // Bytes of text for which there is room at once, so that they need not move as it grows. What is not used takes no memory.
-constexpr std::size_t kText = 64 << 20;
+constexpr std::size_t kText = 128 << 20;
 
 }  // namespace
 

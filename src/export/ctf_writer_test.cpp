@@ -99,7 +99,7 @@ class Packet {
   std::string get() {
     const std::uint64_t bits = bytes_.size() * 8;
     std::string out(reinterpret_cast<const char*>(bytes_.get().data()), bytes_.size());
-    for (const std::size_t at : {24 + 16, 24 + 24}) out.replace(at, 8, reinterpret_cast<const char*>(&bits), 8);
+    for (const std::size_t at : {std::size_t{24 + 16}, std::size_t{24 + 24}}) out.replace(at, 8, reinterpret_cast<const char*>(&bits), 8);
     return out;
   }
 
