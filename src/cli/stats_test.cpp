@@ -145,7 +145,7 @@ TEST_F(StatsCommand, TheLongestSilencesAreTold) {
 }
 
 TEST_F(StatsCommand, ValuesOfAFieldAreToldApart) {
-  for (const std::uint64_t value : {7, 8, 7}) {
+  for (const std::uint64_t value : {7u, 8u, 7u}) {
     at(last_ + 1, kCounter);
     records_.put(value);
   }
