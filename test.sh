@@ -2,7 +2,7 @@
 # Installs what is missing, builds Ouro and passes its tests:
 #
 #   release   g++        everything built, every test run
-#   clang     clang-14   unit tests of the libraries, which others compile; with --full, of everything
+#   clang     clang-14   the libraries, and unit tests of what is linked into traced programs; with --full, everything
 #   dev       g++        unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      g++        the ring's unit tests under ThreadSanitizer; with --full only
 #
@@ -49,7 +49,7 @@ run_tests() {  # run_tests PRESET [CTEST OPTION...]
 tools/install-deps
 
 if ! $quick; then
-  if $full; then build clang; else build clang library_tests; fi
+  if $full; then build clang; else build clang library_tests ouro_read; fi
   if $full; then run_tests clang -L unit --no-tests=error; else run_tests clang -L unit-library --no-tests=error; fi
   build dev unit_tests
   run_tests dev -L unit --no-tests=error

@@ -351,7 +351,7 @@ TEST(Ctf2, HostileMetadataIsRefusedBeforeItCostsMuch) {
   for (int i = 0; i < 20'000; ++i) blobs += member("n" + std::to_string(i), u8) + ",";
   for (int i = 0; i < 20'000; ++i) blobs += (i != 0 ? "," : "") + member("b" + std::to_string(i), "{'type': 'dynamic-length-blob', 'length-field-location': {'path': ['n19999']}}");
   EXPECT_NE(error_of(payload(blobs)).find("too many fields to find all lengths and tags among them"), std::string::npos);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(100));  // one; under ThreadSanitizer thirty
 }
 
 }  // namespace

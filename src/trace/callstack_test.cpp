@@ -45,7 +45,8 @@ std::uint64_t address_of(const void* code) { return reinterpret_cast<std::uintpt
 // Asking for its frame's address gives a function one, whatever the build's options. Each level notes where it returns to; the
 // walk from the last one must find these, innermost first.
 struct Chain {
-  StackBounds* bounds = nullptr;
+  explicit Chain(StackBounds* of) : bounds(of) { wanted.reserve(64); }  // a handler fills it
+  StackBounds* bounds;
   std::vector<std::uint64_t> wanted;
   Seen seen;
 };
@@ -67,7 +68,7 @@ void expect_chain(const Chain& chain) {
 
 TEST(Callstack, HasTheReturnAddressesInnermostFirst) {
   StackBounds bounds{};
-  Chain chain{&bounds, {}, {}};
+  Chain chain(&bounds);
   descend(chain, 5);
   expect_chain(chain);
   EXPECT_LE(bounds.low, address_of(__builtin_frame_address(0)));
@@ -76,7 +77,7 @@ TEST(Callstack, HasTheReturnAddressesInnermostFirst) {
 TEST(Callstack, OfAThreadLikewise) {
   std::thread([] {
     StackBounds bounds{};
-    Chain chain{&bounds, {}, {}};
+    Chain chain(&bounds);
     descend(chain, 5);
     expect_chain(chain);
   }).join();
@@ -85,7 +86,7 @@ TEST(Callstack, OfAThreadLikewise) {
 TEST(Callstack, OfADeepRecursionHasTheInnermost) {
   StackBounds bounds{};
   for (const int levels : {10, 5'000, 10'000, 10}) {
-    Chain chain{&bounds, {}, {}};
+    Chain chain(&bounds);
     descend(chain, levels);
     expect_chain(chain);
   }
@@ -123,11 +124,11 @@ void descend_on_alternate_stack(Chain& chain) {
 TEST(Callstack, OnAnAlternateStackIsWalkedByTheKernelsCopies) {
   if (!kernel_copies()) GTEST_SKIP() << "no process_vm_readv here: " << std::strerror(errno);
   StackBounds bounds{};
-  Chain chain{&bounds, {}, {}};
+  Chain chain(&bounds);
   descend_on_alternate_stack(chain);
   expect_chain(chain);
   // The own stack is as good as ever.
-  Chain again{&bounds, {}, {}};
+  Chain again(&bounds);
   descend(again, 5);
   expect_chain(again);
 }
@@ -145,7 +146,7 @@ TEST(Callstack, OnAnAlternateStackHasOneAddressWhereTheKernelDoesNotCopy) {
   if (child == 0) {
     forbid_copies();
     StackBounds bounds{};
-    Chain chain{&bounds, {}, {}}, again{&bounds, {}, {}};
+    Chain chain(&bounds), again(&bounds);
     descend_on_alternate_stack(chain);
     descend(again, 5);
     const bool is_own_stack_whole = again.seen.count >= again.wanted.size();
@@ -174,12 +175,12 @@ TEST(Callstack, OfACoroutineIsFoundAndItsMemoryMayGo) {
   StackBounds bounds{};
   for (int i = 0; i < 3; ++i) {
     void* memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    Chain chain{&bounds, {}, {}};
+    Chain chain(&bounds);
     handler_chain = &chain;
     run_coroutine(memory, kSize);
     expect_chain(chain);
     ::munmap(memory, kSize);
-    Chain own{&bounds, {}, {}};
+    Chain own(&bounds);
     descend(own, 5);
     expect_chain(own);
   }
