@@ -118,7 +118,7 @@ void remark_clocks(TraceBooks& books) {
   if (without != 0) books.remarks.push_back(textf("%zu streams have no clock: what is before what, only each of them knows of itself", without));
   for (auto it = used.begin(); it != used.end(); ++it)
     for (auto other = std::next(it); other != used.end(); ++other)
-      if (!ctf::is_same(books.clocks[*it], books.clocks[*other]))
+      if (!read::is_same(books.clocks[*it], books.clocks[*other]))
         books.remarks.push_back(textf("streams have different clocks, %s and %s: what aligns them are their offsets from 1970, each as good as it was measured",
                                       books.clocks[*it].name.c_str(), books.clocks[*other].name.c_str()));
 }

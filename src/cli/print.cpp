@@ -166,31 +166,10 @@ std::int64_t first_time(const Wanted& wanted, const PrintStyle& style, read::Tra
   return 0;
 }
 
-// False if the output can take no more.
-bool print_events(read::Trace& trace, const Wanted& wanted, std::uint64_t skip, EventPrinter& printer, PrintBuffer& out, Losses& losses, PrintCounts& counts) {
-  go_to_begin(wanted, trace);
-  while (const read::Event* event = trace.next()) {
-    losses.see(*event);
-    if (wanted.range.is_over(event->time_ns)) break;
-    const bool is_chosen = wanted.events.accepts(*event);
-    counts.events += !event->type->is_state || is_chosen;
-    if (!is_chosen || !wanted.range.contains(event->time_ns)) continue;
-    if (skip != 0) {
-      --skip;
-      continue;
-    }
-    printer.print(*event);
-    ++counts.lines;
-    if (!out.ok()) return false;
-  }
-  out.flush();
-  return out.ok();
-}
-
-void say_summary(const read::Trace& trace, const PrintCounts& counts, const Losses& losses, std::uint64_t lost) {
-  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(counts.lines), static_cast<unsigned long long>(counts.events),
+void say_summary(const read::Trace& trace, const Printed& printed, std::uint64_t lost) {
+  say("printed %llu of %llu events, %llu lost, %zu streams", static_cast<unsigned long long>(printed.counts.lines), static_cast<unsigned long long>(printed.counts.events),
       static_cast<unsigned long long>(lost), trace.event_streams());
-  for (const auto& [cause, count] : losses.by_cause())
+  for (const auto& [cause, count] : printed.losses.by_cause())
     if (count != 0) say("lost: %llu events: %s", static_cast<unsigned long long>(count), cause.c_str());
 }
 
@@ -207,19 +186,18 @@ int sum_up(const Options& options, const Wanted& wanted, std::uint64_t lines) {
     say("error: print: %s", trace.error().text.c_str());
     return 1;
   }
-  Losses losses;
-  PrintCounts counts{0, lines};
+  Printed printed{{0, lines}, {}};
   std::uint64_t chosen = 0;
   while (const read::Event* event = trace->next()) {
-    losses.see(*event);
+    printed.losses.see(*event);
     const bool is_chosen = wanted.events.accepts(*event);
-    counts.events += !event->type->is_state || is_chosen;
+    printed.counts.events += !event->type->is_state || is_chosen;
     chosen += is_chosen;
   }
   say_warnings("print", trace->warnings());
   const int status = say_damage("print", *trace);
   if (chosen > lines) say("%llu events came too late to be printed", static_cast<unsigned long long>(chosen - lines));
-  say_summary(*trace, counts, losses, losses.total(*trace));
+  say_summary(*trace, printed, printed.losses.total(*trace));
   return status;
 }
 
@@ -304,7 +282,7 @@ int print_parts(const Wanted& wanted, const PartsPlan& plan, read::Trace& trace,
       if (wanted.range.is_over(event->time_ns)) break;
     status = say_damage("print", trace);
   }
-  say_summary(trace, printer.counts(), printer.losses(), printer.losses().total(printer.discarded()));
+  say_summary(trace, printer.printed(), printer.printed().losses.total(printer.discarded()));
   return status;
 }
 
@@ -338,11 +316,11 @@ int print_trace(const Options& options, const CommandLine& line, Wanted& wanted)
   if (!plan.cuts.empty() && plan.threads > 1) return print_parts(wanted, plan, *trace, out);
   const std::uint64_t skip = before_the_tail(wanted, *trace);
   const std::unique_ptr<EventPrinter> printer = plan.make(style, *trace, out);
-  Losses losses;
-  PrintCounts counts;
-  if (!print_events(*trace, wanted, skip, *printer, out, losses, counts)) return say_output(out);
+  go_to_begin(wanted, *trace);
+  const Printed printed = print_events(*trace, wanted.events, wanted.range, std::nullopt, skip, *printer, out);
+  if (!out.ok()) return say_output(out);
   const int status = say_damage("print", *trace);
-  say_summary(*trace, counts, losses, losses.total(*trace));
+  say_summary(*trace, printed, printed.losses.total(*trace));
   return status;
 }
 

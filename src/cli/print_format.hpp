@@ -21,7 +21,7 @@ class EventPrinter {
   };
   virtual Times times() const { return {}; }
   // `text` begins with the first line that this printed, and it did not know of a line before. There is one, and so long ago was it.
-  virtual void join(std::string& text, std::int64_t since_ns) const { static_cast<void>(text), static_cast<void>(since_ns); }
+  virtual void join(std::string& /*text*/, std::int64_t /*since_ns*/) const {}
 };
 
 struct PrintStyle {

@@ -19,6 +19,28 @@ std::size_t usable_cpus() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<std::size_t>(CPU_COUNT(&set)) : 1;
 }
 
+Printed print_events(read::Trace& trace, const EventChoice& events, const TimeRange& range, std::optional<std::int64_t> end_ns, std::uint64_t skip, EventPrinter& printer,
+                     PrintBuffer& out) {
+  Printed done;
+  while (const read::Event* event = trace.next()) {
+    if (end_ns && event->time_ns >= *end_ns) break;
+    done.losses.see(*event);
+    if (range.is_over(event->time_ns)) break;
+    const bool is_chosen = events.accepts(*event);
+    done.counts.events += !event->type->is_state || is_chosen;
+    if (!is_chosen || !range.contains(event->time_ns)) continue;
+    if (skip != 0) {
+      --skip;
+      continue;
+    }
+    printer.print(*event);
+    ++done.counts.lines;
+    if (!out.ok()) break;
+  }
+  out.flush();
+  return done;
+}
+
 PartsPrinter::PartsPrinter(const PartsPlan& plan) : plan_(plan), count_(plan.cuts.size() + 1) {}
 
 std::uint64_t PartsPrinter::discarded() const { return std::accumulate(discarded_.begin(), discarded_.end(), std::uint64_t{0}); }
@@ -39,23 +61,13 @@ std::optional<std::size_t> PartsPrinter::next_part(std::string& text) {
 
 void PartsPrinter::print_part(read::Trace& trace, const EventChoice& choice, std::size_t index, Part& part) const {
   const std::int64_t begin = index == 0 ? plan_.range.begin_ns() : plan_.cuts[index - 1];
-  const std::int64_t end = index + 1 == count_ ? INT64_MAX : plan_.cuts[index];
+  const std::optional<std::int64_t> end = index + 1 == count_ ? std::nullopt : std::optional(plan_.cuts[index]);
   PrintBuffer out(part.text, 1 << 18);
   part.printer = plan_.make(plan_.style, trace, out);
   if (index != 0) part.text.clear(), out.drop();  // a head
   if (begin == INT64_MIN) trace.rewind();
   else trace.seek(begin);
-  while (const read::Event* event = trace.next()) {
-    if (event->time_ns >= end && index + 1 != count_) break;
-    part.losses.see(*event);
-    if (plan_.range.is_over(event->time_ns)) break;
-    const bool is_chosen = choice.accepts(*event);
-    part.counts.events += !event->type->is_state || is_chosen;
-    if (!is_chosen || !plan_.range.contains(event->time_ns)) continue;
-    part.printer->print(*event);
-    ++part.counts.lines;
-  }
-  out.flush();
+  part.printed = print_events(trace, choice, plan_.range, end, 0, *part.printer, out);
   for (const read::Stream& stream : trace.streams()) part.discarded.push_back(stream.events_discarded);
   part.damaged = !trace.complete();
 }
@@ -78,13 +90,13 @@ Status PartsPrinter::work() {
 }
 
 bool PartsPrinter::write(PrintBuffer& out, Part& part, std::optional<std::int64_t>& last_ns) {
-  if (part.counts.lines != 0) {
+  if (part.printed.counts.lines != 0) {
     const EventPrinter::Times times = part.printer->times();
     if (last_ns) part.printer->join(part.text, times.first_ns - *last_ns);
     last_ns = times.last_ns;
   }
-  counts_.add(part.counts);
-  losses_.add(part.losses);
+  printed_.counts.add(part.printed.counts);
+  printed_.losses.add(part.printed.losses);
   saw_damage_ |= part.damaged;
   discarded_.resize(part.discarded.size());
   for (std::size_t i = 0; i < discarded_.size(); ++i) discarded_[i] = std::max(discarded_[i], part.discarded[i]);

@@ -35,6 +35,16 @@ struct PrintCounts {
   }
 };
 
+// What was read, and what of it was printed.
+struct Printed {
+  PrintCounts counts;
+  Losses losses;
+};
+// From where the trace stands up to the range's end, or to the first event at `end_ns` or later, which is not seen then; or until `out` takes no more. Of the
+// events that are chosen the first `skip` are passed over.
+Printed print_events(read::Trace& trace, const EventChoice& events, const TimeRange& range, std::optional<std::int64_t> end_ns, std::uint64_t skip, EventPrinter& printer,
+                     PrintBuffer& out);
+
 // What each thread needs to print on its own.
 struct PartsPlan {
   std::vector<std::string> folders;
@@ -54,8 +64,7 @@ class PartsPrinter {
   Status run(PrintBuffer& out);
 
   // After run().
-  const PrintCounts& counts() const { return counts_; }
-  const Losses& losses() const { return losses_; }
+  const Printed& printed() const { return printed_; }
   std::uint64_t discarded() const;                  // by the streams
   bool saw_damage() const { return saw_damage_; }  // which one, is for who reads the whole trace to say
 
@@ -63,8 +72,7 @@ class PartsPrinter {
   struct Part {
     std::string text;
     std::unique_ptr<EventPrinter> printer;
-    PrintCounts counts;
-    Losses losses;
+    Printed printed;
     std::vector<std::uint64_t> discarded;  // by stream
     bool damaged = false, done = false;
   };
@@ -85,8 +93,7 @@ class PartsPrinter {
   bool stop_ = false;
   std::optional<Error> error_;
 
-  PrintCounts counts_;
-  Losses losses_;
+  Printed printed_;
   std::vector<std::uint64_t> discarded_;
   bool saw_damage_ = false;
 };

@@ -8,7 +8,6 @@
 #include "cli/print_losses.hpp"
 #include "cli/progress.hpp"
 #include "cli/say.hpp"
-#include "export/clock_time.hpp"
 #include "read/clocks.hpp"
 
 namespace ouro::cli {
@@ -17,7 +16,7 @@ namespace {
 // Several traces keep their clock if it is one and the same.
 bool have_one_clock(const std::vector<std::unique_ptr<read::Trace>>& traces) {
   for (const auto& trace : traces)
-    if (trace->clocks().size() != 1 || !ctf::is_same(trace->clocks().front(), traces.front()->clocks().front())) return false;
+    if (trace->clocks().size() != 1 || !read::is_same(trace->clocks().front(), traces.front()->clocks().front())) return false;
   return true;
 }
 

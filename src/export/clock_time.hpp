@@ -22,8 +22,4 @@ inline std::uint64_t to_ticks(const read::Clock& clock, std::int64_t ns) {
   return ticks < 0 ? 0 : static_cast<std::uint64_t>(ticks);
 }
 
-inline bool is_same(const read::Clock& a, const read::Clock& b) {
-  return a.frequency == b.frequency && a.offset_s == b.offset_s && a.offset_ticks == b.offset_ticks;
-}
-
 }  // namespace ouro::ctf

@@ -14,6 +14,7 @@
 #include "export/clock_time.hpp"
 #include "format/ctf.hpp"
 #include "format/pieces.hpp"
+#include "read/clocks.hpp"
 
 namespace ouro::ctf {
 namespace {
@@ -116,7 +117,7 @@ std::size_t Writer::clock_of(const read::Event& event) {
       for (const read::Clock& candidate : source.clocks)
         if (clock.name == kNanoseconds && to_ns(candidate, event.ticks) == event.time_ns) clock = candidate;
   for (std::size_t i = 0; i < parts_.clocks.size(); ++i)
-    if (is_same(parts_.clocks[i].clock, clock) && parts_.clocks[i].clock.name == clock.name) return i;
+    if (read::is_same(parts_.clocks[i].clock, clock) && parts_.clocks[i].clock.name == clock.name) return i;
   std::string name;
   for (const char c : clock.name) name += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!name.empty() && c >= '0' && c <= '9') ? c : '_';
   if (name.empty()) name = "clock";

@@ -48,7 +48,7 @@ Relation relate(const Clock& a, std::string_view host_a, const Clock& b, std::st
   const bool have_uids = !a.uid.empty() && !b.uid.empty(), are_absolute = a.origin == kEpoch && b.origin == kEpoch;
   const bool one_host = !host_a.empty() && host_a == host_b, other_host = !host_a.empty() && !host_b.empty() && host_a != host_b;
   const bool one_clock = a.name == b.name && ((have_uids && a.uid == b.uid) || (one_host && (!have_uids || are_absolute)));
-  if (one_clock) return a.frequency == b.frequency && a.offset_s == b.offset_s && a.offset_ticks == b.offset_ticks ? Relation::same : Relation::measured;
+  if (one_clock) return is_same(a, b) ? Relation::same : Relation::measured;
   return are_absolute && !other_host ? Relation::stated : Relation::guessed;
 }
 

@@ -15,6 +15,9 @@ enum class Relation : std::uint8_t {
   stated,    // different ones, which both count from 1970 as they say, and nothing says that they are of different machines
   guessed,   // different ones: what they have in common is that each was told the time of day
 };
+// Whether the same ticks are the same times.
+inline bool is_same(const Clock& a, const Clock& b) { return a.frequency == b.frequency && a.offset_s == b.offset_s && a.offset_ticks == b.offset_ticks; }
+
 // `host`: "" if the trace does not say.
 Relation relate(const Clock& a, std::string_view host_a, const Clock& b, std::string_view host_b);
 
