@@ -9,7 +9,7 @@
 namespace ouro::ring {
 namespace {
 
-// Longer than any writer takes from reading its stamp to its commit: if it is interrupted in between, it starts over.
+// Longer than writers take from reading their stamp to their commit. Who is interrupted in between begins anew, if its ring is a CPU's. For others see late().
 constexpr std::uint64_t kInFlight = 1'000'000;  // ticks
 
 const char* stamps_of(const Channel& c) {
@@ -157,6 +157,8 @@ bool Records::next(Record& out) {
       out = rings_[heap_.top().ring].record;
       top_is_out_ = true;
       ++delivered_;
+      if (out.stamp < newest_) ++late_;
+      newest_ = std::max(newest_, out.stamp);
       return true;
     }
     if (round == 0) refill();

@@ -51,7 +51,7 @@ class Records {
   enum class Order : std::uint8_t {
     by_ring,  // all that a ring has, then the next ring's
     by_time,  // of all rings, the oldest first, a thread's in its order; what is younger than a million ticks before the call (0.4 ms
-              // of a TSC of 2.6 GHz: a writer may still be at it) stays for later calls
+              // of a TSC of 2.6 GHz: a writer may still be at it) stays for later calls. See late()
   };
   // include_current: also from sub-buffers that are being filled. Without, these come when they are closed, and the last never.
   explicit Records(LocalChannel& channel, Order order = Order::by_time, bool include_current = true);
@@ -78,6 +78,9 @@ class Records {
   std::uint64_t delivered() const { return delivered_; }
   std::uint64_t discarded() const { return discarded_; }  // reserved, and then discarded by their writers
   std::uint64_t dropped() const { return dropped_; }
+  // By time: delivered after younger ones. Their writers stood still for longer than that million ticks between stamp and record: in a shared ring, or
+  // on a CPU that a hypervisor stopped (elsewhere who is interrupted there begins anew). A thread's records keep their order.
+  std::uint64_t late() const { return late_; }
   std::uint64_t lost() const;                  // so far, of all rings
   std::uint64_t lost(abi::Loss cause) const;
   bool corrupt() const { return corrupt_; }    // a ring's memory contradicts itself: that ring is read no further
@@ -116,7 +119,8 @@ class Records {
   bool top_is_out_ = false;             // the top's record was delivered and is still looked at
   std::size_t ring_ = 0;                // by_ring: where we are
   std::uint64_t horizon_ = 0;           // by_time: no ring can still get a record that is older
-  std::uint64_t delivered_ = 0, discarded_ = 0, dropped_ = 0;
+  std::uint64_t newest_ = 0;            // by_time: stamp of those delivered
+  std::uint64_t delivered_ = 0, discarded_ = 0, dropped_ = 0, late_ = 0;
 };
 
 }  // namespace ouro::ring
