@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace ouro::base {
@@ -44,6 +45,18 @@ inline int write_all(int fd, const char* from, std::size_t size) {
     size -= static_cast<std::size_t>(n);
   }
   return 0;
+}
+
+// As many of `size` bytes from `offset` on as are there. The descriptor stands where it stood.
+inline std::size_t read_at(int fd, void* to, std::size_t size, std::uint64_t offset) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::pread(fd, static_cast<char*>(to) + done, size - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
 }
 
 }  // namespace ouro::base

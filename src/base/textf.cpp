@@ -18,4 +18,13 @@ std::string vtextf(const char* format, va_list args) {
   return n < 0 ? std::string(format) : std::string(text);
 }
 
+std::string printable(std::string text, char instead) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto at = [&](std::size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
+    if (at(i) < 0x20 || at(i) == 0x7f) text[i] = instead;
+    if (at(i) == 0xc2 && at(i + 1) >= 0x80 && at(i + 1) < 0xa0) text.replace(i, 2, 1, instead);
+  }
+  return text;
+}
+
 }  // namespace ouro::base

@@ -1,4 +1,4 @@
-// base/textf.hpp -- printf into a string, for lines that people read: what is longer than 1,023 bytes is cut off.
+// base/textf.hpp -- lines that people read: printf into a string, of which more than 1,023 bytes are cut off; and texts of others, without what a terminal obeys.
 #pragma once
 #include <cstdarg>
 #include <string>
@@ -7,5 +7,8 @@ namespace ouro::base {
 
 [[gnu::format(printf, 1, 2)]] std::string textf(const char* format, ...);
 [[gnu::format(printf, 1, 0)]] std::string vtextf(const char* format, va_list args);
+
+// Control characters, those of UTF-8's second block too, are `instead`.
+std::string printable(std::string text, char instead = '?');
 
 }  // namespace ouro::base
