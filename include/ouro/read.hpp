@@ -15,7 +15,7 @@
 //
 // Damaged input is no error: everything sound is delivered, everything else is named in damage(), and complete() is
 // false. No byte of a file is trusted. The files are mapped while the trace is open: whoever truncates one meanwhile
-// ends the reading program by SIGBUS, as with every mapped file.
+// may end the reading program by SIGBUS, as with every mapped file.
 //
 // next() does not allocate, once its buffers have grown to the largest event. Not thread-safe.
 #pragma once
@@ -162,7 +162,7 @@ struct EventClass {
   abi::EventKind kind = abi::EventKind::point;
   std::string file;  // where it stands in the source; "" if not stated
   std::uint32_t line = 0;
-  bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost, ouro:left_out
+  bool is_state = false;               // of the recorder: ouro:process, ouro:thread, ouro:lost, ouro:left_out, ouro:stream
   std::size_t index = 0;               // in Trace::classes()
   std::vector<Field> context, fields;  // context: of the event alone
   bool has_context = false, has_fields = false;  // perhaps of no members
@@ -192,7 +192,7 @@ struct Stream {
   std::uint64_t packets = 0;
   std::uint64_t events = 0;
   std::uint64_t events_discarded = 0;  // said by the tracer: written by the program, not in the trace
-  std::uint64_t packets_missing = 0;   // gaps in the packets' numbers; each is damage, too
+  std::uint64_t packets_missing = 0;   // gaps in the packets' numbers, and at the end, if the recorder said how many there were; each is damage, too
 };
 
 class StreamReader;

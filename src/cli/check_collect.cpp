@@ -38,9 +38,13 @@ class StreamWalk {
  public:
   StreamWalk(TraceBooks& books, StreamBooks& stream, const read::Metadata& metadata) : books_(books), stream_(stream), metadata_(metadata) {}
 
-  void run(std::string_view file) {
-    PacketWalk walk(metadata_, file);
-    while (const std::optional<Packet> packet = walk.next()) see(*packet);
+  void run(const read::MappedFile& file) {
+    read::MappedFile::Glances glances(file);
+    PacketWalk walk(metadata_, file.bytes());
+    while (const std::optional<Packet> packet = walk.next()) {
+      see(*packet);
+      glances.next(packet->offset, packet->bytes);
+    }
     if (without_end_ != 0) books_.remarks.push_back(textf("%s: %" PRIu64 " of %" PRIu64 " packets have 0 as their end", stream_.file.c_str(), without_end_, stream_.packets));
     if (stream_.packets != 0 && !stream_.first_number)
       books_.remarks.push_back(stream_.file + ": its packets have no numbers: one that is missing would not be noticed");
@@ -99,7 +103,7 @@ Status walk_packets(TraceBooks& books) {
     std::string trouble;  // the reader's to report
     Result<read::MappedFile> bytes = path.ends_with(format::kCompressedSuffix) ? read::MappedFile::open_compressed(path, trouble) : read::MappedFile::open(path);
     if (!bytes) continue;
-    StreamWalk(books, stream, *metadata).run(bytes->bytes());
+    StreamWalk(books, stream, *metadata).run(*bytes);
     if (!stream.instance || stream.packets == 0) continue;
     const auto [other, is_new] = instances.emplace(std::pair{stream.id, *stream.instance}, stream.file);
     if (!is_new) books.remarks.push_back(textf("%s and %s are both instance %" PRIu64 " of stream %" PRIu64, other->second.c_str(), stream.file.c_str(), *stream.instance, stream.id));

@@ -11,6 +11,7 @@
 
 #include <ouro/abi/registry_layout.hpp>
 
+#include "base/textf.hpp"
 #include "cli/finding.hpp"
 #include "record/registry_file.hpp"
 #include "record/target.hpp"
@@ -111,9 +112,7 @@ Finding slots(const RegistryFile& registry) {
     ++used;
     std::string file(slot.file, ::strnlen(slot.file, sizeof slot.file));
     if (file.rfind("session-", 0) == 0) file.erase(0, 8);
-    for (char& c : file)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    names += (names.empty() ? ": " : " ") + file;
+    names += (names.empty() ? ": " : " ") + base::printable(file);
   }
   const bool full = used == abi::kSessionSlots;
   return {"sessions", full ? Status::fail : Status::ok, std::to_string(used) + " of " + std::to_string(abi::kSessionSlots) + names, "a free place",

@@ -50,7 +50,7 @@ Options:
       --relative      time since the trace's first event, in seconds; of columns
       --utc           time of day in UTC; also in --begin and --end
       --jobs N        that many threads print parts of a long trace; 0, the default: one for each CPU. What comes out is the same
-      --all           also the recorder's own events: ouro:process, ouro:thread, ouro:lost
+      --all           also the recorder's own events: ouro:process, ouro:thread, ouro:lost ...
       --colour WHEN   auto (the default: on a terminal, unless NO_COLOR is set), always, never; of columns
   -h, --help          this text
 
@@ -270,8 +270,11 @@ Status choose_events(const Options& options, const read::Trace& trace, EventChoi
 
 int print_parts(const Wanted& wanted, const PartsPlan& plan, read::Trace& trace, PrintBuffer& out) {
   PartsPrinter printer(plan);
-  if (const Status status = printer.run(out); !status) {
-    say("error: print: %s", status.error().text.c_str());
+  Progress progress("print", trace, Progress::beside_output());
+  const Status ran = printer.run(out, progress);
+  progress.clear();
+  if (!ran) {
+    say("error: print: %s", ran.error().text.c_str());
     return 1;
   }
   if (!out.ok()) return say_output(out);
@@ -317,7 +320,9 @@ int print_trace(const Options& options, const CommandLine& line, Wanted& wanted)
   const std::uint64_t skip = before_the_tail(wanted, *trace);
   const std::unique_ptr<EventPrinter> printer = plan.make(style, *trace, out);
   go_to_begin(wanted, *trace);
-  const Printed printed = print_events(*trace, wanted.events, wanted.range, std::nullopt, skip, *printer, out);
+  Progress progress("print", *trace, Progress::beside_output());
+  const Printed printed = print_events(*trace, wanted.events, wanted.range, std::nullopt, skip, *printer, out, &progress);
+  progress.clear();
   if (!out.ok()) return say_output(out);
   const int status = say_damage("print", *trace);
   say_summary(*trace, printed, printed.losses.total(*trace));

@@ -2,32 +2,21 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_set>
 
+#include "cli/print_babeltrace_values.hpp"
 #include "cli/print_number.hpp"
 #include "cli/say.hpp"
 
 namespace ouro::cli {
 
-using read::Field;
-using read::Kind;
+using babeltrace::find_hidden;
+using babeltrace::Hidden;
+using babeltrace::put_structure;
+using babeltrace::Shape;
+using babeltrace::shape_of_scope;
+using babeltrace::Slots;
 using read::Type;
 using read::Value;
-
-// How a value is shown.
-struct BabeltracePrinter::Shape {
-  enum class As : std::uint8_t { decimal, negative, bits, enumeration, real, text, structure, variant, array, boolean, bytes, optional };
-  As as{};
-  bool is_shown = true;
-  Lead lead;                 // in front of it: ", name = "
-  const Type* type = nullptr;
-  std::vector<Shape> inner;  // of a structure its members, of a variant its options, of an array its element
-  struct Mapping {
-    std::string text;  // with its quotes
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  };
-  std::vector<Mapping> mappings;  // of an enumeration
-};
 
 struct BabeltracePrinter::Class {
   std::string name;  // "every:request: "
@@ -41,328 +30,6 @@ struct BabeltracePrinter::Class {
 };
 
 namespace {
-
-using Shape = BabeltracePrinter::Shape;
-using As = Shape::As;
-using Slots = std::unordered_set<std::int32_t>;
-using Hidden = std::unordered_set<const Type*>;
-
-// ---- what is shown
-
-// Members of a packet's context that the reader itself uses.
-bool is_of_packets(const std::string& name) {
-  for (const char* other : {"timestamp_begin", "timestamp_end", "events_discarded", "packet_seq_num", "packet_size", "content_size"})
-    if (name == other) return true;
-  return false;
-}
-
-bool is_integer(const Type& type) {
-  return type.kind == Kind::unsigned_integer || type.kind == Kind::signed_integer || type.kind == Kind::enumeration;
-}
-
-// Stamps are not shown, but for those that say how long or which something is that is shown: `used` has their slots. So what comes
-// later is looked at earlier. Answers whether the value is shown, and notes in `hidden` if not.
-bool find_hidden(const Type& type, Slots& used, Hidden& hidden, bool in_packet_context = false) {
-  bool shown = true;
-  switch (type.kind) {
-    case Kind::unsigned_integer:
-    case Kind::signed_integer:
-    case Kind::enumeration: shown = !type.plan.maps_clock || (type.plan.store >= 0 && used.count(type.plan.store) != 0); break;
-    case Kind::floating_point:
-    case Kind::boolean:
-    case Kind::bit_array:
-    case Kind::bit_map: break;
-    case Kind::string:
-    case Kind::array:
-    case Kind::blob:
-    case Kind::optional:
-      if (!type.members.empty()) shown = find_hidden(*type.members[0].type, used, hidden);
-      if (shown && (type.is_sequence || type.kind == Kind::optional)) used.insert(type.plan.load);
-      break;
-    case Kind::structure:
-    case Kind::variant:
-      shown = type.members.empty();
-      for (auto member = type.members.rbegin(); member != type.members.rend(); ++member) {
-        const Type& inner = *member->type;
-        if (in_packet_context && is_integer(inner) && is_of_packets(member->name)) {
-          if (inner.plan.store >= 0 && used.count(inner.plan.store) != 0) shown = true;
-          else hidden.insert(&inner);
-        } else if (find_hidden(inner, used, hidden)) {
-          shown = true;
-        }
-      }
-      if (type.kind == Kind::variant && shown) {
-        for (const Field& option : type.members) hidden.erase(option.type.get());
-        used.insert(type.plan.load);
-      }
-  }
-  if (!shown) hidden.insert(&type);
-  return shown;
-}
-
-// ---- shapes
-
-void put_text(PrintBuffer& out, std::string_view text);
-
-std::string quoted(std::string_view text) {
-  std::string out;
-  PrintBuffer buffer(out);
-  put_text(buffer, text);
-  buffer.flush();
-  return out;
-}
-
-// Labels of the same text are one, at the place of the first.
-std::vector<Shape::Mapping> mappings_of(const Type& type) {
-  std::vector<Shape::Mapping> out;
-  for (const read::Label& label : type.labels) {
-    const std::string text = quoted(label.text);
-    auto it = std::find_if(out.begin(), out.end(), [&](const auto& mapping) { return mapping.text == text; });
-    if (it == out.end()) it = out.insert(it, {text, {}});
-    it->ranges.emplace_back(label.low, label.high);
-  }
-  return out;
-}
-
-As as_of(const Type& type) {
-  switch (type.kind) {
-    case Kind::unsigned_integer: return type.base == 10 ? As::decimal : As::bits;
-    case Kind::signed_integer: return type.base == 10 ? As::negative : As::bits;
-    case Kind::enumeration: return As::enumeration;
-    case Kind::floating_point: return As::real;
-    case Kind::string: return As::text;
-    case Kind::structure: return As::structure;
-    case Kind::variant: return As::variant;
-    case Kind::array: return As::array;
-    case Kind::boolean: return As::boolean;
-    case Kind::bit_array:
-    case Kind::bit_map: return As::bits;
-    case Kind::blob: return As::bytes;
-    case Kind::optional: return As::optional;
-  }
-  return As::decimal;
-}
-
-Shape shape_of(const Type& type, const Hidden& hidden, const std::string& lead = "");
-
-void add_members(Shape& out, const std::vector<Field>& members, const Hidden& hidden) {
-  bool is_first = true;
-  for (const Field& member : members) {
-    out.inner.push_back(shape_of(*member.type, hidden, (is_first ? " " : ", ") + member.name + " = "));
-    if (out.inner.back().is_shown) is_first = false;
-  }
-}
-
-Shape shape_of(const Type& type, const Hidden& hidden, const std::string& lead) {
-  Shape out;
-  out.as = as_of(type);
-  out.type = &type;
-  out.is_shown = hidden.count(&type) == 0;
-  out.lead = Lead(lead);
-  if (type.kind == Kind::enumeration) out.mappings = mappings_of(type);
-  if (type.kind == Kind::structure) add_members(out, type.members, hidden);
-  if (type.kind == Kind::variant || type.kind == Kind::array || type.kind == Kind::optional)
-    for (const Field& member : type.members) out.inner.push_back(shape_of(*member.type, hidden));
-  return out;
-}
-
-// A whole scope; null if nothing of it is shown.
-std::shared_ptr<const Shape> shape_of_scope(const std::vector<Field>& members, const Hidden& hidden) {
-  Shape out;
-  out.as = As::structure;
-  add_members(out, members, hidden);
-  const bool any = members.empty() || std::any_of(out.inner.begin(), out.inner.end(), [](const Shape& s) { return s.is_shown; });
-  return any ? std::make_shared<Shape>(std::move(out)) : nullptr;
-}
-
-// ---- values
-
-constexpr auto kPlain = [] {
-  std::array<bool, 256> plain{};
-  for (unsigned c = 0x20; c < 256; ++c) plain[c] = c != 0x7f && c != '"' && c != '\\' && c != '\'' && c != '?';
-  return plain;
-}();
-
-[[gnu::noinline]] void put_escaped(PrintBuffer& out, char c) {
-  static constexpr std::string_view controls = "abtnvfr";  // from 7 on
-  const auto byte = static_cast<unsigned char>(c);
-  out.put('\\');
-  if (byte >= 0x20 && byte != 0x7f) {
-    out.put(c);
-  } else if (byte >= 7 && byte <= 13) {
-    out.put(controls[byte - 7u]);
-  } else if (byte == 0x1b) {
-    out.put('e');
-  } else {
-    static constexpr char hex[] = "0123456789abcdef";
-    out.put('x');
-    out.put(hex[byte >> 4]);
-    out.put(hex[byte & 15]);
-  }
-}
-
-void put_text(PrintBuffer& out, std::string_view text) {
-  out.put('"');
-  const char *plain = text.data(), *const end = plain + text.size();
-  for (const char* at = plain; at != end;) {
-    at = find_special(at, end, kPlain);
-    if (at == end) break;
-    out.put({plain, static_cast<std::size_t>(at - plain)});
-    put_escaped(out, *at);
-    plain = ++at;
-  }
-  out.put({plain, static_cast<std::size_t>(end - plain)});
-  out.put('"');
-}
-
-void put_bits(PrintBuffer& out, const Type& type, std::uint64_t bits) {
-  const auto low = [&](std::uint32_t n) { return n >= 64 ? bits : bits & ((std::uint64_t{1} << n) - 1); };
-  if (type.base == 16 || type.kind == Kind::bit_array || type.kind == Kind::bit_map) {
-    out.put("0x");
-    put_hex(out, low((type.bits + 3) & ~3u));
-  } else if (type.base == 8) {
-    out.put('0');
-    out.number(type.is_signed ? low((type.bits + 2) / 3 * 3) : bits, 8);
-  } else {
-    out.put("0b");
-    for (std::uint32_t i = type.bits; i-- > 0;) out.put((bits >> i & 1) != 0 ? '1' : '0');
-  }
-}
-
-void put_integer(PrintBuffer& out, const Type& type, std::uint64_t bits) {
-  if (type.base != 10) put_bits(out, type, bits);
-  else if (type.is_signed) out.number(static_cast<std::int64_t>(bits));
-  else out.number(bits);
-}
-
-void put_enumeration(PrintBuffer& out, const Shape& shape, std::uint64_t bits) {
-  out.put("( ");
-  bool is_first = true;
-  for (const Shape::Mapping& mapping : shape.mappings) {
-    const bool holds = std::any_of(mapping.ranges.begin(), mapping.ranges.end(), [&](const auto& range) {
-      return shape.type->is_signed ? static_cast<std::int64_t>(bits) >= static_cast<std::int64_t>(range.first) &&
-                                         static_cast<std::int64_t>(bits) <= static_cast<std::int64_t>(range.second)
-                                   : bits >= range.first && bits <= range.second;
-    });
-    if (!holds) continue;
-    if (!is_first) out.put(", ");
-    is_first = false;
-    out.put(mapping.text);
-  }
-  if (is_first) out.put("<unknown>");
-  out.put(" : container = ");
-  put_integer(out, *shape.type, bits);
-  out.put(" )");
-}
-
-void put_value(PrintBuffer& out, const Shape& shape, const Value* value);
-
-// `value`: the first of those that are direct inside.
-void put_structure(PrintBuffer& out, const Shape& shape, const Value* value) {
-  out.put('{');
-  for (const Shape& member : shape.inner) {
-    if (member.is_shown) {
-      out.put(member.lead);
-      put_value(out, member, value);
-    }
-    value += value->nodes;
-  }
-  out.put(" }");
-}
-
-void put_index(PrintBuffer& out, std::uint32_t index) {
-  static const Lead first(" [0] = "), next(", ["), end("] = ");
-  if (index == 0) return out.put(first);
-  out.put(next);
-  out.number(index);
-  out.put(end);
-}
-
-// Whole numbers in base 10 and this machine's byte order, as most arrays are of.
-template <class T>
-void put_numbers(PrintBuffer& out, const Value& array) {
-  for (std::uint32_t i = 0; i < array.count; ++i) {
-    T number;
-    std::memcpy(&number, array.bytes + i * sizeof number, sizeof number);
-    put_index(out, i);
-    if constexpr (std::is_signed_v<T>) out.number(std::int64_t{number});
-    else out.number(std::uint64_t{number});
-  }
-}
-
-bool put_numbers(PrintBuffer& out, As as, const Value& array) {
-  const Type& type = *array.type().members[0].type;
-  if (type.plan.big_endian && type.bits != 8) return false;
-  if (as == As::decimal) {
-    if (type.bits == 8) put_numbers<std::uint8_t>(out, array);
-    else if (type.bits == 16) put_numbers<std::uint16_t>(out, array);
-    else if (type.bits == 32) put_numbers<std::uint32_t>(out, array);
-    else if (type.bits == 64) put_numbers<std::uint64_t>(out, array);
-    else return false;
-    return true;
-  }
-  if (as != As::negative) return false;
-  if (type.bits == 8) put_numbers<std::int8_t>(out, array);
-  else if (type.bits == 16) put_numbers<std::int16_t>(out, array);
-  else if (type.bits == 32) put_numbers<std::int32_t>(out, array);
-  else if (type.bits == 64) put_numbers<std::int64_t>(out, array);
-  else return false;
-  return true;
-}
-
-void put_array(PrintBuffer& out, const Shape& shape, const Value* value) {
-  out.put('[');
-  if (!value->is_packed()) {
-    const Value* element = value + 1;
-    for (std::uint32_t i = 0; i < value->count; ++i, element += element->nodes) {
-      put_index(out, i);
-      put_value(out, shape.inner[0], element);
-    }
-  } else if (!put_numbers(out, shape.inner[0].as, *value)) {
-    for (std::uint32_t i = 0; i < value->count; ++i) {
-      const Value element = value->element(i);
-      put_index(out, i);
-      put_value(out, shape.inner[0], &element);
-    }
-  }
-  out.put(" ]");
-}
-
-void put_value(PrintBuffer& out, const Shape& shape, const Value* value) {
-  switch (shape.as) {
-    case As::decimal: out.number(value->u); break;
-    case As::negative: out.number(value->i); break;
-    case As::bits: put_bits(out, *shape.type, value->u); break;
-    case As::enumeration: put_enumeration(out, shape, value->u); break;
-    case As::real: put_real(out, value->f); break;
-    case As::text: put_text(out, value->text()); break;
-    case As::structure: put_structure(out, shape, value + 1); break;
-    case As::array: put_array(out, shape, value); break;
-    // Of CTF 2, as far as version 2.1 of babeltrace2 would show it.
-    case As::boolean: out.put(value->u != 0 ? "true" : "false"); break;
-    case As::bytes:
-      out.put("0x");
-      for (std::uint32_t i = 0; i < value->count; ++i) {
-        out.put("0123456789ABCDEF"[static_cast<unsigned char>(value->bytes[i]) >> 4]);
-        out.put("0123456789ABCDEF"[static_cast<unsigned char>(value->bytes[i]) & 15]);
-      }
-      break;
-    case As::optional:
-      if (value->count == 0) return out.put("<none>");
-      out.put("{ ");
-      put_value(out, shape.inner[0], value + 1);
-      out.put(" }");
-      break;
-    case As::variant: {
-      const auto option = static_cast<std::size_t>(value[1].field - shape.type->members.data());
-      out.put("{ ");
-      put_value(out, shape.inner[option], value + 1);
-      out.put(" }");
-    }
-  }
-}
-
-// ---- times and order
 
 // babeltrace2 reckons with doubles where a tick is no nanosecond, and so is off by a nanosecond now and then.
 std::uint64_t to_ns(const read::Clock& clock, std::uint64_t ticks) {
@@ -514,14 +181,17 @@ void BabeltracePrinter::print(const read::Event& event) {
 // The same for all events of a packet.
 void BabeltracePrinter::packet_context(const read::Event& event, const Class& type) {
   Context& last = contexts_[static_cast<std::size_t>(event.stream - first_stream_)];
+  if (last.packets == event.stream->packets) return out_.put(last.text);
+  last.packets = event.stream->packets;
   const auto is_same = [](const Value& a, const Value& b) { return a.field == b.field && a.u == b.u && a.count == b.count; };
-  if (last.text.empty() || last.values.size() != event.packet_context.size() ||
+  if (last.text.size() == 0 || last.values.size() != event.packet_context.size() ||
       !std::equal(last.values.begin(), last.values.end(), event.packet_context.begin(), is_same)) {
     last.values.assign(event.packet_context.begin(), event.packet_context.end());
-    last.text.clear();
-    PrintBuffer buffer(last.text);
+    std::string text;
+    PrintBuffer buffer(text);
     put_structure(buffer, *type.packet, event.packet_context.data());
     buffer.flush();
+    last.text = Lead(text);
   }
   out_.put(last.text);
 }
@@ -531,7 +201,7 @@ void BabeltracePrinter::name_second(std::int64_t second, bool is_negative) {
   std::tm parts{};
   if ((utc_ ? ::gmtime_r(&when, &parts) : ::localtime_r(&when, &parts)) == nullptr) parts = {};
   std::strftime(clock_, sizeof clock_, "[%H:%M:%S.", &parts);
-  shown_second_ = second;
+  shown_ns_ = is_negative ? kNoSecond : second * 1'000'000'000;
 }
 
 // Times before 1970: the first of them as seconds, with a warning, the others as that long after 1970.
@@ -540,21 +210,28 @@ void BabeltracePrinter::time(std::int64_t ns) {
   if (last_ns_ != -1) delta_ns_ = ns - last_ns_;
   if (first_ns_ == -1) first_ns_ = ns;
   last_ns_ = ns;
-  const std::int64_t second = ns / kSecond, rest = ns % kSecond;
-  const bool is_negative = ns < 0;
   char* p = out_.room();
-  if (is_negative && !said_negative_) {
-    say("warning: print: times before 1970: babeltrace2 writes the first of them in seconds, the others as that long after 1970");
-    said_negative_ = true;
-    std::memcpy(p, "[-", 2);
-    p = detail::put_number(p + 2, 0 - static_cast<std::uint64_t>(second));
-    *p++ = '.';
-  } else {
-    if (second != shown_second_) name_second(second, is_negative);
-    std::memcpy(p, clock_, 10);
-    p += 10;
+  std::uint64_t in_second = static_cast<std::uint64_t>(ns) - static_cast<std::uint64_t>(shown_ns_);
+  if (in_second >= kSecond) {
+    const bool is_negative = ns < 0;
+    in_second = static_cast<std::uint64_t>(is_negative ? -(ns % kSecond) : ns % kSecond);
+    if (is_negative && !said_negative_) {
+      say("warning: print: times before 1970: babeltrace2 writes the first of them in seconds, the others as that long after 1970");
+      said_negative_ = true;
+      std::memcpy(p, "[-", 2);
+      p = detail::put_number(p + 2, 0 - static_cast<std::uint64_t>(ns / kSecond));
+      *p++ = '.';
+      return time_in_second(p, static_cast<std::uint32_t>(in_second));
+    }
+    name_second(ns / kSecond, is_negative);
   }
-  p = detail::put_nine(p, static_cast<std::uint32_t>(is_negative ? -rest : rest));
+  std::memcpy(p, clock_, 10);
+  time_in_second(p + 10, static_cast<std::uint32_t>(in_second));
+}
+
+// What is behind the seconds at `p`.
+void BabeltracePrinter::time_in_second(char* p, std::uint32_t ns) {
+  p = detail::put_nine(p, ns);
   std::memcpy(p, "] (+", 4);
   p += 4;
   p = put_delta(p, delta_ns_);

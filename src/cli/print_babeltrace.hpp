@@ -4,8 +4,8 @@
 //   time                 since before   host name of the   packet's       stream's and the  fields
 //                                       event              context        event's contexts
 //
-// What a class's events have in common is put together once, as a tree of shapes: the text in front of each value, and
-// which values are shown. Those that only serve to decode are not: stamps, sizes and counts of packets.
+// What a class's events have in common is put together once (print_babeltrace_values.hpp): the text in front of each value, and which values are shown. Those that
+// only serve to decode are not: stamps, sizes and counts of packets.
 #pragma once
 #include <ctime>
 
@@ -28,8 +28,6 @@ class BabeltracePrinter : public EventPrinter {
   Times times() const override { return {first_ns_, last_ns_}; }
   void join(std::string& text, std::int64_t since_ns) const override;
 
-  struct Shape;
-
  private:
   struct Class;  // of events
   struct Line {  // one of those with the time of the last event
@@ -38,6 +36,7 @@ class BabeltracePrinter : public EventPrinter {
   };
 
   void time(std::int64_t ns);  // and since the event before
+  void time_in_second(char* p, std::uint32_t ns);
   void name_second(std::int64_t second, bool is_negative);
   void packet_context(const read::Event& event, const Class& type);
   void put_in_order(std::uint64_t begin, std::int64_t ns, const read::Stream& stream);
@@ -49,14 +48,16 @@ class BabeltracePrinter : public EventPrinter {
   std::vector<std::string> source_texts_;
 
   struct Context {  // of a stream's last packet
+    std::uint64_t packets = 0;  // that the stream had then
     std::vector<read::Value> values;
-    std::string text;
+    Lead text;
   };
   std::vector<Context> contexts_;  // by stream
   const read::Stream* first_stream_ = nullptr;
 
   std::int64_t first_ns_ = -1, last_ns_ = -1, delta_ns_ = -1;  // as babeltrace2 keeps them: -1 is none
-  std::int64_t shown_second_ = INT64_MIN;
+  static constexpr std::int64_t kNoSecond = INT64_MIN;
+  std::int64_t shown_ns_ = kNoSecond;  // where the second begins that clock_ has
   char clock_[16] = {};
   bool said_negative_ = false;
 

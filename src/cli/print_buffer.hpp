@@ -73,6 +73,25 @@ inline char* put_number(char* p, std::uint64_t value) {
     std::memcpy(p, &word, 4);
     return p + 4 - skipped;
   }
+  const auto eight = [&pair](char* to, std::uint32_t n) {
+    pair(to, n / 1'000'000);
+    pair(to + 2, n / 10'000 % 100);
+    pair(to + 4, n / 100 % 100);
+    pair(to + 6, n % 100);
+  };
+  if (value < 100'000'000) {
+    char text[16];
+    const auto n = static_cast<std::uint32_t>(value);
+    eight(text, n);
+    const int skipped = n < 100'000 ? 3 : n < 1'000'000 ? 2 : n < 10'000'000 ? 1 : 0;
+    std::memcpy(p, text + skipped, 8);
+    return p + 8 - skipped;
+  }
+  if (value < 10'000'000'000'000'000) {
+    p = put_number(p, value / 100'000'000);
+    eight(p, static_cast<std::uint32_t>(value % 100'000'000));
+    return p + 8;
+  }
   return std::to_chars(p, p + 24, value).ptr;
 }
 
@@ -170,13 +189,13 @@ class PrintBuffer {
   char* since(std::uint64_t begin) { return begin >= written_ ? buffer_.get() + (begin - written_) : nullptr; }
 
  private:
-  PrintBuffer(int fd, std::string* text, std::size_t size) : fd_(fd), text_(text), size_(size), buffer_(new char[size]), at_(buffer_.get()) {}
+  PrintBuffer(int fd, std::string* text, std::size_t size) : fd_(fd), text_(text), size_(size), buffer_(new char[size]), at_(buffer_.get()), end_(at_ + size), full_(end_ - kLongestNumber) {}
   void make_room() {
-    if (left() < kLongestNumber) flush();
+    if (at_ > full_) flush();
   }
   void put_long(std::string_view text);
   void write_out(std::string_view text);
-  char* end() const { return buffer_.get() + size_; }
+  char* end() const { return end_; }
   std::size_t left() const { return static_cast<std::size_t>(end() - at_); }
 
   int fd_ = -1;
@@ -184,7 +203,7 @@ class PrintBuffer {
   int error_ = 0;
   std::size_t size_;
   std::unique_ptr<char[]> buffer_;
-  char* at_;
+  char *at_, *end_, *full_;  // behind full_ there may be no room for a number
   std::uint64_t written_ = 0;
 };
 

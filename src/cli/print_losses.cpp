@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/textf.hpp"
 #include "cli/say.hpp"
 
 namespace ouro::cli {
@@ -25,9 +26,7 @@ void Losses::see_state(const read::Event& event) {
     if (value.name() == "cause" && value.kind() == read::Kind::string) cause = value.text();
     if (value.name() == "count" && value.kind() == read::Kind::unsigned_integer) count = value.u;
   }
-  for (char& c : cause)
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-  by_cause_[cause] += count;
+  by_cause_[base::printable(cause)] += count;
 }
 
 void Losses::add(const Losses& later) {

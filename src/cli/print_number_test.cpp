@@ -78,5 +78,22 @@ TEST(PrintBuffer, TextsLongerThanTheBufferAreWhole) {
             "<" + longer + longer + "short" + std::string(70, ' '));
 }
 
+TEST(Numbers, OfEveryLengthAreThoseOfTheStandardLibrary) {
+  std::vector<std::uint64_t> numbers = {0, ~std::uint64_t{0}, 1'234'567, 12'345'678, 123'456'789'012'345'678};
+  for (std::uint64_t power = 1; numbers.size() < 100 && power <= 1'000'000'000'000'000'000; power *= 10)
+    for (const std::uint64_t number : {power - 1, power, power + 1, power * 3 + power / 7}) numbers.push_back(number);
+  std::string text, expected;
+  PrintBuffer out(text);
+  for (const std::uint64_t number : numbers) {
+    out.number(number);
+    out.put('\n');
+    out.number(-static_cast<std::int64_t>(number >> 1));
+    out.put('\n');
+    expected += std::to_string(number) + "\n" + std::to_string(-static_cast<std::int64_t>(number >> 1)) + "\n";
+  }
+  out.flush();
+  EXPECT_EQ(text, expected);
+}
+
 }  // namespace
 }  // namespace ouro::cli

@@ -20,10 +20,11 @@ std::size_t usable_cpus() {
 }
 
 Printed print_events(read::Trace& trace, const EventChoice& events, const TimeRange& range, std::optional<std::int64_t> end_ns, std::uint64_t skip, EventPrinter& printer,
-                     PrintBuffer& out) {
+                     PrintBuffer& out, Progress* progress) {
   Printed done;
   while (const read::Event* event = trace.next()) {
     if (end_ns && event->time_ns >= *end_ns) break;
+    if (progress != nullptr) progress->see(*event);
     done.losses.see(*event);
     if (range.is_over(event->time_ns)) break;
     const bool is_chosen = events.accepts(*event);
@@ -67,7 +68,7 @@ void PartsPrinter::print_part(read::Trace& trace, const EventChoice& choice, std
   if (index != 0) part.text.clear(), out.drop();  // a head
   if (begin == INT64_MIN) trace.rewind();
   else trace.seek(begin);
-  part.printed = print_events(trace, choice, plan_.range, end, 0, *part.printer, out);
+  part.printed = print_events(trace, choice, plan_.range, end, 0, *part.printer, out, nullptr);
   for (const read::Stream& stream : trace.streams()) part.discarded.push_back(stream.events_discarded);
   part.damaged = !trace.complete();
 }
@@ -104,7 +105,7 @@ bool PartsPrinter::write(PrintBuffer& out, Part& part, std::optional<std::int64_
   return out.ok();
 }
 
-Status PartsPrinter::run(PrintBuffer& out) {
+Status PartsPrinter::run(PrintBuffer& out, Progress& progress) {
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < plan_.threads; ++i)
     threads.emplace_back([&] {
@@ -126,6 +127,7 @@ Status PartsPrinter::run(PrintBuffer& out) {
     changed_.notify_all();
     lock.unlock();
     const bool good = write(out, part, last_ns);
+    progress.see(printed_.counts.events, static_cast<double>(i + 1) / static_cast<double>(count_));
     part.text.clear();
     lock.lock();
     spare_.push_back(std::move(part.text));

@@ -22,6 +22,7 @@
 #include "cli/print_choice.hpp"
 #include "cli/print_format.hpp"
 #include "cli/print_losses.hpp"
+#include "cli/progress.hpp"
 #include "cli/time_range.hpp"
 
 namespace ouro::cli {
@@ -41,9 +42,9 @@ struct Printed {
   Losses losses;
 };
 // From where the trace stands up to the range's end, or to the first event at `end_ns` or later, which is not seen then; or until `out` takes no more. Of the
-// events that are chosen the first `skip` are passed over.
+// events that are chosen the first `skip` are passed over. `progress` may be null.
 Printed print_events(read::Trace& trace, const EventChoice& events, const TimeRange& range, std::optional<std::int64_t> end_ns, std::uint64_t skip, EventPrinter& printer,
-                     PrintBuffer& out);
+                     PrintBuffer& out, Progress* progress);
 
 // What each thread needs to print on its own.
 struct PartsPlan {
@@ -61,7 +62,7 @@ class PartsPrinter {
   explicit PartsPrinter(const PartsPlan& plan);
 
   // Until all is written, or `out` takes no more. Error: a thread could not read the trace.
-  Status run(PrintBuffer& out);
+  Status run(PrintBuffer& out, Progress& progress);
 
   // After run().
   const Printed& printed() const { return printed_; }

@@ -21,12 +21,12 @@ using abi::FieldShape;
 using abi::FieldType;
 using format::test::Bytes;
 using format::test::description;
+using format::test::scalar;
 using format::test::TestTrace;
 using test::Outcome;
 
 Outcome print(std::vector<std::string> arguments) { return test::run(print_command, "print", std::move(arguments)); }
 
-format::Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
 
 // Two threads of one process; a span, a counter and an event with a text. One second in ticks is 10^9.
 class Print : public testing::Test {

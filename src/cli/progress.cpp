@@ -24,6 +24,12 @@ Progress::Progress(const char* command, const read::Trace& trace, const Place& p
 
 Progress::Place Progress::standard() { return {.fd = STDERR_FILENO, .is_terminal = ::isatty(STDERR_FILENO) == 1}; }
 
+Progress::Place Progress::beside_output() {
+  Place out = standard();
+  out.is_terminal = out.is_terminal && ::isatty(STDOUT_FILENO) != 1;
+  return out;
+}
+
 // What share of the files was read, padding aside. Of a recording in pieces only those that are open have a size.
 std::string Progress::text(double seconds) const {
   std::uint64_t all = 0;
@@ -33,7 +39,7 @@ std::string Progress::text(double seconds) const {
     in_pieces |= stream.file.find('/') != std::string::npos;
   }
   std::string out = textf("ouro: %s: ", command_) + human(static_cast<double>(events_)) + " events";
-  if (!in_pieces && all != 0) out += textf(", %.0f%%", std::min(99.0, 100 * static_cast<double>(bytes_) / static_cast<double>(all)));
+  if (share_ || (!in_pieces && all != 0)) out += textf(", %.0f%%", std::min(99.0, 100 * share_.value_or(static_cast<double>(bytes_) / static_cast<double>(all))));
   if (seconds > 0) out += " (" + human(static_cast<double>(events_) / seconds) + " events/s)";
   return out;
 }

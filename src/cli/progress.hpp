@@ -6,6 +6,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <ouro/read.hpp>
@@ -20,6 +21,8 @@ class Progress {
     std::chrono::milliseconds after{1000}, every{250};
   };
   Progress(const char* command, const read::Trace& trace) : Progress(command, trace, standard()) {}
+  // For a command that writes all along: lines on a terminal are progress enough.
+  static Place beside_output();
   Progress(const char* command, const read::Trace& trace, const Place& place);
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
@@ -29,6 +32,12 @@ class Progress {
   void see(const read::Event& event) {
     bytes_ += event.size;
     if ((++events_ & 4095) == 0 && place_.is_terminal) look();
+  }
+  // Of a command that counts for itself: events so far, and what share of the whole that is.
+  void see(std::uint64_t events, double share) {
+    events_ = events;
+    share_ = share;
+    if (place_.is_terminal) look();
   }
   // Takes the line away, if there is one.
   void clear();
@@ -44,6 +53,7 @@ class Progress {
   Place place_;
   Clock::time_point begun_ = Clock::now(), next_;
   std::uint64_t events_ = 0, bytes_ = 0;
+  std::optional<double> share_;
   bool is_shown_ = false;
 };
 

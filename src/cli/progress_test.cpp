@@ -12,7 +12,14 @@ namespace {
 
 using format::test::TestTrace;
 
-std::string said(bool is_terminal, std::chrono::milliseconds after, std::uint64_t events) {
+void see_events(Progress& progress, std::uint64_t events) {
+  read::Event event;
+  event.size = 5;
+  for (std::uint64_t i = 0; i < events; ++i) progress.see(event);
+}
+
+template <class See>
+std::string said(bool is_terminal, std::chrono::milliseconds after, See see) {
   TestTrace folder(format::test::description({}));
   folder.write("stream_cpu0", std::string(100'000, '\0'));
   Result<read::Trace> trace = read::Trace::open(folder.folder());
@@ -23,9 +30,7 @@ std::string said(bool is_terminal, std::chrono::milliseconds after, std::uint64_
   {
     const base::Fd out(ends[1]);
     Progress progress("stats", *trace, {.fd = out.get(), .is_terminal = is_terminal, .after = after, .every = std::chrono::milliseconds(0)});
-    read::Event event;
-    event.size = 5;
-    for (std::uint64_t i = 0; i < events; ++i) progress.see(event);
+    see(progress);
     progress.clear();
   }
   std::string text(4096, '\0');
@@ -34,16 +39,25 @@ std::string said(bool is_terminal, std::chrono::milliseconds after, std::uint64_
   return text;
 }
 
+std::string said_of(std::uint64_t events, bool is_terminal, std::chrono::milliseconds after) {
+  return said(is_terminal, after, [events](Progress& progress) { see_events(progress, events); });
+}
+
 TEST(Progress, ALineIsWrittenOverAndTakenAway) {
-  const std::string text = said(true, std::chrono::milliseconds(0), 10'000);
+  const std::string text = said_of(10'000, true, std::chrono::milliseconds(0));
   EXPECT_NE(text.find("\rouro: stats: 4096 events, 20% ("), std::string::npos) << text;
   EXPECT_NE(text.find("\rouro: stats: 8192 events, 41% ("), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with("\r\x1b[K")) << text;
 }
 
-TEST(Progress, NothingIsSaidToFilesAndPipes) { EXPECT_EQ(said(false, std::chrono::milliseconds(0), 10'000), ""); }
+TEST(Progress, OfWhatIsDoneInPartsSaysTheShareOfThem) {
+  const std::string text = said(true, std::chrono::milliseconds(0), [](Progress& progress) { progress.see(12'345'678, 0.5); });
+  EXPECT_NE(text.find("\rouro: stats: 12.3 M events, 50% ("), std::string::npos) << text;
+}
 
-TEST(Progress, NothingIsSaidOfWhatIsDoneAtOnce) { EXPECT_EQ(said(true, std::chrono::seconds(1), 10'000), ""); }
+TEST(Progress, NothingIsSaidToFilesAndPipes) { EXPECT_EQ(said_of(10'000, false, std::chrono::milliseconds(0)), ""); }
+
+TEST(Progress, NothingIsSaidOfWhatIsDoneAtOnce) { EXPECT_EQ(said_of(10'000, true, std::chrono::seconds(1)), ""); }
 
 }  // namespace
 }  // namespace ouro::cli

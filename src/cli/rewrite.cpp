@@ -55,7 +55,7 @@ Status copy(ctf::Writer& writer, read::Trace& trace, const std::string& prefix, 
     progress.see(*event);
     losses.see(*event);
     if (event->type->is_state) {
-      if (!range.is_open() && !is_name(*event->type)) continue;
+      if ((!range.is_open() && !is_name(*event->type)) || event->type->name == "ouro:stream") continue;  // the new trace has other packets
     } else {
       ++figures.events;
       if (event->time_ns < range.begin_ns()) {

@@ -6,14 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/textf.hpp"
+
 namespace ouro::cli {
 
-// Texts come from traced programs: nothing that a terminal obeys leaves here.
-inline std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
-}
+using base::printable;  // for what comes from traced programs
 
 // Columns as wide as their contents. `sides`: 'l' or 'r' for each; the last holds for all that follow.
 class Table {

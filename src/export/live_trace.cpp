@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "base/fd.hpp"
 #include "format/live_mark.hpp"
 #include "format/pieces.hpp"
 
@@ -24,17 +25,6 @@ constexpr auto kLookEvery = 20ms;
 constexpr auto kLongestBeginning = 1s;
 constexpr off_t kMostMetadata = 256 << 20;
 constexpr const char* kStateName = "ouro_state";
-
-std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
 
 // A regular file of the folder, or none.
 base::Fd open_in(const base::Fd& folder, const std::string& name, struct stat& about) {
@@ -103,7 +93,7 @@ bool LiveTrace::look_at_mark() {
   if (!mark_) mark_ = open_in(folder_, format::kLiveMarkName, about);
   if (!mark_) return false;
   std::array<std::byte, format::kLiveMarkSize> bytes;
-  const std::optional<format::LiveMark> mark = format::decode_live_mark(std::span(bytes).first(read_at(mark_.get(), 0, bytes)));
+  const std::optional<format::LiveMark> mark = format::decode_live_mark(std::span(bytes).first(base::read_at(mark_.get(), bytes.data(), bytes.size(), 0)));
   if (mark && streams_.empty()) {
     add_stream(kStateName);
     for (std::uint32_t i = 0; i < mark->cpus; ++i) add_stream("stream_cpu" + std::to_string(i));
@@ -138,7 +128,7 @@ void LiveTrace::look_at(Stream& stream) {
   const auto size = static_cast<std::uint64_t>(about.st_size);
   while (size > stream.end && size - stream.end >= format::kPacketHeaderSize) {
     std::array<std::byte, format::kPacketHeaderSize> bytes;
-    if (read_at(stream.fd.get(), stream.end, bytes) != bytes.size()) return;
+    if (base::read_at(stream.fd.get(), bytes.data(), bytes.size(), stream.end) != bytes.size()) return;
     const std::optional<format::PacketHeader> header = format::decode(bytes);
     if (header && !uuid_) uuid_ = header->uuid;
     if (!header || header->timestamp_begin > header->timestamp_end || header->uuid != *uuid_ || header->stream_id != stream.stream_class ||
@@ -159,7 +149,7 @@ void LiveTrace::look_at_metadata() {
   if (!fd || about.st_size > kMostMetadata) return;
   if (metadata_ && ::fstat(metadata_.get(), &before) == 0 && before.st_ino == about.st_ino) return;
   std::string text(static_cast<std::size_t>(about.st_size), '\0');
-  text.resize(read_at(fd.get(), 0, std::as_writable_bytes(std::span(text.data(), text.size()))));
+  text.resize(base::read_at(fd.get(), text.data(), text.size(), 0));
   if (!text.starts_with("/* CTF 1.8")) return;
   metadata_ = std::move(fd);
   preamble_.clear();
@@ -172,7 +162,7 @@ void LiveTrace::look_at_metadata() {
 std::size_t LiveTrace::read(std::size_t stream, std::uint64_t offset, std::span<std::byte> out) const {
   const Stream& from = streams_[stream];
   if (!from.fd || offset > from.end || out.size() > from.end - offset) return 0;
-  return read_at(from.fd.get(), offset, out);
+  return base::read_at(from.fd.get(), out.data(), out.size(), offset);
 }
 
 }  // namespace ouro::live

@@ -288,6 +288,10 @@ EventClass state_class(StateEvent id) {
       out.name = "ouro:left_out";
       out.fields = {scalar("event", FieldType::string), scalar("over_rate", FieldType::u64), scalar("not_sampled", FieldType::u64)};
       break;
+    case StateEvent::stream:
+      out.name = "ouro:stream";
+      out.fields = {scalar("file", FieldType::string), scalar("packets", FieldType::u64)};
+      break;
   }
   return out;
 }
@@ -334,7 +338,7 @@ std::string metadata_text(const TraceDescription& trace) {
   add_env(out, trace.env);
   add_clock(out, trace.clock, trace.uuid);
   add_streams(out, trace.contexts);
-  for (const StateEvent id : {StateEvent::process, StateEvent::thread, StateEvent::lost, StateEvent::left_out})
+  for (const StateEvent id : {StateEvent::process, StateEvent::thread, StateEvent::lost, StateEvent::left_out, StateEvent::stream})
     add_event(out, static_cast<std::uint32_t>(id), 1, state_class(id));
   for (const auto& [id, event] : trace.events) add_event(out, id, 0, event);
   return out;
@@ -406,6 +410,12 @@ void append_left_out(std::vector<std::byte>& out, std::uint64_t stamp, const std
   put(out, event);
   put(out, over_rate);
   put(out, not_sampled);
+}
+
+void append_stream(std::vector<std::byte>& out, std::uint64_t stamp, const std::string& file, std::uint64_t packets) {
+  put_header(out, StateEvent::stream, stamp);
+  put(out, file);
+  put(out, packets);
 }
 
 }  // namespace ouro::format

@@ -62,17 +62,19 @@ inline constexpr std::uint32_t kCompactIds = 1023;
 inline constexpr int kStampBits = 22;
 
 // Stream 1, file "ouro_state": event header {u16 id, u64 stamp}, no context.
-enum class StateEvent : std::uint16_t { process = 0, thread = 1, lost = 2, left_out = 3 };
+enum class StateEvent : std::uint16_t { process = 0, thread = 1, lost = 2, left_out = 3, stream = 4 };
 // Appends one event's bytes to a packet's contents.
 //   ouro:process {i32 pid, i32 parent_pid, string name, string cmdline}
 //   ouro:thread  {i32 pid, i32 tid, string name}
 //   ouro:lost    {u32 cpu, enum u8 ring, string cause, u64 count}
 //   ouro:left_out {string event, u64 over_rate, u64 not_sampled}
+//   ouro:stream  {string file, u64 packets}
 void append_process(std::vector<std::byte>&, std::uint64_t stamp, std::int32_t pid, std::int32_t parent_pid,
                     const std::string& name, const std::string& cmdline);
 void append_thread(std::vector<std::byte>&, std::uint64_t stamp, std::int32_t pid, std::int32_t tid, const std::string& name);
 void append_lost(std::vector<std::byte>&, std::uint64_t stamp, std::uint32_t cpu, abi::RingKind ring, const std::string& cause,
                  std::uint64_t count);
 void append_left_out(std::vector<std::byte>&, std::uint64_t stamp, const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled);
+void append_stream(std::vector<std::byte>&, std::uint64_t stamp, const std::string& file, std::uint64_t packets);
 
 }  // namespace ouro::format

@@ -13,9 +13,9 @@ using abi::FieldShape;
 using abi::FieldType;
 using test::Bytes;
 using test::description;
+using test::scalar;
 using test::TestTrace;
 
-Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
 EventClass event(const char* name, std::vector<Field> fields, EventKind kind = EventKind::point) {
   return {name, kind, abi::Level::notice, "src/a.cpp", 7, std::move(fields)};
 }

@@ -129,4 +129,9 @@ inline TraceDescription description(std::vector<std::pair<std::uint32_t, EventCl
   return out;
 }
 
+inline Field scalar(const char* name, abi::FieldType type) { return {name, type, abi::FieldShape::scalar, false, 0, {}}; }
+
+// Class 5: "t:n", {u32 n}.
+inline TraceDescription one_number() { return description({{5, {"t:n", abi::EventKind::point, abi::Level::info, "", 0, {scalar("n", abi::FieldType::u32)}}}}); }
+
 }  // namespace ouro::format::test

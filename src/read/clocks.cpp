@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/textf.hpp"
+
 namespace ouro::read {
 namespace {
 
@@ -36,9 +38,7 @@ std::string warning(const Source& first, const Group& group) {
     out = (other.clocks.empty() ? who : "'" + first.folder + "'") + ": no clock, so what is before what in '" + first.folder + "' and " + who + " is not known";
   else
     out = who + ": clock " + clock_of(other) + ", '" + first.folder + "': clock " + clock_of(first) + "; that they agree is a guess, as good as each was told the time of day";
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';  // it ends up on terminals
-  return out;
+  return base::printable(out);
 }
 
 }  // namespace

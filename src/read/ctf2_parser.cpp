@@ -58,9 +58,7 @@ class Parser {
     if (!fragment_.empty()) text += ", " + fragment_;
     for (std::size_t i = 0; i < place_.size(); ++i) text += (i == 0 ? ": " : place_[i][0] == '[' ? "" : ".") + place_[i];
     text += ": " + what;
-    for (char& c : text)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    throw Failure{errorf(code, "%s", text.c_str())};
+    throw Failure{errorf(code, "%s", base::printable(text).c_str())};
   }
   static std::string quoted(const std::string& text) { return "'" + text.substr(0, 60) + "'"; }
   void count_lines(std::size_t from, std::size_t to) { line_ += static_cast<std::uint32_t>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(from), text_.begin() + static_cast<std::ptrdiff_t>(to), '\n')); }

@@ -101,6 +101,7 @@ std::uint64_t bits_at(const char* base, std::uint64_t from, std::uint64_t count,
       value.bytes = at;
       value.count = static_cast<std::uint32_t>(text_size(at, step.bits / 8));
       return true;
+    case Op::first_nul: value.count = static_cast<std::uint32_t>(text_size(value.bytes, value.count)); return true;
     case Op::packed_array: value.bytes = at; return true;
     case Op::raw_array:
       value.bytes = at;
@@ -234,7 +235,7 @@ const char* Decoder::append(Program::Segment& segment) {
   if (first + segment.values.size() > kMaxValues) return "holds more than 1048576 values";
   buffer_.insert(buffer_.end(), segment.values.begin(), segment.values.end());
   Value* const values = buffer_.data() + first;
-  if (const char* wrong = walk(segment, values)) return wrong;
+  if (const char* wrong = walk(segment, values, 0)) return wrong;
   load(segment, values);
   return segment.last != nullptr ? append_inside(segment, buffer_.size() - 1) : nullptr;
 }
@@ -256,8 +257,7 @@ const char* Decoder::run(Program& program) { return run_here(program); }
 
 void Decoder::take_waiting() {
   Program& program = *std::exchange(waiting_, nullptr);
-  Program::Segment& segment = program.segments[0];
-  load(segment, program.values.data());
+  load(program.segments[0], program.values.data());
   values_ = program.values;
   split_ = program.split_value;
 }

@@ -27,8 +27,10 @@ class Decoder {
     bit_ = 0;
     end_ = bytes * 8;
   }
+  const char* base() const { return base_; }
   std::uint64_t bit() const { return bit_; }
   void go_to(std::uint64_t bit) { bit_ = bit; }
+  void set_base(const char* base) { base_ = base; }  // the same bytes, elsewhere
   std::uint64_t end() const { return end_; }
   bool at_end() const { return bit_ >= end_; }
   void set_end(std::uint64_t bit) { end_ = bit; }
@@ -46,6 +48,9 @@ class Decoder {
   // taken when they are asked for first.
   const char* run(Program& program);
   const char* run_here(Program& program);  // the same, inlined
+  // The same for a program with a lead, in two steps (decoder_walk.hpp).
+  void take_lead(Program& program, std::uint64_t run, std::uint64_t end);
+  const char* walk_rest(Program& program);
   std::span<const Value> values() {
     if (waiting_ != nullptr) take_waiting();
     return values_;
@@ -67,7 +72,7 @@ class Decoder {
   }
 
  private:
-  const char* walk(Program::Segment& segment, Value* values);
+  const char* walk(Program::Segment& segment, Value* values, std::size_t first);
   void load(Program::Segment& segment, Value* values);
   const char* perform(std::span<const Step> steps, const std::uint64_t* runs, Value* values);
   void take_waiting();

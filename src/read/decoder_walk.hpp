@@ -2,6 +2,9 @@
 #pragma once
 #include <bit>
 #include <cstring>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "read/decoder.hpp"
 
@@ -17,55 +20,55 @@ T load_as(const char* at) {
   return value;
 }
 
+#if defined(__SSE2__)
+using Chunk = __m128i;
+inline unsigned nuls_in(Chunk chunk) { return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(chunk, _mm_setzero_si128()))); }
+inline constexpr unsigned kBitsPerNul = 1;
+#else
+using Chunk = std::uint64_t;
+inline std::uint64_t nuls_in(Chunk chunk) { return (chunk - 0x0101010101010101) & ~chunk & 0x8080808080808080; }  // the first is right
+inline constexpr unsigned kBitsPerNul = 8;
+#endif
+
 // Up to the first nul; `left` if there is none. Most texts are short.
 inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
   std::uint64_t at = 0;
-  for (; at + 8 <= left && at < 32; at += 8) {
-    const auto word = load_as<std::uint64_t>(bytes + at);
-    if (const std::uint64_t nuls = (word - kOnes) & ~word & kHighs; nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / 8;
-  }
+  for (; at + sizeof(Chunk) <= left && at < 32; at += sizeof(Chunk))
+    if (const auto nuls = nuls_in(load_as<Chunk>(bytes + at)); nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / kBitsPerNul;
   if (at == left) return left;
   const void* nul = std::memchr(bytes + at, 0, left - at);
   return nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : left;
 }
 
-// `values`: the segment's. All that is needed stays in registers: what an event costs is how long it takes to know where it ends.
-[[gnu::always_inline]] inline const char* Decoder::walk(Program::Segment& segment, Value* values) {
+// From step `first` on: of those before, only the first may be a run. `values`: the segment's. All that is needed stays in registers.
+[[gnu::always_inline]] inline const char* Decoder::walk(Program::Segment& segment, Value* values, std::size_t first) {
   using Op = Step::Op;
   const char* const base = base_;
   const std::uint64_t end = end_;
   std::uint64_t bit = bit_;
   std::uint64_t* const runs = segment.runs.data();
   std::uint64_t* const slots = slots_.data();
-  const char* run = nullptr;
+  const char* run = base + runs[0] / 8;
   std::uint64_t kept = 0;
   const Step* const last = segment.outline.data() + segment.outline.size();
-  for (const Step* step = segment.outline.data(); step != last; ++step) {
+  for (const Step* step = segment.outline.data() + first; step != last; ++step) {
     const auto keep = [&](std::uint64_t number) { values[step->value].u = slots[step->bits] = kept = number; };
     const auto give = [&](std::uint64_t count) {
       values[step->value].bytes = base + bit / 8;
       values[step->value].count = static_cast<std::uint32_t>(count);
     };
-    // Most events are a run and a thread's id in it, and some texts.
-    if (step->op == Op::run) {
-      bit = (bit + step->offset) & ~step->offset;
-      runs[step->value] = bit;
-      run = base + bit / 8;
-      bit += step->bits;
-      if (bit > end) return kPastEnd;
-      if (++step == last) break;
-      if (step->op == Op::keep_i32) {
-        keep(static_cast<std::uint64_t>(std::int64_t{load_as<std::int32_t>(run + step->offset)}));
-        if (++step == last) break;
-      }
-    }
     switch (step->op) {
       case Op::align:
         bit = (bit + step->offset) & ~step->offset;
         if (bit > end) return kPastEnd;
         break;
-      case Op::run: --step; break;
+      case Op::run:
+        bit = (bit + step->offset) & ~step->offset;
+        runs[step->value] = bit;
+        run = base + bit / 8;
+        bit += step->bits;
+        if (bit > end) return kPastEnd;
+        break;
       case Op::keep_u8: keep(load_as<std::uint8_t>(run + step->offset)); break;
       case Op::keep_u16: keep(load_as<std::uint16_t>(run + step->offset)); break;
       case Op::keep_u32: keep(load_as<std::uint32_t>(run + step->offset)); break;
@@ -77,15 +80,6 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
         if (size > UINT32_MAX) return "holds a text of more than 4 GiB";
         give(size);
         bit += (size + 1) * 8;
-        break;
-      }
-      case Op::text_sequence: kept = slots[step->offset]; [[fallthrough]];
-      case Op::text_of_kept: {
-        const std::uint64_t length = kept;
-        if (length > UINT32_MAX) return kTooLong;
-        if ((end - bit) / 8 < length) return kPastEnd;
-        give(text_size(base + bit / 8, length));
-        bit += length * 8;
         break;
       }
       case Op::packed_sequence: kept = slots[step->offset]; [[fallthrough]];
@@ -115,10 +109,19 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
 [[gnu::always_inline]] inline const char* Decoder::run_here(Program& program) {
   converted_.clear();
   if (!program.is_static) return run_segments(program);
-  Program::Segment& segment = program.segments[0];
-  const char* wrong = walk(segment, program.values.data());
+  const char* wrong = walk(program.segments[0], program.values.data(), 0);
   waiting_ = wrong == nullptr ? &program : nullptr;
   return wrong;
 }
+
+// `run`: where the run of the program's lead is, `end` where it ends, in bits.
+inline void Decoder::take_lead(Program& program, std::uint64_t run, std::uint64_t end) {
+  program.segments[0].runs[0] = run;
+  bit_ = end;
+  waiting_ = &program;
+}
+
+// What is behind the lead. Null, or what is wrong.
+[[gnu::always_inline]] inline const char* Decoder::walk_rest(Program& program) { return walk(program.segments[0], program.values.data(), program.lead.steps); }
 
 }  // namespace ouro::read

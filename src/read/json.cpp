@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/textf.hpp"
+
 namespace ouro::read {
 namespace {
 
@@ -36,8 +38,7 @@ class Tree : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception&) override {
-    std::string seen;
-    for (const char c : token.substr(token.size() > 40 ? token.size() - 40 : 0)) seen += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    const std::string seen = base::printable(token.substr(token.size() > 40 ? token.size() - 40 : 0));
     error_ = errorf(EINVAL, "no JSON at its byte %zu, behind '%s'", position, seen.c_str());
     return false;
   }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/textf.hpp"
+
 namespace ouro::read {
 
 using doc::Reference;
@@ -25,16 +27,6 @@ struct Failure {
 
 // Readers of CTF 1.8 drop one leading underscore: it is there so that a field may be called like a keyword.
 std::string shown_name(const std::string& raw) { return raw.size() > 1 && raw[0] == '_' ? raw.substr(1) : raw; }
-
-// CTF 2's are any text, and end up on terminals.
-std::string printable(std::string name) {
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const auto at = [&](std::size_t k) { return k < name.size() ? static_cast<unsigned char>(name[k]) : 0u; };
-    if (at(i) < 0x20 || at(i) == 0x7f) name[i] = '?';
-    if (at(i) == 0xc2 && at(i + 1) < 0xa0) name.replace(i, 2, "?");
-  }
-  return name;
-}
 
 bool is_whole(std::uint64_t bits) { return bits == 8 || bits == 16 || bits == 32 || bits == 64; }
 
@@ -372,7 +364,7 @@ struct Layout::Pass {
     }
   }
 
-  std::string name_of(const doc::Member& member) const { return layout.is_ctf2_ ? printable(member.name) : shown_name(member.name); }
+  std::string name_of(const doc::Member& member) const { return layout.is_ctf2_ ? base::printable(member.name) : shown_name(member.name); }
 
   // LTTng's header holds an id before and another inside its variant; the one decoded last counts.
   void take_name(const std::string& name, Type& type) const {

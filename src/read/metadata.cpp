@@ -201,7 +201,7 @@ class Builder {
     if (const std::string uri = text(block, "model.emf.uri"); !uri.empty()) take_uri(uri, event);
     event.is_state = stream.id == 1 && is_ours() &&
                      (event.name == "ouro:process" || event.name == "ouro:thread" || event.name == "ouro:lost" ||
-                      event.name == "ouro:left_out");
+                      event.name == "ouro:left_out" || event.name == "ouro:stream");
     event.packet_context = stream.packet_context.type;
     event.stream_context = stream.event_context.type;
     if (stream.clock) event.clock = &out_.clocks[*stream.clock];

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/fd.hpp"
 #include "base/textf.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x31544b504f52554f;  // "OUROPKT1": the 1 is the version
 constexpr std::size_t kHeaderWords = 6;
+constexpr std::string_view kLttngSuffix = ".idx";
 // Of smaller files the pass over the headers takes a few milliseconds, also from a disk.
 constexpr std::uint64_t kLeastBytes = 8 << 20;
 constexpr std::size_t kLeastPackets = 128;
@@ -93,20 +95,20 @@ void make_room(const std::string& folder, std::uint64_t wanted) {
 
 // ---- what is in files
 
-// `most` bytes at most; nothing if it cannot be read, or is somebody else's and must not be.
+// A regular file, and its status; none if it is somebody else's and must not be.
+base::Fd open_regular(const std::string& path, bool own, struct stat& about) {
+  base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  if (fd && (::fstat(fd.get(), &about) != 0 || !S_ISREG(about.st_mode) || (own && about.st_uid != ::geteuid()))) fd.reset();
+  return fd;
+}
+
+// `most` bytes at most; nothing if it cannot be read.
 std::string contents(const std::string& path, std::uint64_t most, bool own) {
-  const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
   struct stat about {};
-  if (!fd || ::fstat(fd.get(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_size <= 0) return {};
-  if (static_cast<std::uint64_t>(about.st_size) > most || (own && about.st_uid != ::geteuid())) return {};
+  const base::Fd fd = open_regular(path, own, about);
+  if (!fd || about.st_size <= 0 || static_cast<std::uint64_t>(about.st_size) > most) return {};
   std::string out(static_cast<std::size_t>(about.st_size), '\0');
-  for (std::size_t done = 0; done < out.size();) {
-    const ssize_t n = ::read(fd.get(), out.data() + done, out.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return {};
-    done += static_cast<std::size_t>(n);
-  }
-  return out;
+  return base::read_at(fd.get(), out.data(), out.size(), 0) == out.size() ? out : std::string();
 }
 
 bool is_whole(const std::vector<PacketPlace>& places, std::uint64_t size) {
@@ -137,18 +139,23 @@ std::vector<PacketPlace> cached(const std::string& path, const FileIdentity& fil
 
 // LTTng's: magic, major, minor, bytes of an entry; then entries of offset, packet and content size in bits, begin, end, events discarded, stream, its instance, number
 // of the packet. All big endian. Before 1.1 there were no numbers, and packets that are missing could not be known.
+constexpr std::size_t kLttngHeader = 4 * sizeof(std::uint32_t);
+std::size_t lttng_entry_size(std::string_view bytes) {
+  std::uint32_t header[4];
+  if (bytes.size() < kLttngHeader) return 0;
+  std::memcpy(header, bytes.data(), kLttngHeader);
+  const std::size_t each = be32toh(header[3]);
+  return be32toh(header[0]) == 0xc1f1dcc1 && be32toh(header[1]) == 1 && each >= 9 * sizeof(std::uint64_t) && each <= 4096 ? each : 0;
+}
+
 std::vector<PacketPlace> lttng(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return {};
-  const std::string bytes = contents(path.substr(0, slash) + "/index" + path.substr(slash) + ".idx", kMostOfOne, false);
-  std::uint32_t header[4];
-  if (bytes.size() < sizeof header) return {};
-  std::memcpy(header, bytes.data(), sizeof header);
-  const std::size_t each = be32toh(header[3]);
-  if (be32toh(header[0]) != 0xc1f1dcc1 || be32toh(header[1]) != 1 || each < 9 * sizeof(std::uint64_t) || each > 4096) return {};
+  const std::string bytes = contents(path.substr(0, slash) + "/index" + path.substr(slash) + std::string(kLttngSuffix), kMostOfOne, false);
+  const std::size_t each = lttng_entry_size(bytes);
   std::vector<PacketPlace> out;
   std::uint64_t number = 0;
-  for (std::size_t at = sizeof header; at + each <= bytes.size(); at += each) {
+  for (std::size_t at = kLttngHeader; each != 0 && at + each <= bytes.size(); at += each) {
     std::uint64_t entry[9];
     std::memcpy(entry, bytes.data() + at, sizeof entry);
     const std::uint64_t begin = be64toh(entry[3]), end = be64toh(entry[4]), is_number = be64toh(entry[8]);
@@ -168,6 +175,24 @@ PacketIndex load_packet_index(const std::string& path, const FileIdentity& file)
   if (!is_whole(places, file.size)) places = cached(path, file);
   if (!is_whole(places, file.size)) places.clear();
   return {file, std::move(places), true};
+}
+
+std::map<std::string, std::uint64_t> lttng_packets(const std::string& folder) {
+  std::map<std::string, std::uint64_t> out;
+  DIR* dir = ::opendir((folder + "/index").c_str());
+  if (dir == nullptr) return out;
+  while (const dirent* entry = ::readdir(dir)) {
+    std::string name = entry->d_name;
+    if (!name.ends_with(kLttngSuffix)) continue;
+    struct stat about {};
+    const base::Fd fd = open_regular(folder + "/index/" + name, false, about);
+    char header[kLttngHeader];
+    if (!fd || about.st_size < static_cast<off_t>(sizeof header) || base::read_at(fd.get(), header, sizeof header, 0) != sizeof header) continue;
+    name.resize(name.size() - kLttngSuffix.size());
+    if (const std::size_t each = lttng_entry_size({header, sizeof header}); each != 0) out[name] = (static_cast<std::uint64_t>(about.st_size) - sizeof header) / each;
+  }
+  ::closedir(dir);
+  return out;
 }
 
 void judge_packet_index(PacketIndex& index, bool damage) { index.is_whole = !damage && is_whole(index.places, index.file.size); }

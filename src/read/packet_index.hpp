@@ -10,6 +10,7 @@
 // a packet at a place, StreamReader::has_packet() tells of those that are used: the one to begin with, and the one ahead of it, which is over by then.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct PacketIndex {
 
 // Of the stream file at `path`, which is `file`. No places if there is no index, or none that can be.
 PacketIndex load_packet_index(const std::string& path, const FileIdentity& file);
+// By stream, how many packets LTTng's indexes in `folder` count. None if there are no indexes.
+std::map<std::string, std::uint64_t> lttng_packets(const std::string& folder);
 // Sets is_whole, of places that were just read. `damage`: the headers have some.
 void judge_packet_index(PacketIndex& index, bool damage);
 // Into the cache, if it is whole, there is one and reading the headers takes long enough. Nobody needs to know whether it could be written.

@@ -20,15 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using format::test::Bytes;
+using format::test::one_number;
 using format::test::TestTrace;
 
 constexpr std::int64_t kSecond0 = 1'577'836'800'000'000'000;
 constexpr std::uint64_t kPackets = 130, kEvents = 5400, kPacketTicks = 10 * kEvents;  // of 64 KiB: 8 MiB in all
 constexpr std::uint64_t kPacketBytes = format::kPacketHeaderSize + 12 * kEvents;
 
-format::TraceDescription one_number() {
-  return format::test::description({{5, {"t:n", abi::EventKind::point, abi::Level::info, "", 0, {{"n", abi::FieldType::u32, abi::FieldShape::scalar, false, 0, {}}}}}});
-}
 std::uint64_t begin_of(std::uint64_t packet) { return 1000 + packet * kPacketTicks; }
 
 void write_packet(TestTrace& trace, const std::string& file, std::uint64_t packet, std::uint64_t events) {

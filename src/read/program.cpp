@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "read/metadata.hpp"
+
 namespace ouro::read {
 namespace {
 
@@ -41,38 +43,46 @@ Step::Op whole_op(Op op, bool swapped) {
 }
 
 bool is_load(Step::Op op) { return op >= Step::Op::u8 && op <= Step::Op::float_bits_swapped; }
-bool is_of_the_value_before(Step::Op op) { return op >= Step::Op::keep && op <= Step::Op::to_utf8; }
+bool is_of_the_value_before(Step::Op op) { return op >= Step::Op::keep && op <= Step::Op::first_nul; }
 bool is_needed_at_once(Step::Op op) { return op == Step::Op::keep || op == Step::Op::clock || op == Step::Op::to_utf8; }
 
 // A value and what is done with it as one step of an outline, if there is such.
 std::optional<Step> for_outline(std::span<const Step> group) {
   using O = Step::Op;
   const Step& first = group[0];
-  if (group.size() == 1 && (first.op == O::align || first.op == O::run || first.op == O::string || first.op == O::text_sequence || first.op == O::packed_sequence)) return first;
+  if (group.size() == 1 && (first.op == O::align || first.op == O::run || first.op == O::string || first.op == O::packed_sequence)) return first;
   if (group.size() != 2 || group[1].op != O::keep) return std::nullopt;
   for (const auto& [load, keep] : {std::pair{O::u8, O::keep_u8}, {O::u16, O::keep_u16}, {O::u32, O::keep_u32}, {O::u64, O::keep_u64}, {O::i32, O::keep_i32}})
     if (first.op == load) return Step{keep, first.value, group[1].offset, first.offset};
   return std::nullopt;
 }
 
+bool keeps_thread(const Step& step) { return step.op >= Step::Op::keep_u8 && step.op <= Step::Op::keep_i32 && step.bits == kThreadSlot; }
+
 // Into the outline and the loads.
 void arrange(std::span<const Step> steps, Program::Segment& out) {
   std::uint32_t run = 0, run_of_loads = ~0u;
-  const auto append = [](std::vector<Step>& list, std::span<const Step> group) { list.insert(list.end(), group.begin(), group.end()); };
+  const auto load_later = [&](const Step& step) {
+    if (run_of_loads != run) out.loads.push_back({Step::Op::in_run, run});
+    run_of_loads = run;
+    out.loads.push_back(step);
+  };
   for (std::size_t at = 0; at < steps.size();) {
     std::size_t end = at + 1;
     while (end < steps.size() && is_of_the_value_before(steps[end].op)) ++end;
-    const std::span<const Step> group = steps.subspan(at, end - at);
+    std::span<const Step> group = steps.subspan(at, end - at);
     at = end;
+    if (group.back().op == Step::Op::first_nul) {
+      out.loads.push_back(group.back());
+      group = group.first(group.size() - 1);
+    }
     if (is_load(group[0].op) && std::none_of(group.begin(), group.end(), [](const Step& s) { return is_needed_at_once(s.op); })) {
-      if (run_of_loads != run) out.loads.push_back({Step::Op::in_run, run});
-      run_of_loads = run;
-      append(out.loads, group);
+      for (const Step& step : group) load_later(step);
     } else if (const std::optional<Step> step = for_outline(group)) {
+      if (keeps_thread(*step)) load_later(group[0]);  // who takes the lead does not
       const Step* before = out.outline.empty() ? nullptr : &out.outline.back();
       const bool is_length = before != nullptr && before->op >= Step::Op::keep_u8 && before->op <= Step::Op::keep_i32 && before->bits == step->offset;
       out.outline.push_back(*step);
-      if (is_length && step->op == Step::Op::text_sequence) out.outline.back().op = Step::Op::text_of_kept;
       if (is_length && step->op == Step::Op::packed_sequence) out.outline.back().op = Step::Op::packed_of_kept;
       if (step->op != Step::Op::run) continue;
       run = out.outline.back().value = static_cast<std::uint32_t>(out.runs.size());
@@ -81,9 +91,24 @@ void arrange(std::span<const Step> steps, Program::Segment& out) {
       const bool is_in_run = is_load(group[0].op);
       out.outline.push_back({Step::Op::others, 0, group.size() + is_in_run});
       if (is_in_run) out.outline.push_back({Step::Op::in_run, run});
-      append(out.outline, group);
+      out.outline.insert(out.outline.end(), group.begin(), group.end());
     }
   }
+  if (out.runs.empty()) out.runs.push_back(0);
+}
+
+Lead lead_of(std::span<const Step> outline) {
+  Lead out{0, 0};
+  if (!outline.empty() && outline[0].op == Step::Op::run) {
+    out = {outline[0].offset, outline[0].bits, -1, 1};
+    if (outline.size() > 1 && (outline[1].op == Step::Op::keep_i32 || outline[1].op == Step::Op::keep_u32) && keeps_thread(outline[1])) {
+      out.thread_at = static_cast<std::int64_t>(outline[1].offset);
+      out.steps = 2;
+    }
+  }
+  const std::span<const Step> rest = outline.subspan(out.steps);
+  out.is_all = rest.empty();
+  return std::any_of(rest.begin(), rest.end(), [](const Step& step) { return step.op == Step::Op::others || keeps_thread(step); }) ? Lead{} : out;
 }
 
 class Compiler {
@@ -112,7 +137,7 @@ class Compiler {
         if (type.encoding != Encoding::utf8) {
           bytes(type);
           then(Step::Op::to_utf8, 0, static_cast<std::uint64_t>(type.encoding));
-        } else if (type.is_sequence) moving(Step::Op::text_sequence, 8, type.plan.load, 8);
+        } else if (type.is_sequence) text_sequence(type);
         else in_run(Step::Op::text_array, type.count * 8, type.count);
         break;
       case Op::packed_array: packed(type); break;
@@ -132,7 +157,10 @@ class Compiler {
   Program take() {
     end_segment();
     program_.is_static = program_.segments.size() == 1 && segment().last == nullptr;
-    if (program_.is_static) program_.values = segment().values;  // they stay where they are when the program is moved
+    if (program_.is_static) {
+      program_.values = segment().values;  // they stay where they are when the program is moved
+      program_.lead = lead_of(segment().outline);
+    }
     return std::move(program_);
   }
 
@@ -213,6 +241,11 @@ class Compiler {
   void bytes(const Type& type) {
     if (type.is_sequence) return moving(Step::Op::packed_sequence, 8, type.plan.load, 8);
     in_run(Step::Op::raw_array, type.count <= UINT32_MAX ? type.count * 8 : 0, type.count);
+  }
+
+  void text_sequence(const Type& type) {
+    bytes(type);
+    then(Step::Op::first_nul, 0, 0);
   }
 
   void leb128(const Type& type) {

@@ -11,7 +11,7 @@
 //
 // A segment's steps are in two lists. The outline finds where everything lies, with all checks, and takes what that needs: lengths, tags, texts up to their
 // ends. The loads are the rest. They cannot fail, so they can wait until somebody asks for a value. An outline has few kinds of steps, so that its
-// interpreter stays in registers; what has no kind there stands in it behind `others`.
+// interpreter stays in registers; what has no kind there stands in it behind `others`. How most outlines begin, and many end, is their lead.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -32,8 +32,7 @@ struct Step {
     keep_u32,
     keep_u64,
     keep_i32,
-    text_of_kept,    // text_sequence and packed_sequence, the step before took their length
-    packed_of_kept,
+    packed_of_kept,  // packed_sequence, the step before took its length
     others,  // the next `bits` steps are none of outlines
     in_run,  // the steps that follow are of the run `value`
     // in a run, `offset` in bytes
@@ -70,9 +69,9 @@ struct Step {
     sign,          // of `bits`
     real,          // a floating point number of `bits`
     to_utf8,       // from the encoding `offset`
-    // alone, and the first three of outlines, too; `offset` is the slot with the length
+    first_nul,     // of bytes: they are a text up to there. In loads alone
+    // alone, and the first two of outlines, too; `offset` is the slot with the length
     string,
-    text_sequence,
     packed_sequence,  // of elements of `bits`
     leb128,
     signed_leb128,
@@ -86,10 +85,19 @@ struct Step {
   std::uint64_t offset = 0;
 };
 
+// A run, and the thread's id in it: the first steps of an outline, for a loop over events that takes them itself.
+struct Lead {
+  static constexpr std::uint64_t kNone = std::uint64_t{1} << 62;  // more bits than any packet has
+  std::uint64_t align_mask = 0, bits = kNone;
+  std::int64_t thread_at = -1;  // in bytes of the run; -1: no id is in it
+  std::size_t steps = 0;        // of the outline: where the rest of it begins
+  bool is_all = false;          // there is no rest
+};
+
 struct Program {
   struct Segment {
     std::vector<Step> outline, loads;
-    std::vector<std::uint64_t> runs;  // where each begins, in bits of the packet; of the newest event
+    std::vector<std::uint64_t> runs;  // where each begins, in bits of the packet; of the newest event. Never empty
     std::vector<Value> values;
     // What the segment's last value has inside, if only the bytes say how much: null, or a structure, array, variant or optional.
     const Type* last = nullptr;
@@ -100,6 +108,7 @@ struct Program {
   std::size_t split_segment = 0, split_value = 0;
   std::span<Value> values;  // all of them, if one segment is all there is
   bool is_static = false;
+  Lead lead;  // if it is static, its outline has no `others`, and the thread's id is nowhere else
 };
 
 // A structure whose members are wanted, but not itself.

@@ -80,7 +80,8 @@ Result<std::vector<TraceFolder>> find_traces(const std::vector<std::string>& roo
   return search.found();
 }
 
-bool is_compressed(const std::string& file) { return file.ends_with(format::kCompressedSuffix); }
+bool is_compressed(std::string_view file) { return file.ends_with(format::kCompressedSuffix); }
+std::string_view without_compressed_suffix(std::string_view file) { return file.substr(0, file.size() - (is_compressed(file) ? format::kCompressedSuffix.size() : 0)); }
 
 Result<std::vector<std::string>> stream_files(const std::string& folder) {
   Result<std::vector<std::string>> out = names_in(folder);
@@ -92,7 +93,7 @@ Result<std::vector<std::string>> stream_files(const std::string& folder) {
   });
   // One that was just being compressed when its recorder was killed is there twice.
   std::erase_if(*out, [&, all = *out](const std::string& name) {
-    return is_compressed(name) && std::binary_search(all.begin(), all.end(), name.substr(0, name.size() - format::kCompressedSuffix.size()));
+    return is_compressed(name) && std::binary_search(all.begin(), all.end(), without_compressed_suffix(name));
   });
   return out;
 }

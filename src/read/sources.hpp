@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ouro/result.hpp>
@@ -20,6 +21,7 @@ Result<std::vector<TraceFolder>> find_traces(const std::vector<std::string>& roo
 
 // Names of a trace's stream files, sorted.
 Result<std::vector<std::string>> stream_files(const std::string& folder);
-bool is_compressed(const std::string& file);
+bool is_compressed(std::string_view file);
+std::string_view without_compressed_suffix(std::string_view file);  // the same if it has none
 
 }  // namespace ouro::read

@@ -1,4 +1,4 @@
-// read/stream_reader.cpp -- see the header. Every number that a packet states is checked before it is used.
+// read/stream_reader.cpp -- see the header; which part of the file is read: stream_windows.cpp. Every number that a packet states is checked before it is used.
 #include "read/stream_reader.hpp"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ using base::textf;
 
 constexpr std::uint32_t kMagic = 0xc1fc1fc1;
 constexpr std::uint64_t kSmallIds = 4096;  // of events, that are found by an index
-constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kNs = 1'000'000'000;
+constexpr std::uint64_t kNearAnchor = std::uint64_t{1} << 33;  // ticks
 
 // Two uuids differ in 64 bits of 128, more or less: in so few only if they are one that was damaged.
 constexpr int kDamagedUuidBits = 8;
@@ -33,25 +33,16 @@ int differing_bits(const char* bytes, const std::array<std::uint8_t, 16>& uuid) 
   return out;
 }
 
-bool is_zero_page(const char* page) {
-  std::uint64_t first;
-  std::memcpy(&first, page, sizeof first);
-  return first == 0 && std::memcmp(page, page + sizeof first, kPage - sizeof first) == 0;
-}
-
 }  // namespace
 
 // Names of files and events end up on terminals: control characters are taken out.
 void DamageLog::add(const std::string& file, std::uint64_t offset, const std::string& why) {
   if (++count_ > Trace::kMaxDamage) return;
-  Damage damage{file, offset, textf("%s, byte %" PRIu64 ": ", file.c_str(), offset) + why};
-  for (char& c : damage.text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  first_.push_back(std::move(damage));
+  first_.push_back({file, offset, base::printable(textf("%s, byte %" PRIu64 ": ", file.c_str(), offset) + why)});
 }
 
 StreamReader::StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log)
-    : metadata_(&metadata), info_(&info), file_(file), log_(log), decoder_(metadata.slots), packet_header_(compile(Scope::of(metadata.packet_header))) {}
+    : decoder_(metadata.slots), info_(&info), metadata_(&metadata), file_(file), log_(log), packet_header_(compile(Scope::of(metadata.packet_header))) {}
 
 // The two below are made when they are first needed: most streams see few of the events there are.
 StreamReader::StreamPrograms& StreamReader::programs_of(const StreamClass& stream) {
@@ -69,7 +60,7 @@ StreamReader::EventKind* StreamReader::find_kind(std::uint64_t id) {
     const EventClass& type = metadata_->events[index];
     const EventAlign& align = metadata_->aligns[index];
     const Scope scopes[] = {Scope::of(stream.event_context), {type.context, align.context}, {type.fields, align.fields}};
-    kinds_[index] = std::make_unique<EventKind>(EventKind{&type, compile(scopes)});
+    kinds_[index] = std::make_unique<EventKind>(EventKind{&type, id, compile(scopes)});
   }
   if (id < kSmallIds) {
     if (id >= kinds_by_id_.size()) kinds_by_id_.resize(id + 1);
@@ -94,7 +85,9 @@ std::span<const Value> Event::fields() const {
 
 void StreamReader::rewind(std::string_view file) {
   file_ = file;
-  in_packet_ = peeked_ = seen_packet_ = false;
+  in_packet_ = peeked_ = seen_packet_ = is_copied_ = false;
+  plain_end_ = 0;
+  window_.clear();
   zeros_ = kNoZeros;
   searched_ = 0;
   packet_end_ = content_end_ = last_ticks_ = 0;
@@ -110,33 +103,6 @@ void StreamReader::report(std::uint64_t offset, const std::string& why) {
   if (log_ == nullptr || offset < quiet_below_) return;
   furthest_report_ = std::max(furthest_report_, offset + 1);
   log_->add(info_->file, offset, why);
-}
-
-void StreamReader::release(const MappedFile* file) {
-  mapped_ = file;
-  window_end_ = file_window_end_ = 0;
-}
-
-void StreamReader::move_window() {
-  constexpr std::uint64_t kWindow = 256 << 10;
-  const std::uint64_t at = offset_ + event_bit_ / 8;
-  mapped_->move_window(at, kWindow);
-  file_window_end_ = at + kWindow;
-  window_end_ = (file_window_end_ - offset_) * 8;
-  stop_at_zeros();
-}
-
-// Where a machine went down, files have pages of zeros. As events these may look sound: of id 0, and at the next time whose low bits are 0.
-void StreamReader::stop_at_zeros() {
-  decoder_.set_end(packet_.content_bits);
-  if (!packet_.stream->clock || packet_.stream->compact.stamp_mask == 0 || earliest_ == 0) return;
-  const std::uint64_t at = offset_ + decoder_.bit() / 8, limit = std::min<std::uint64_t>(file_window_end_, file_.size()) & ~(kPage - 1);
-  if (zeros_ == kNoZeros || zeros_ + kPage <= at) {
-    zeros_ = kNoZeros;
-    for (searched_ = std::max(searched_, at & ~(kPage - 1)); searched_ < limit && zeros_ == kNoZeros; searched_ += kPage)
-      if (is_zero_page(file_.data() + searched_)) zeros_ = searched_;
-  }
-  if (zeros_ != kNoZeros && zeros_ > offset_ && zeros_ < content_end_ && !decoder_.at_end()) decoder_.set_end((zeros_ - offset_) * 8);
 }
 
 // ---- packets
@@ -231,7 +197,7 @@ bool StreamReader::check_packet(std::uint64_t offset, bool is_expected, Packet& 
 // Leaves the decoder behind the packet's context. Without a context, the rest of the file is one packet.
 bool StreamReader::parse_packet(std::uint64_t offset, Packet& out, std::string& why, bool is_expected) {
   const std::uint64_t left = file_.size() - offset;
-  decoder_.start(file_.data() + offset, left);
+  start_decoder(offset);
   out.packet_bytes = left;
   out.content_bits = left * 8;
   if (metadata_->streams.size() == 1) out.stream_id = metadata_->streams[0].id;  // unless the packet says another
@@ -320,9 +286,16 @@ bool StreamReader::open_packet() {
   offset_ = packet_end_;
   const bool at_end = offset_ >= file_.size();
   if (at_end && content_end_ >= file_.size()) return false;
+  if (mapped_ != nullptr && !at_end && !window_.holds(std::min(offset_ + kHeaderRoom, file_.size()) - 1)) window_.move(*mapped_, offset_);
   Packet packet;
   std::string why = "no packet here";
-  if (at_end || !parse_packet(offset_, packet, why, true)) {
+  bool is_there = !at_end && parse_packet(offset_, packet, why, true);
+  if (!is_there && is_copied_) {  // perhaps for the window's end
+    window_.clear();
+    packet = {};
+    is_there = parse_packet(offset_, packet, why, true);
+  }
+  if (!is_there) {
     if (!resynchronise(why)) {
       content_end_ = file_.size();
       return false;
@@ -336,13 +309,15 @@ bool StreamReader::open_packet() {
   packet_ = packet;
   packet_context_.clear();
   if (packet.stream->packet_context.type != nullptr) packet_context_.assign(decoder_.values().begin(), decoder_.values().end());
+  for (Value& value : packet_context_)  // valid for longer than the window
+    if ((value.kind() == Kind::string || value.kind() == Kind::blob || value.is_packed()) && window_.has(value.bytes)) value.bytes = file_.data() + offset_ + (value.bytes - decoder_.base());
   seen_packet_ = in_packet_ = true;
   packet_end_ = packet.truncated ? file_.size() : offset_ + packet.packet_bytes;
   content_end_ = offset_ + bytes_of(packet.content_bits);
-  if (mapped_ != nullptr) window_end_ = file_window_end_ > offset_ ? (file_window_end_ - offset_) * 8 : 0;
-  earliest_ = std::max(packet.begin, last_ticks_);
-  decoder_.set_clock(earliest_);
-  stop_at_zeros();
+  if (is_copied_) see_copy();
+  sees_all_ = mapped_ == nullptr;
+  decoder_.set_clock(std::max(packet.begin, last_ticks_));
+  set_end();
   event_.reader_ = this;
   event_.stream = info_;
   event_.cpu = info_->cpu;
@@ -375,7 +350,7 @@ bool StreamReader::has_packet(const PacketPlace& place) {
 // After damage inside a packet its stated size is not to be trusted either: if no successor stands at its end, but
 // one stands inside, that one is taken.
 void StreamReader::give_up_packet(const std::string& why) {
-  if (stops_early()) return;  // find_past_zeros() is next
+  if (stops_early()) return;  // go_on() is next
   in_packet_ = false;
   content_end_ = packet_end_;
   const std::uint64_t at = offset_ + event_bit_ / 8;
@@ -392,18 +367,18 @@ void StreamReader::give_up_packet(const std::string& why) {
 
 // 128-bit arithmetic once per second of trace; in between the product fits in 64 bits, and its quotient by the frequency is a multiplication with the
 // reciprocal, which may be too small by one.
-std::int64_t StreamReader::count_ns(std::uint64_t ticks) {
+inline std::int64_t StreamReader::ns_since_anchor(std::uint64_t ticks) const {
   __extension__ using Wide = unsigned __int128;
-  if (anchor_frequency_ == 0 || ticks < anchor_ticks_ || ticks - anchor_ticks_ > (std::uint64_t{1} << 33)) set_anchor(ticks);
+  if (anchor_frequency_ == kNs) return static_cast<std::int64_t>(ticks + tick_ns_);
   const std::uint64_t product = anchor_rest_ + (ticks - anchor_ticks_) * kNs;
   auto quotient = static_cast<std::uint64_t>(Wide{product} * reciprocal_ >> 64);
   if (product - quotient * anchor_frequency_ >= anchor_frequency_) ++quotient;
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + quotient);
 }
 
-inline std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
-  if (anchor_frequency_ != kNs) return count_ns(ticks);
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(anchor_ns_) + (ticks - anchor_ticks_));
+std::int64_t StreamReader::to_ns(std::uint64_t ticks) {
+  if (anchor_frequency_ == 0 || ticks - anchor_ticks_ > kNearAnchor) set_anchor(ticks);
+  return ns_since_anchor(ticks);
 }
 
 bool StreamReader::decode_rare_header() {
@@ -422,16 +397,16 @@ void StreamReader::refuse_time() {
 
 void StreamReader::refuse_event(const char* wrong) { give_up_packet("event '" + kind_->type->name + "' " + wrong); }
 
-[[gnu::always_inline]] inline bool StreamReader::decode_header() {
+bool StreamReader::decode_header() {
   event_bit_ = decoder_.bit();
-  if (event_bit_ >= window_end_) [[unlikely]] {
+  if (sees_all_ && mapped_ != nullptr && event_bit_ != whole_for_) {
     move_window();
     if (decoder_.at_end()) return false;
   }
   if (!decoder_.take_compact(packet_.stream->compact) && !decode_rare_header()) return false;
   const std::uint64_t id = decoder_.slot(kIdSlot);
   kind_ = id < kinds_by_id_.size() ? kinds_by_id_[id] : nullptr;
-  if (kind_ == nullptr) [[unlikely]] kind_ = find_kind(id);
+  if (kind_ == nullptr) kind_ = find_kind(id);
   if (kind_ == nullptr) return refuse_id(id), false;
   const std::uint64_t now = decoder_.clock();
   if (now > packet_.end || now < earliest_) return refuse_time(), false;
@@ -440,61 +415,104 @@ void StreamReader::refuse_event(const char* wrong) { give_up_packet("event '" + 
   return true;
 }
 
-[[gnu::always_inline]] inline bool StreamReader::decode_event() {
+bool StreamReader::decode_event() {
   decoder_.set_slot(kThreadSlot, ~std::uint64_t{0});
   if (const char* wrong = decoder_.run_here(kind_->program)) return refuse_event(wrong), false;
   if (decoder_.bit() == event_bit_) return refuse_event("takes no bytes, so there is no end of such"), false;
-  const std::uint64_t now = event_.ticks;
-  decoder_.set_clock(now);  // a stamp among the fields says nothing of the next event
-  last_ticks_ = earliest_ = now;
-  event_.type = kind_->type;
   event_.tid = static_cast<std::int32_t>(decoder_.slot(kThreadSlot));
-  event_.thread = nullptr;
-  event_.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
+  settle_event();
   return true;
 }
 
+// The decoder is behind the event.
+[[gnu::always_inline]] inline void StreamReader::settle_event() {
+  last_ticks_ = event_.ticks;
+  decoder_.set_clock(event_.ticks);  // a stamp among the fields says nothing of the next event
+  event_.type = kind_->type;
+  event_.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
+}
+
+// Nearly every event has a compact header and is of a class that came before, and its program has a lead. All others, and what is not sound, go the long way, of
+// which nothing has been done then.
 bool StreamReader::find_event() {
+  const std::uint64_t begin = decoder_.bit();
+  if (begin >= plain_end_) return find_any_event();
+  const std::uint64_t header = (begin + compact_.align_mask) & ~compact_.align_mask;
+  const auto word = load_as<std::uint64_t>(decoder_.base() + header / 8);
+  const std::uint64_t id = word & compact_.id_mask;
+  if (id >= plain_ids_ || header % 8 != 0) return find_any_event();
+  EventKind* kind = kind_;  // often the same again: the processor foresees that, and need not wait for the id to know where the event ends
+  if (kind->id != id) kind = kinds_by_id_[id];
+  if (kind == nullptr) return find_any_event();
+  const Lead& lead = kind->program.lead;
+  const std::uint64_t run = (header + compact_.bits + lead.align_mask) & ~lead.align_mask, end = run + lead.bits;
+  const std::uint64_t before = decoder_.clock(), passed = ((word >> compact_.stamp_at) - before) & compact_.stamp_mask, now = before + passed;
+  if (end > decoder_.end() || passed > latest_ - before) return find_any_event();
+  event_bit_ = begin;
+  kind_ = kind;
+  event_.ticks = now;
+  event_.time_ns = ns_since_anchor(now);
+  event_.tid = lead.thread_at < 0 ? -1 : load_as<std::int32_t>(decoder_.base() + run / 8 + lead.thread_at);
+  decoder_.take_lead(kind->program, run, end);
+  if (!lead.is_all) return find_rest(id);
+  settle_event();
+  return true;
+}
+
+bool StreamReader::find_rest(std::uint64_t id) {
+  decoder_.set_slot(kIdSlot, id);
+  if (decoder_.walk_rest(kind_->program) != nullptr) {
+    decoder_.go_to(event_bit_);
+    return find_any_event();
+  }
+  settle_event();
+  return true;
+}
+
+bool StreamReader::find_any_event() {
+  plain_end_ = 0;
   for (;;) {
-    if (!in_packet_ || decoder_.at_end()) [[unlikely]] {
-      if (in_packet_ && stops_early()) {
-        if (find_past_zeros(decoder_.bit())) return peeked_ = true;
-        continue;
-      }
+    if (!in_packet_ || (decoder_.at_end() && !stops_early())) {
       in_packet_ = false;
       if (!open_packet()) return false;
-    } else if (decode_header() && decode_event()) {
-      return peeked_ = true;
-    } else if (in_packet_ && stops_early() && find_past_zeros(event_bit_)) {
-      return peeked_ = true;
+      continue;
     }
+    const std::uint64_t bit = decoder_.bit();
+    earliest_ = decoder_.clock();
+    if (!decoder_.at_end() && decode_header() && decode_event()) break;
+    if (in_packet_ && stops_early() && go_on(bit)) break;
   }
+  see_ahead();
+  return true;
+}
+
+// A header's 64 bits lie before the packet's end, and the event before the place where the window is moved.
+void StreamReader::see_ahead() {
+  compact_ = packet_.stream->compact;
+  latest_ = std::min(packet_.end, anchor_ticks_ + std::min(kNearAnchor, ~anchor_ticks_));
+  plain_ids_ = std::min<std::uint64_t>(compact_.id_limit, kinds_by_id_.size());
+  const std::uint64_t least = compact_.align_mask + 64;
+  if (decoder_.end() >= least) plain_end_ = sees_all_ && mapped_ != nullptr ? 0 : decoder_.end() - least + 1;
 }
 
 // The event at `bit` does not end before the page of zeros. It may hold all of it that is the packet's; if not, what was written there is gone.
 bool StreamReader::find_past_zeros(std::uint64_t bit) {
-  const std::uint64_t zeros = (zeros_ - offset_) * 8, before = last_ticks_, earliest = earliest_;
+  const std::uint64_t zeros = (zeros_ - offset_) * 8, before = last_ticks_;
   decoder_.go_to(bit);
   decoder_.set_clock(earliest_);
+  see_all();
   decoder_.set_end(packet_.content_bits);
   event_bit_ = bit;
   if (bit < zeros) {
     if (!decode_header() || !decode_event()) return false;
     if (decoder_.bit() >= std::min(zeros + kPage * 8, packet_.content_bits)) {
-      stop_at_zeros();
+      set_end();
       return true;
     }
     last_ticks_ = before;
-    earliest_ = earliest;
   }
   give_up_packet(textf("events end where the file has zeros, from byte %" PRIu64 " to %" PRIu64, zeros_, zeros_ + kPage));
   return false;
-}
-
-Event& StreamReader::take() {
-  peeked_ = false;
-  ++info_->events;
-  return event_;
 }
 
 void StreamReader::set_anchor(std::uint64_t ticks) {
@@ -509,6 +527,7 @@ void StreamReader::set_anchor(std::uint64_t ticks) {
   // Out of range only if the metadata is nonsense; unsigned arithmetic wraps instead of being undefined.
   anchor_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) + static_cast<std::uint64_t>(clock.offset_s) * kNs);
   anchor_frequency_ = clock.frequency;
+  tick_ns_ = static_cast<std::uint64_t>(anchor_ns_) - anchor_ticks_;
   reciprocal_ = ~std::uint64_t{0} / anchor_frequency_;
 }
 

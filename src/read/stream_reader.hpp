@@ -59,13 +59,23 @@ class StreamReader {
   StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log);
 
   // Whether there is another event. Then the three below are its.
-  bool peek() { return peeked_ || find_event(); }
+  bool peek() { return peeked_ || (peeked_ = find_event()); }
+  // peek() and take() in one, if the next event's time is before `limit_ns`, and the one before was taken; null: it is not, or there is none.
+  Event* take_before(std::int64_t limit_ns) {
+    if (!find_event()) return nullptr;
+    if (event_.time_ns >= limit_ns) return peeked_ = true, nullptr;
+    return &take();
+  }
   std::int64_t time_ns() const { return event_.time_ns; }
   std::uint64_t ticks() const { return decoder_.clock(); }
   const EventClass& event_class() const { return *kind_->type; }
 
   // The event that peek() found, all but Event::thread. It and its values are valid until the next call of anything.
-  Event& take();
+  Event& take() {
+    peeked_ = false;
+    ++info_->events;
+    return event_;
+  }
   Decoder& decoder() { return decoder_; }
 
   // Back to the beginning of the file, which may be mapped elsewhere by now.
@@ -77,17 +87,19 @@ class StreamReader {
   std::vector<PacketPlace> packets(const MappedFile& file);
   // Whether just this one is there. Ticks are of its clock from now on.
   bool has_packet(const PacketPlace& place);
-  std::int64_t begin_ns(const PacketPlace& place) { return count_ns(place.begin); }
-  std::int64_t end_ns(const PacketPlace& place) { return place.end == PacketPlace::kNoEnd ? INT64_MAX : count_ns(place.end); }
+  std::int64_t begin_ns(const PacketPlace& place) { return to_ns(place.begin); }
+  std::int64_t end_ns(const PacketPlace& place) { return place.end == PacketPlace::kNoEnd ? INT64_MAX : to_ns(place.end); }
 
   // What other files of the trace have given out is not given out again.
   void share(PacketsSeen* seen) { seen_ = seen; }
 
-  // `file` is where the bytes are mapped: what has been read goes from this program's memory.
-  void release(const MappedFile* file);
+  // `file` is where the bytes are mapped: they are read by windows, and what has been read goes from this program's memory. `together`: so many streams are read in turns.
+  void read_by_windows(const MappedFile* file, std::size_t together);
 
  private:
   static constexpr std::uint64_t kNoZeros = ~std::uint64_t{0};
+  static constexpr std::uint64_t kPage = FileWindow::kPage;
+  static constexpr std::uint64_t kHeaderRoom = 4096;  // in which a packet's header is expected
   struct Packet {
     const StreamClass* stream = nullptr;
     std::uint64_t content_bits = 0, packet_bytes = 0;
@@ -99,6 +111,10 @@ class StreamReader {
   };
 
   bool find_event();
+  bool find_rest(std::uint64_t id);
+  bool find_any_event();
+  void see_ahead();
+  const char* byte_at(std::uint64_t offset) const { return window_.holds(offset) ? window_.place_of(offset) : file_.data() + offset; }
   bool find_past_zeros(std::uint64_t bit);
   bool stops_early() const { return decoder_.end() < packet_.content_bits; }
   bool open_packet();
@@ -116,15 +132,22 @@ class StreamReader {
   bool decode_header();
   bool decode_rare_header();
   bool decode_event();
+  void settle_event();
   [[gnu::cold]] void refuse_id(std::uint64_t id);
   [[gnu::cold]] void refuse_time();
   [[gnu::cold]] void refuse_event(const char* wrong);
   [[gnu::cold]] void give_up_packet(const std::string& why);
+  void start_decoder(std::uint64_t offset);
   void move_window();
-  void stop_at_zeros();
+  void map_window(std::uint64_t at);
+  void find_zeros();
+  void set_end();
+  bool go_on(std::uint64_t bit);
+  void see_all();
+  void see_copy();
   void report(std::uint64_t offset, const std::string& why);
   std::int64_t to_ns(std::uint64_t ticks);
-  std::int64_t count_ns(std::uint64_t ticks);
+  std::int64_t ns_since_anchor(std::uint64_t ticks) const;
   void set_anchor(std::uint64_t ticks);
 
   struct StreamPrograms {
@@ -135,46 +158,57 @@ class StreamReader {
   // What events of one class have in common.
   struct EventKind {
     const EventClass* type = nullptr;
+    std::uint64_t id = 0;
     Program program;
   };
   EventKind* find_kind(std::uint64_t id);
 
-  const Metadata* metadata_;
-  Stream* info_;
-  std::string_view file_;
-  DamageLog* log_;
-  PacketsSeen* seen_ = nullptr;
+  // ---- all that find_event() touches, together
   Decoder decoder_;
-  Program packet_header_;
-  StreamPrograms stream_programs_;
-  std::vector<std::unique_ptr<EventKind>> kinds_;  // by index; null until such an event comes
-  std::vector<EventKind*> kinds_by_id_;            // of small ids, likewise
-
-  bool in_packet_ = false;
-  bool peeked_ = false;
-  std::uint64_t offset_ = 0;       // of the packet
-  std::uint64_t packet_end_ = 0;   // where the next one begins
-  std::uint64_t content_end_ = 0;  // where its padding begins
-  Packet packet_;
-  std::vector<Value> packet_context_;
-  Event event_;  // that peek() found
-  bool seen_packet_ = false;
   std::uint64_t event_bit_ = 0;
-  const MappedFile* mapped_ = nullptr;
-  std::uint64_t window_end_ = ~std::uint64_t{0};  // in bits from the packet's begin: there pages are asked for and given back
-  std::uint64_t file_window_end_ = 0;             // the same, in bytes of the file
-  // A page of zeros in the window is where the packet ends, until an event is found that holds all of it. Positions in the file.
-  std::uint64_t zeros_ = kNoZeros, searched_ = 0;
   EventKind* kind_ = nullptr;  // of the event that peek() found
-  std::uint64_t last_ticks_ = 0;                         // of the newest event found
-  std::uint64_t earliest_ = 0;                           // tick of the next one: the packet's begin, or of the event before
-  std::uint64_t furthest_report_ = 0, quiet_below_ = 0;  // damage found before rewind() is not reported again
-
+  // It takes events that begin before this bit of the packet, whose id is lower than that, and that are of this tick at most.
+  std::uint64_t plain_end_ = 0, plain_ids_ = 0, latest_ = 0;
+  CompactHeader compact_;               // of the packet's stream
+  std::vector<EventKind*> kinds_by_id_; // of small ids; null until such an event comes
   // ns = anchor_ns + (anchor_rest + (ticks - anchor_ticks) * 10^9) / frequency, exact
   std::uint64_t anchor_ticks_ = 0, anchor_rest_ = 0;
   std::int64_t anchor_ns_ = 0;
   std::uint64_t anchor_frequency_ = 0;  // 0: no anchor yet
   std::uint64_t reciprocal_ = 0;        // 2^64 / frequency, rounded down, or one less
+  std::uint64_t tick_ns_ = 0;           // of a frequency of 10^9: tick 0
+  std::uint64_t last_ticks_ = 0;        // of the newest event found
+  Event event_;                         // that peek() found
+  bool peeked_ = false;
+
+  bool in_packet_ = false, seen_packet_ = false;
+  Stream* info_;
+  const Metadata* metadata_;
+  std::string_view file_;
+  DamageLog* log_;
+  PacketsSeen* seen_ = nullptr;
+  Program packet_header_;
+  StreamPrograms stream_programs_;
+  std::vector<std::unique_ptr<EventKind>> kinds_;  // by index; null until such an event comes
+
+  std::uint64_t offset_ = 0;       // of the packet
+  std::uint64_t packet_end_ = 0;   // where the next one begins
+  std::uint64_t content_end_ = 0;  // where its padding begins
+  Packet packet_;
+  std::vector<Value> packet_context_;
+  const MappedFile* mapped_ = nullptr;
+  // Where the file is mapped it is read by windows, which are copied to window_, or, where that cannot be, mapped: [begin, end) of the file. An event that goes
+  // beyond its window begins the next one; if that is too small as well, the file is seen as a whole for its sake.
+  FileWindow window_;
+  bool is_copied_ = false;  // the decoder reads in window_, else in file_
+  bool sees_all_ = true;
+  std::uint64_t whole_for_ = 0;   // of that event, which begins at this bit of the packet
+  bool stops_at_window_ = false;  // the decoder's end is that of the window
+  std::uint64_t window_begin_ = 0, window_end_ = 0;
+  // A page of zeros in the window is where the packet ends, until an event is found that holds all of it. Positions in the file.
+  std::uint64_t zeros_ = kNoZeros, searched_ = 0;
+  std::uint64_t earliest_ = 0;                           // tick of the one that is sought: the packet's begin, or of the event before
+  std::uint64_t furthest_report_ = 0, quiet_below_ = 0;  // damage found before rewind() is not reported again
 };
 
 }  // namespace ouro::read

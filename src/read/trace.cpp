@@ -11,6 +11,7 @@
 #include <ouro/detail/merge_heap.hpp>
 #include <ouro/read.hpp>
 
+#include "base/textf.hpp"
 #include "format/pieces.hpp"
 #include "read/clocks.hpp"
 #include "read/mapped_file.hpp"
@@ -49,10 +50,7 @@ std::int32_t number_of(const Event& event, const char* name) {
 // Texts of other processes end up on terminals: control characters are taken out.
 std::string text_of(const Event& event, const char* name) {
   const Value* value = field(event, name, Kind::string);
-  std::string out(value != nullptr ? value->text() : std::string_view());
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return out;
+  return base::printable(std::string(value != nullptr ? value->text() : std::string_view()), ' ');
 }
 
 // A trace of its own, or one of a chain.
@@ -61,6 +59,7 @@ struct Piece {
   std::unique_ptr<Metadata> metadata;
   std::size_t begin = 0, end = 0;  // its streams
   std::size_t open = 0;            // of them, with more events
+  std::map<std::string, std::uint64_t> packets;  // by file, as the recorder said at the end, or LTTng's indexes do
 };
 
 // Traces that follow each other: two of them are read at a time, for rings end in one trace and begin in the next one after the other, and these overlap a little.
@@ -78,10 +77,12 @@ struct Trace::State {
   std::vector<Source> sources;      // of the pieces
   std::vector<EventClass> classes;  // of all of them
   std::vector<Stream> streams;
+  std::set<std::size_t> missed;     // streams of which packets at the end are missing, and that was said
   std::vector<std::optional<MappedFile>> files;        // per stream; those of the pieces that are being read
   std::vector<std::unique_ptr<StreamReader>> readers;  // likewise
   std::map<std::array<std::uint8_t, 16>, PacketsSeen> seen;  // by uuid; of those that several chains have
   std::vector<const Names*> names;                     // per stream, its chain's
+  std::size_t together = 0;                            // streams that are read in turns, at most
   std::vector<PacketIndex> indexes;                    // per stream; of files that somebody sought in
   std::vector<Thread> threads;
   std::vector<Process> processes;
@@ -91,6 +92,8 @@ struct Trace::State {
   std::size_t current = 0;         // the stream whose event was given out last
   StreamReader* chosen = nullptr;  // of it; null: there is none
   std::int64_t from_ns = INT64_MIN;  // events before are passed over
+  // Events of `chosen` before this are before those of all other streams, and none of them is passed over.
+  std::int64_t others_ns = INT64_MIN;
 
   const Names* names_of_chosen = nullptr;  // null: it names nobody
 
@@ -98,13 +101,17 @@ struct Trace::State {
   Status add_piece(const TraceFolder& place);
   void add_chains();
   bool open_file(std::size_t stream, bool says);
-  void read_names(const Piece& piece, Names& out);
+  void read_state(Piece& piece, Names& out);
+  void miss_files(const Piece& piece);
+  void miss_packets(std::size_t stream);
+  std::optional<std::uint64_t> stated_packets(std::size_t stream);
   void start(std::int64_t from);
   void open_next_piece(Chain& chain);
   void open_stream(std::size_t stream);
   void end_pieces(Chain& chain);
   void end_stream(std::size_t stream);
   std::string path_of(std::size_t stream);
+  std::string name_of(std::size_t stream);
   template <class Look>
   bool look_at(std::size_t stream, const Look& look);
   void read_index(std::size_t stream);
@@ -115,6 +122,8 @@ struct Trace::State {
   std::int64_t begin_of(const Piece& piece);
   std::int64_t last_time(std::size_t stream);
   bool choose();
+  const Event* next_of_all();
+  const Event* give(Event& event) const;
   Head head_of(std::size_t stream) const { return {readers[stream]->time_ns(), readers[stream]->ticks(), stream}; }
   Chain& chain_of(std::size_t stream) {
     const std::size_t piece = streams[stream].source;
@@ -159,7 +168,7 @@ Status Trace::State::add_piece(const TraceFolder& place) {
   if (!parsed) return errorf(parsed.error().code, "trace '%s': %s", path.c_str(), parsed.error().text.c_str());
   for (const std::string& trouble : {cut, damaged})
     if (!trouble.empty()) log.add(place.prefix + "metadata", 0, trouble + "; what stands ahead of it holds");
-  Piece piece{place, std::make_unique<Metadata>(std::move(*parsed)), streams.size(), 0};
+  Piece piece{place, std::make_unique<Metadata>(std::move(*parsed)), streams.size(), 0, 0, lttng_packets(path)};
   for (const std::string& name : *names_of_files) {
     Stream stream;
     stream.file = place.prefix + name;
@@ -183,10 +192,14 @@ void Trace::State::add_chains() {
     }
     if (piece.metadata->uuid && uuids.emplace(*piece.metadata->uuid, piece.place.chain).first->second != piece.place.chain) seen.try_emplace(*piece.metadata->uuid);
     sources.push_back({piece.place.folder, piece.metadata->uuid, piece.metadata->clocks, piece.metadata->env});
-    read_names(piece, *chains.back().names);
+    read_state(piece, *chains.back().names);
+    miss_files(piece);
     names.resize(piece.end, chains.back().names.get());
   }
   for (Chain& chain : chains) {
+    std::size_t most = 0;
+    for (std::size_t i = chain.begin; i < chain.end; ++i) most = std::max(most, pieces[i].end - pieces[i].begin);
+    together += most * std::min<std::size_t>(chain.end - chain.begin, 2);
     chain.names->finish();
     threads.insert(threads.end(), chain.names->threads().begin(), chain.names->threads().end());
     processes.insert(processes.end(), chain.names->processes().begin(), chain.names->processes().end());
@@ -216,7 +229,7 @@ bool Trace::State::open_file(std::size_t stream, bool says) {
 
 // Reads the streams that hold state events once, ahead of all: a name holds also for events that come before it was
 // learnt. Damage is left to the reading proper to report.
-void Trace::State::read_names(const Piece& piece, Names& out) {
+void Trace::State::read_state(Piece& piece, Names& out) {
   for (std::size_t i = piece.begin; i < piece.end; ++i) {
     // To decompress a stream only to see whether it is of that kind is too much.
     if ((is_compressed(streams[i].file) && streams[i].file.find("ouro_state") == std::string::npos) || !open_file(i, false)) continue;
@@ -230,9 +243,39 @@ void Trace::State::read_names(const Piece& piece, Names& out) {
       else if (state.type->name == "ouro:thread")
         out.add_thread(state.time_ns,
                          {number_of(state, "tid"), number_of(state, "pid"), text_of(state, "name"), nullptr});
+      else if (const Value* packets = field(state, "packets", Kind::unsigned_integer); packets != nullptr && state.type->name == "ouro:stream")
+        piece.packets[text_of(state, "file")] = packets->u;
     }
     files[i].reset();
   }
+}
+
+// Its name in the trace's folder, without what compressing it added.
+std::string Trace::State::name_of(std::size_t stream) {
+  return std::string(without_compressed_suffix(streams[stream].file)).substr(piece_of(stream).place.prefix.size());
+}
+
+std::optional<std::uint64_t> Trace::State::stated_packets(std::size_t stream) {
+  const auto& packets = piece_of(stream).packets;
+  const auto stated = packets.empty() ? packets.end() : packets.find(name_of(stream));
+  return stated != packets.end() ? std::optional(stated->second) : std::nullopt;
+}
+
+void Trace::State::miss_files(const Piece& piece) {
+  std::set<std::string> there;
+  for (std::size_t i = piece.begin; i < piece.end && !piece.packets.empty(); ++i) there.insert(name_of(i));
+  for (const auto& [name, packets] : piece.packets)
+    if (there.count(name) == 0) log.add(piece.place.prefix + name, 0, "the file is not there; it had " + std::to_string(packets) + " packets");
+}
+
+// What ends between two packets looks whole. Behind the last event, of a trace that was read from its begin on.
+void Trace::State::miss_packets(std::size_t stream) {
+  Stream& info = streams[stream];
+  const std::optional<std::uint64_t> stated = from_ns == INT64_MIN ? stated_packets(stream) : std::nullopt;
+  if (!stated || info.packets + info.packets_missing >= *stated) return;
+  const std::uint64_t missing = *stated - info.packets - info.packets_missing;
+  info.packets_missing += missing;
+  if (missed.insert(stream).second) log.add(info.file, info.bytes, "the file ends here; " + std::to_string(missing) + " of its " + std::to_string(*stated) + " packets are missing");
 }
 
 void Trace::State::start(std::int64_t from) {
@@ -240,6 +283,7 @@ void Trace::State::start(std::int64_t from) {
   for (auto& [uuid, packets] : seen) packets.clear();
   chosen = nullptr;
   from_ns = from;
+  others_ns = INT64_MIN;
   for (Stream& stream : streams) stream.packets = stream.events = stream.events_discarded = stream.packets_missing = 0;
   for (Chain& chain : chains) {
     chain.open_piece = chain.next_piece = from == INT64_MIN ? chain.begin : piece_at(chain, from);
@@ -284,13 +328,14 @@ void Trace::State::open_stream(std::size_t stream) {
       use_index(stream, [&](const PacketIndex& index) { return start_before(index.places, scout, *reader); });
     });
   }
-  reader->release(&*files[stream]);
-  if (!reader->peek()) return;
+  reader->read_by_windows(&*files[stream], together);
+  if (!reader->peek()) return miss_packets(stream);
   heap.push(head_of(stream));
   ++piece.open;
 }
 
 void Trace::State::end_stream(std::size_t stream) {
+  miss_packets(stream);
   if (--piece_of(stream).open == 0) end_pieces(chain_of(stream));
 }
 
@@ -401,6 +446,7 @@ std::vector<std::int64_t> Trace::cuts(std::uint64_t bytes) {
         largest = std::max(largest, packet.size);
         all.push_back({scout.begin_ns(packet), packet.size});
       }
+      can_be_parted = can_be_parted && index.places.size() >= s.stated_packets(i).value_or(0);
       return true;
     };
     if (is_compressed(s.streams[i].file)) return {};
@@ -456,17 +502,27 @@ bool Trace::State::choose() {
   return true;
 }
 
+inline const Event* Trace::State::give(Event& event) const {
+  if (names_of_chosen != nullptr) event.thread = event.tid >= 0 ? names_of_chosen->find(event.tid, event.time_ns) : nullptr;
+  return &event;
+}
+
+const Event* Trace::State::next_of_all() {
+  const Event* event;
+  do {
+    const bool stays = chosen != nullptr && chosen->peek() && (heap.empty() || head_of(current) < heap.top());
+    if (!stays && !choose()) return nullptr;
+    event = give(chosen->take());
+  } while (event->time_ns < from_ns);
+  others_ns = heap.empty() ? INT64_MAX : heap.top().time_ns;
+  return event;
+}
+
 // The stream whose event is given out is not in the heap: mostly its next event comes before those of the others, and one comparison says so.
 const Event* Trace::next() {
   State& s = *state_;
-  Event* event;
-  do {
-    const bool stays = s.chosen != nullptr && s.chosen->peek() && (s.heap.empty() || s.chosen->time_ns() < s.heap.top().time_ns || s.head_of(s.current) < s.heap.top());
-    if (!stays && !s.choose()) return nullptr;
-    event = &s.chosen->take();
-  } while (event->time_ns < s.from_ns);
-  if (s.names_of_chosen != nullptr && event->tid >= 0) event->thread = s.names_of_chosen->find(event->tid, event->time_ns);
-  return event;
+  Event* const event = s.chosen != nullptr ? s.chosen->take_before(s.others_ns) : nullptr;
+  return event != nullptr ? s.give(*event) : s.next_of_all();
 }
 
 void Trace::rewind() { state_->start(INT64_MIN); }
@@ -491,10 +547,8 @@ std::size_t Trace::event_streams() const {
   std::set<std::string_view> names;  // a ring's has the same in all traces of a recording
   for (const Stream& stream : streams())
     if (!stream.is_state) {
-      std::string_view name = stream.file;
-      name.remove_prefix(name.rfind('/') + 1);
-      if (is_compressed(stream.file)) name.remove_suffix(format::kCompressedSuffix.size());
-      names.insert(name);
+      const std::string_view name = without_compressed_suffix(stream.file);
+      names.insert(name.substr(name.rfind('/') + 1));
     }
   return names.size();
 }

@@ -19,15 +19,15 @@ using abi::FieldType;
 using format::PacketHeader;
 using format::test::Bytes;
 using format::test::description;
+using format::test::one_number;
+using format::test::scalar;
 using format::test::TestTrace;
 
-format::Field scalar(const char* name, FieldType type) { return {name, type, FieldShape::scalar, false, 0, {}}; }
 
 format::EventClass event_class(const char* name, std::vector<format::Field> fields, EventKind kind = EventKind::point) {
   return {name, kind, abi::Level::warning, "src/a.cpp", 7, std::move(fields)};
 }
 
-format::TraceDescription one_number() { return description({{5, event_class("t:n", {scalar("n", FieldType::u32)})}}); }
 Bytes number_at(std::uint64_t stamp, std::uint32_t n) { return Bytes().compact(5, stamp, 1).put(n); }
 
 // Values of the first field of every event, and the damage, as one line each.

@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 
+#include "base/textf.hpp"
 #include "read/document.hpp"
 #include "read/tsdl_lexer.hpp"
 
@@ -67,9 +68,7 @@ class Parser {
     const Token& t = peek();
     std::string seen = "the end";
     if (t.kind != Token::Kind::end) seen = quoted(t.text);
-    for (char& c : seen)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    throw Failure{errorf(EINVAL, "metadata line %u: %s, want %s", t.line, seen.c_str(), wanted.c_str())};
+    throw Failure{errorf(EINVAL, "metadata line %u: %s, want %s", t.line, base::printable(seen).c_str(), wanted.c_str())};
   }
   void expect(const char* text) {
     if (!accept(text)) fail(quoted(text));

@@ -29,15 +29,6 @@ struct Mapping {
   std::string path;
 };
 
-bool read_whole(int fd, void* to, std::size_t size, std::uint64_t offset) {
-  for (std::size_t done = 0; done < size;) {
-    const ssize_t n = ::pread(fd, static_cast<char*>(to) + done, size - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    done += static_cast<std::size_t>(n);
-  }
-  return true;
-}
 bool write_whole(int fd, const void* from, std::size_t size, std::uint64_t offset) {
   for (std::size_t done = 0; done < size;) {
     const ssize_t n = ::pwrite(fd, static_cast<const char*>(from) + done, size - done, static_cast<off_t>(offset + done));
@@ -127,7 +118,7 @@ Status Core::read_parts(const std::string& path) {
 }
 
 bool read_header_at(int fd, std::uint64_t offset, abi::SessionHeader& h) {
-  return read_whole(fd, static_cast<void*>(&h), sizeof h, offset) && h.magic.load(std::memory_order_relaxed) == abi::kSessionMagic;
+  return base::read_at(fd, static_cast<void*>(&h), sizeof h, offset) == sizeof h && h.magic.load(std::memory_order_relaxed) == abi::kSessionMagic;
 }
 bool Core::read_header(std::uint64_t at, abi::SessionHeader& h) const {
   const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.at <= at && at - p.at < p.size && sizeof h <= p.size - (at - p.at); });
@@ -145,7 +136,7 @@ std::optional<std::string> Core::copy(const Mapping& mapping, CoreSession& out) 
       const std::size_t n = std::min<std::uint64_t>(end - at, buffer.size());
       if (n > to_copy_) return "its parts overlap each other";
       to_copy_ -= n;
-      if (!read_whole(fd_.get(), buffer.data(), n, part.offset + (at - part.at))) return "the core cannot be read";
+      if (base::read_at(fd_.get(), buffer.data(), n, part.offset + (at - part.at)) != n) return "the core cannot be read";
       const std::uint64_t to = mapping.file_offset + (at - mapping.begin);
       if (to >= out.size) break;
       const std::size_t fitting = std::min<std::uint64_t>(n, out.size - to);

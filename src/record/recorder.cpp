@@ -326,6 +326,7 @@ void Recorder::end_piece(TraceFolder* next) {
     sum_.events += ring.written();
     sum_.unwritten += ring.unwritten();
     sum_.bytes += ring.file().bytes();
+    state_.add_stream(ring.file());
     if (ring.unwritten() != 0) state_.add_lost(ring.cpu(), ring.kind(), "unwritten", ring.unwritten());
     if (!ring.poison().empty()) continue;  // its counters say nothing
     for (std::size_t i = 0; i < abi::kLossCauses; ++i) {

@@ -14,6 +14,7 @@
 
 #include <ouro/abi/schema.hpp>
 
+#include "base/fd.hpp"
 #include "base/linked_file.hpp"
 
 namespace ouro::record {
@@ -22,18 +23,6 @@ namespace {
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr std::uint32_t kMaxRows = 1 << 20;
 constexpr std::uint64_t kMaxSchemas = std::uint64_t{1} << 30;
-
-// As many of the bytes as are there.
-std::size_t read_at(int fd, void* to, std::size_t size, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t n = ::pread(fd, static_cast<char*>(to) + done, size - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
 
 }  // namespace
 
@@ -64,7 +53,7 @@ Result<SessionFile> SessionFile::open(const std::string& folder, const std::stri
   out.size_ = static_cast<std::uint64_t>(status.st_size);
 
   abi::SessionHeader h;
-  if (read_at(out.fd_.get(), static_cast<void*>(&h), sizeof h, 0) != sizeof h ||
+  if (base::read_at(out.fd_.get(), static_cast<void*>(&h), sizeof h, 0) != sizeof h ||
       h.magic.load(relaxed) != abi::kSessionMagic)
     return refuse(EAGAIN, " has no header, want one (is it being made?)");
   if (h.version != abi::kSessionVersion)
@@ -113,7 +102,7 @@ std::uint64_t SessionFile::memory() const {
 template <class T>
 std::vector<T> SessionFile::rows(std::uint64_t offset, std::uint32_t count) const {
   std::vector<T> out(count);
-  const std::size_t got = read_at(fd_.get(), static_cast<void*>(out.data()), count * sizeof(T), offset) / sizeof(T);
+  const std::size_t got = base::read_at(fd_.get(), static_cast<void*>(out.data()), count * sizeof(T), offset) / sizeof(T);
   std::size_t used = 0;
   while (used < got && out[used].state.load(relaxed) != abi::row_free) ++used;
   std::vector<T> cut(used);
@@ -128,7 +117,7 @@ std::vector<SessionFile::Event> SessionFile::events() const {
         row.schema_offset > schemas_size_ || row.schema_size > schemas_size_ - row.schema_offset)
       continue;
     Event event{std::vector<std::byte>(row.schema_size), row.count.load(relaxed)};
-    if (read_at(fd_.get(), event.schema.data(), row.schema_size, schemas_offset_ + row.schema_offset) ==
+    if (base::read_at(fd_.get(), event.schema.data(), row.schema_size, schemas_offset_ + row.schema_offset) ==
         row.schema_size)
       out.push_back(std::move(event));
   }
@@ -140,7 +129,7 @@ std::uint64_t SessionFile::lost() const {
   for (std::uint64_t i = 0; i < 2 * std::uint64_t{cpus_}; ++i) {
     abi::LossLine losses;
     const std::uint64_t at = rings_offset_ + i * ring_stride_ + offsetof(abi::RingHead, losses);
-    if (read_at(fd_.get(), static_cast<void*>(&losses), sizeof losses, at) != sizeof losses) continue;
+    if (base::read_at(fd_.get(), static_cast<void*>(&losses), sizeof losses, at) != sizeof losses) continue;
     for (std::size_t cause = 0; cause < abi::kLossCauses; ++cause)
       if (cause != static_cast<std::size_t>(abi::Loss::lapped)) out += losses.lost[cause].load(relaxed);
     out += losses.full_in_section.load(relaxed);

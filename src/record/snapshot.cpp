@@ -133,6 +133,7 @@ Status Writer::write_ring(std::uint32_t index, const ring::Snapshot::Ring& ring)
     if (ring.lost[i] != 0) state_.add_lost(ring.geometry.cpu, ring.geometry.kind, kLossNames[i], ring.lost[i]);
   }
   if (file.packets() == 0) return Ok{};
+  state_.add_stream(file);
   ++out_.streams;
   if (Status set = file.set_discarded(std::max(discarded_, lost)); !set) return set;
   out_.bytes += file.bytes();

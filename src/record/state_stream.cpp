@@ -246,6 +246,14 @@ void StateStream::add_lost(std::uint32_t cpu, abi::RingKind ring, const std::str
   add_event(stamp, std::move(bytes));
 }
 
+void StateStream::add_stream(const StreamFile& file) {
+  if (file.packets() == 0) return;
+  const std::uint64_t stamp = session_->now();
+  std::vector<std::byte> bytes;
+  format::append_stream(bytes, stamp, file.name(), file.packets());
+  add_event(stamp, std::move(bytes));
+}
+
 void StateStream::add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled) {
   const std::uint64_t stamp = session_->now();
   std::vector<std::byte> bytes;

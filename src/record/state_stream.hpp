@@ -35,6 +35,8 @@ class StateStream {
   // Those who have the session now and live where we do: whatever became of their rows.
   void add_living();
   void add_left_out(const std::string& event, std::uint64_t over_rate, std::uint64_t not_sampled);
+  // Of a stream file that is complete: who reads the trace can tell whether all of it is there.
+  void add_stream(const StreamFile& file);
   void add_lost(std::uint32_t cpu, abi::RingKind ring, const std::string& cause, std::uint64_t count);
   // Writes what has come together as one packet; nothing if there is nothing. What could not be written is kept for the next time, up to some
   // number of events: older ones go, and are counted as skipped.

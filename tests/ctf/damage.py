@@ -234,7 +234,7 @@ def kinds():
         ("stream cut off behind a packet's header", lambda d: d.cut(d.packet.at + HEADER), True, None),
         ("stream cut off between two events", lambda d: d.cut(event(d, half(d))), True, None),
         ("stream cut off in an event", lambda d: d.cut(event(d, half(d)) + 3), True, None),
-        ("stream cut off between two packets", lambda d: d.cut(d.packet.at), False, None),
+        ("stream cut off between two packets", lambda d: d.cut(d.packet.at), True, None),
         ("stream cut off in its first header", lambda d: d.cut(50), True, None),
         # ---- bytes
         ("a page of zeros", lambda d: d.change(page(d), bytes(4096)), True, None),
@@ -267,8 +267,8 @@ def kinds():
         ("a packet doubled", lambda d: d.rearrange([*range(d.middle), d.middle, d.middle, *range(d.middle + 1, len(d.packets))], []), True, None),
         ("a packet of another trace between two", foreign_packet, True, None),
         # ---- files
-        ("a stream file missing", lambda d: remove(d, d.file), False, None),
-        ("a stream file empty", lambda d: replace(d, b""), None, None),
+        ("a stream file missing", lambda d: remove(d, d.file), True, None),
+        ("a stream file empty", lambda d: replace(d, b""), True, None),
         ("a stream file of garbage", lambda d: replace(d, garbage(50000)), True, None),
         ("garbage behind a stream's last packet", lambda d: d.write(d.read() + garbage(5000)), True, None),
         ("a foreign file in the folder", lambda d: d.write(b"Remember to look at the spike at 14:03.\n", "notes.txt"), True, "notes.txt"),

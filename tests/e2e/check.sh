@@ -18,6 +18,11 @@ check sound || fail "status $? of a sound trace: $(cat "$folder/out" "$folder/sa
 expect_equal "verdict" "$(cat "$folder/said")" "ouro: checked 1 trace: sound; $(recorded sound) events, $(lost sound) lost, 0 faults"
 expect_equal "the same as JSON" "$("$OURO_BIN" check --json "$folder/sound" 2>/dev/null | head -2 | tail -1)" '  "sound": true,'
 
+# ---- a file that is not there: the recorder counted its packets
+cp -r "$folder/sound" "$folder/without"
+rm "$folder/without/$(cd "$folder/without" && ls | grep '^stream_' | head -1)"
+damaged without 'stream_[a-z0-9_]*, byte 0: the file is not there; it had [0-9]* packets'
+
 # ---- losses are no fault
 timeout 60 "$OURO_BIN" record -o "$folder/lossy" --buffer-size 64K -- "$programs/storm" "$folder/books2" threads=2 events=200000 >/dev/null 2>"$folder/lossy.summary"
 (($(lost lossy) > 0)) || fail "nothing was lost with small buffers"
