@@ -75,7 +75,7 @@ namespace {
 
 void put_text(PrintBuffer& out, std::string_view text);
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   PrintBuffer buffer(out);
   put_text(buffer, text);
@@ -87,7 +87,7 @@ std::string quoted(std::string_view text) {
 std::vector<Shape::Mapping> mappings_of(const Type& type) {
   std::vector<Shape::Mapping> out;
   for (const read::Label& label : type.labels) {
-    const std::string text = quoted(label.text);
+    const std::string text = in_quotes(label.text);
     auto it = std::find_if(out.begin(), out.end(), [&](const auto& mapping) { return mapping.text == text; });
     if (it == out.end()) it = out.insert(it, {text, {}});
     it->ranges.emplace_back(label.low, label.high);

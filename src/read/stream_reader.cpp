@@ -282,15 +282,31 @@ bool StreamReader::resynchronise(const std::string& why) {
   return found.has_value();
 }
 
+// Where packets are missing, the one before may have hidden them: its size says that they are its padding.
+void StreamReader::look_into_padding(Packet& packet) {
+  if (!seen_packet_ || content_end_ >= offset_ || !packet.seq_num || !packet_.seq_num || *packet.seq_num <= *packet_.seq_num + 1) return;
+  const auto hidden = find_packet(content_end_, offset_, *packet_.seq_num + 1);
+  if (hidden) {
+    report(offset_, textf("packet %" PRIu64 " follows packet %" PRIu64 ", whose padding has packets; reading goes on at byte %" PRIu64, *packet.seq_num,
+                          *packet_.seq_num, *hidden));
+    offset_ = *hidden;
+    zeros_ = kNoZeros;
+    searched_ = 0;
+  }
+  packet = {};
+  std::string ignored;
+  parse_packet(offset_, packet, ignored, !hidden);
+}
+
 bool StreamReader::open_packet() {
   offset_ = packet_end_;
   const bool at_end = offset_ >= file_.size();
   if (at_end && content_end_ >= file_.size()) return false;
   if (mapped_ != nullptr && !at_end && !window_.holds(std::min(offset_ + kHeaderRoom, file_.size()) - 1)) window_.move(*mapped_, offset_);
   Packet packet;
-  std::string why = "no packet here";
+  std::string why = "the padding ahead of the file's end has packets";  // unless another is found
   bool is_there = !at_end && parse_packet(offset_, packet, why, true);
-  if (!is_there && is_copied_) {  // perhaps for the window's end
+  if (!is_there && !at_end && is_copied_) {  // perhaps for the window's end
     window_.clear();
     packet = {};
     is_there = parse_packet(offset_, packet, why, true);
@@ -304,6 +320,8 @@ bool StreamReader::open_packet() {
     parse_packet(offset_, packet, why);
     zeros_ = kNoZeros;
     searched_ = 0;
+  } else {
+    look_into_padding(packet);
   }
   account(packet);
   packet_ = packet;

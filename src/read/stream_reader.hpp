@@ -119,6 +119,7 @@ class StreamReader {
   bool stops_early() const { return decoder_.end() < packet_.content_bits; }
   bool open_packet();
   bool resynchronise(const std::string& why);
+  void look_into_padding(Packet& packet);
   // `is_expected`: the packet ahead says that one stands here, so that less must speak for it.
   bool parse_packet(std::uint64_t offset, Packet& out, std::string& why, bool is_expected = false);
   bool parse_packet_header(Packet& out, std::string& why);

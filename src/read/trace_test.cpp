@@ -329,6 +329,21 @@ TEST_F(Damaged, PaddingThatIsNoneSwallowsNoPacket) {
   expect(40, 40, "s, byte 612: packet of 61200 bytes is cut off after 1428");
 }
 
+TEST_F(Damaged, PaddingAsLargeAsOtherPacketsSwallowsNone) {
+  store(3 * kPacket + 56, std::uint64_t{3 * kPacket * 8});
+  expect(40, 40, "s, byte 1224: packet 6 follows packet 3, whose padding has packets; reading goes on at byte 816");
+  EXPECT_EQ(read().streams.at(0).packets_missing, 0u);
+  store(3 * kPacket + 56, std::uint64_t{7 * kPacket * 8});  // as far as the file goes
+  expect(40, 40, "s, byte 2040: the padding ahead of the file's end has packets; reading goes on at byte 816");
+}
+
+TEST_F(Damaged, PaddingWithoutThePacketThatIsMissingIsPadding) {
+  bytes_.erase(4 * kPacket, kPacket);
+  bytes_.insert(4 * kPacket, bytes_.substr(2 * kPacket, kPacket));  // an old one
+  store(3 * kPacket + 56, std::uint64_t{2 * kPacket * 8});
+  expect(40, 50, "s, byte 1020: packet 5 follows packet 3: 1 missing");
+}
+
 TEST_F(Damaged, ASizeBeyondTheFileSwallowsNoPacket) {
   store(3 * kPacket + 48, std::uint64_t{0x00ffffffffffff00});
   store(3 * kPacket + 56, std::uint64_t{0x00ffffffffffff00});

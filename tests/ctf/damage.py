@@ -193,6 +193,9 @@ def kinds():
         d.lose(0, 1 << 60, name)
         d.write(data, name)
 
+    def size(d, n):
+        d.change(d.packet.at + SIZE, struct.pack("<Q", n * 8))
+
     def garbage(n):
         state, out = 1, bytearray()
         for _ in range(n):
@@ -243,7 +246,8 @@ def kinds():
         ("one bit of a packet's magic", lambda d: d.flip(d.packet.at), True, None),
         ("one bit of a packet's uuid", lambda d: d.flip(d.packet.at + 4, 77), True, None),
         ("one bit of a packet's stream id", lambda d: d.flip(d.packet.at + 20, 3), True, None),
-        ("packet size: 256 bytes more", lambda d: d.flip(d.packet.at + SIZE, next(b for b in range(11, 40) if not d.read()[d.packet.at + SIZE + b // 8] >> b % 8 & 1)), True, None),
+        ("packet size: 256 bytes more", lambda d: size(d, d.packet.end - d.packet.at + 256), True, None),
+        ("packet size: as far as the next packet goes", lambda d: size(d, d.packets[d.middle + 1].end - d.packet.at), True, None),
         ("packet size: the highest bit", lambda d: d.flip(d.packet.at + SIZE, 63), True, None),
         ("packet size: 0", lambda d: d.change(d.packet.at + SIZE, bytes(8)), True, None),
         ("packet size: no whole byte", lambda d: d.flip(d.packet.at + SIZE), True, None),
