@@ -2,8 +2,8 @@
 # Installs what is missing, builds Ouro and passes its tests:
 #
 #   release   g++        everything built, every test run
-#   clang     clang-14   the libraries, and unit tests of what is linked into traced programs; with --full, everything
-#   dev       g++        unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   dev       clang-14   unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   clang     clang-14   as release: unit tests of what is linked into traced programs; with --full, all of them
 #   tsan      g++        the ring's unit tests under ThreadSanitizer; with --full only
 #
 # Warnings are errors in all of them.
@@ -46,17 +46,24 @@ run_tests() {  # run_tests PRESET [CTEST OPTION...]
   ctest --test-dir "build/$preset" -j"$jobs" --output-on-failure "$@" || failed+=("$preset")
 }
 
+run_program() {  # run_program PRESET TEST: all of it in one process, for the start of one costs more than most tests
+  say "test: $1 $2"
+  timeout 600 "build/$1/tests/$2" --gtest_brief=1 || failed+=("$1 $2")
+}
+
 tools/install-deps
 
 if ! $quick; then
-  if $full; then build clang; else build clang library_tests ouro_read; fi
-  if $full; then run_tests clang -L unit --no-tests=error; else run_tests clang -L unit-library --no-tests=error; fi
   build dev unit_tests
   run_tests dev -L unit --no-tests=error
   if $full; then
+    build clang
+    run_tests clang -L unit --no-tests=error
     build tsan test_ring
-    say "test: tsan"  # all in one process: a start of each costs more than it
-    timeout 600 build/tsan/tests/test_ring --gtest_brief=1 || failed+=(tsan)
+    run_program tsan test_ring
+  else
+    build clang library_tests
+    for layer in base clock ring trace; do run_program clang "test_$layer"; done
   fi
 fi
 build release

@@ -31,7 +31,9 @@ class Histogram {
   void merge(const Histogram& other) {
     if (other.count_ == 0) return;
     if (other.buckets_.size() > buckets_.size()) buckets_.resize(other.buckets_.size());
-    for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+    std::uint64_t* const to = buckets_.data();
+    const std::uint64_t* const from = other.buckets_.data();
+    for (std::size_t i = 0, count = other.buckets_.size(); i < count; ++i) to[i] += from[i];
     min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);
     max_ = std::max(max_, other.max_);
     count_ += other.count_;
