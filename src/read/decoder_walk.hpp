@@ -30,10 +30,24 @@ inline std::uint64_t nuls_in(Chunk chunk) { return (chunk - 0x0101010101010101) 
 inline constexpr unsigned kBitsPerNul = 8;
 #endif
 
+inline constexpr std::uint64_t kShortText = 32;
+
+// Up to the first nul; more than kShortText if there is none in so many bytes.
+inline std::uint64_t short_text_size(const char* bytes) {
+#if defined(__SSE2__)
+  const auto nuls = nuls_in(load_as<Chunk>(bytes)) | nuls_in(load_as<Chunk>(bytes + sizeof(Chunk))) << sizeof(Chunk);
+  return static_cast<std::uint64_t>(std::countr_zero(std::uint64_t{nuls} | std::uint64_t{1} << (kShortText + 1)));
+#else
+  for (std::uint64_t at = 0; at < kShortText; at += sizeof(Chunk))
+    if (const auto nuls = nuls_in(load_as<Chunk>(bytes + at)); nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / kBitsPerNul;
+  return kShortText + 1;
+#endif
+}
+
 // Up to the first nul; `left` if there is none. Most texts are short.
 inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
   std::uint64_t at = 0;
-  for (; at + sizeof(Chunk) <= left && at < 32; at += sizeof(Chunk))
+  for (; at + sizeof(Chunk) <= left && at < kShortText; at += sizeof(Chunk))
     if (const auto nuls = nuls_in(load_as<Chunk>(bytes + at)); nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / kBitsPerNul;
   if (at == left) return left;
   const void* nul = std::memchr(bytes + at, 0, left - at);
@@ -57,17 +71,38 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
       values[step->value].bytes = base + bit / 8;
       values[step->value].count = static_cast<std::uint32_t>(count);
     };
+    const auto take_run = [&] {
+      bit = (bit + step->offset) & ~step->offset;
+      runs[step->value] = bit;
+      run = base + bit / 8;
+      bit += step->bits;
+      return bit <= end;
+    };
+    const auto take_counted = [&](auto length) {  // two steps in one; the loop takes the third
+      std::memcpy(&length, run + (++step)->offset, sizeof length);
+      keep(length);
+      ++step;
+      if (end - bit < std::uint64_t{length} * step->bits) return false;
+      give(length);
+      bit += std::uint64_t{length} * step->bits;
+      return true;
+    };
     switch (step->op) {
       case Op::align:
         bit = (bit + step->offset) & ~step->offset;
         if (bit > end) return kPastEnd;
         break;
       case Op::run:
-        bit = (bit + step->offset) & ~step->offset;
-        runs[step->value] = bit;
-        run = base + bit / 8;
-        bit += step->bits;
-        if (bit > end) return kPastEnd;
+        if (!take_run()) return kPastEnd;
+        break;
+      case Op::counted_u8:
+        if (!take_run() || !take_counted(std::uint8_t{})) return kPastEnd;
+        break;
+      case Op::counted_u16:
+        if (!take_run() || !take_counted(std::uint16_t{})) return kPastEnd;
+        break;
+      case Op::counted_u32:
+        if (!take_run() || !take_counted(std::uint32_t{})) return kPastEnd;
         break;
       case Op::keep_u8: keep(load_as<std::uint8_t>(run + step->offset)); break;
       case Op::keep_u16: keep(load_as<std::uint16_t>(run + step->offset)); break;
@@ -116,9 +151,29 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
 
 // `run`: where the run of the program's lead is, `end` where it ends, in bits.
 inline void Decoder::take_lead(Program& program, std::uint64_t run, std::uint64_t end) {
-  program.segments[0].runs[0] = run;
+  program.runs[0] = run;
   bit_ = end;
   waiting_ = &program;
+}
+
+// What is behind the lead, if that begins with a short text and is of a usual shape. False: nothing was taken.
+[[gnu::always_inline]] inline bool Decoder::take_text(Program& program) {
+  const Lead& lead = program.lead;
+  if (end_ - bit_ < kShortText * 8) return false;
+  const char* const text = base_ + bit_ / 8;
+  const std::uint64_t size = short_text_size(text);
+  if (size > kShortText) return false;
+  std::uint64_t bit = bit_ + (size + 1) * 8;
+  program.values[lead.text].bytes = text;
+  program.values[lead.text].count = static_cast<std::uint32_t>(size);
+  if (lead.rest == Lead::Rest::text_and_run) {
+    bit = (bit + lead.run.offset) & ~lead.run.offset;
+    program.runs[lead.run.value] = bit;
+    bit += lead.run.bits;
+    if (bit > end_) return false;
+  }
+  bit_ = bit;
+  return true;
 }
 
 // What is behind the lead. Null, or what is wrong.

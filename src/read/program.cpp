@@ -59,6 +59,17 @@ std::optional<Step> for_outline(std::span<const Step> group) {
 
 bool keeps_thread(const Step& step) { return step.op >= Step::Op::keep_u8 && step.op <= Step::Op::keep_i32 && step.bits == kThreadSlot; }
 
+// Sequences have their length just ahead of them, mostly.
+void join_lengths(std::vector<Step>& outline) {
+  using O = Step::Op;
+  for (std::size_t i = 0; i + 2 < outline.size(); ++i) {
+    if (outline[i].op == O::others) i += outline[i].bits;
+    else if (outline[i].op == O::run && outline[i + 2].op == O::packed_of_kept)
+      for (const auto& [keep, counted] : {std::pair{O::keep_u8, O::counted_u8}, {O::keep_u16, O::counted_u16}, {O::keep_u32, O::counted_u32}})
+        if (outline[i + 1].op == keep) outline[i].op = counted;
+  }
+}
+
 // Into the outline and the loads.
 void arrange(std::span<const Step> steps, Program::Segment& out) {
   std::uint32_t run = 0, run_of_loads = ~0u;
@@ -95,19 +106,26 @@ void arrange(std::span<const Step> steps, Program::Segment& out) {
     }
   }
   if (out.runs.empty()) out.runs.push_back(0);
+  join_lengths(out.outline);
 }
 
 Lead lead_of(std::span<const Step> outline) {
-  Lead out{0, 0};
+  Lead out;
+  out.bits = 0;
   if (!outline.empty() && outline[0].op == Step::Op::run) {
-    out = {outline[0].offset, outline[0].bits, -1, 1};
+    out.align_mask = outline[0].offset;
+    out.bits = outline[0].bits;
+    out.steps = 1;
     if (outline.size() > 1 && (outline[1].op == Step::Op::keep_i32 || outline[1].op == Step::Op::keep_u32) && keeps_thread(outline[1])) {
       out.thread_at = static_cast<std::int64_t>(outline[1].offset);
       out.steps = 2;
     }
   }
   const std::span<const Step> rest = outline.subspan(out.steps);
-  out.is_all = rest.empty();
+  if (rest.empty()) out.rest = Lead::Rest::nothing;
+  else if (rest[0].op == Step::Op::string && rest.size() == 1) out.rest = Lead::Rest::text;
+  else if (rest[0].op == Step::Op::string && rest.size() == 2 && rest[1].op == Step::Op::run) out.rest = Lead::Rest::text_and_run, out.run = rest[1];
+  if (out.rest == Lead::Rest::text || out.rest == Lead::Rest::text_and_run) out.text = rest[0].value;
   return std::any_of(rest.begin(), rest.end(), [](const Step& step) { return step.op == Step::Op::others || keeps_thread(step); }) ? Lead{} : out;
 }
 
@@ -159,6 +177,7 @@ class Compiler {
     program_.is_static = program_.segments.size() == 1 && segment().last == nullptr;
     if (program_.is_static) {
       program_.values = segment().values;  // they stay where they are when the program is moved
+      program_.runs = segment().runs;
       program_.lead = lead_of(segment().outline);
     }
     return std::move(program_);

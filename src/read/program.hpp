@@ -33,6 +33,9 @@ struct Step {
     keep_u64,
     keep_i32,
     packed_of_kept,  // packed_sequence, the step before took its length
+    counted_u8,      // a run, a length in it, and what has that length: the next two steps are keep_u8 and packed_of_kept, and done with this one
+    counted_u16,
+    counted_u32,
     others,  // the next `bits` steps are none of outlines
     in_run,  // the steps that follow are of the run `value`
     // in a run, `offset` in bytes
@@ -85,13 +88,16 @@ struct Step {
   std::uint64_t offset = 0;
 };
 
-// A run, and the thread's id in it: the first steps of an outline, for a loop over events that takes them itself.
+// A run, and the thread's id in it: the first steps of an outline, for a loop over events that takes them itself. And what is behind them, if that is a usual shape.
 struct Lead {
   static constexpr std::uint64_t kNone = std::uint64_t{1} << 62;  // more bits than any packet has
+  enum class Rest : std::uint8_t { nothing, text, text_and_run, others };
   std::uint64_t align_mask = 0, bits = kNone;
   std::int64_t thread_at = -1;  // in bytes of the run; -1: no id is in it
-  std::size_t steps = 0;        // of the outline: where the rest of it begins
-  bool is_all = false;          // there is no rest
+  Rest rest = Rest::others;
+  std::uint32_t text = 0;  // among the values
+  Step run{};              // behind the text
+  std::size_t steps = 0;   // of the outline: where the rest of it begins
 };
 
 struct Program {
@@ -107,6 +113,7 @@ struct Program {
   // Where the second of the two scopes begins.
   std::size_t split_segment = 0, split_value = 0;
   std::span<Value> values;  // all of them, if one segment is all there is
+  std::span<std::uint64_t> runs;  // the same
   bool is_static = false;
   Lead lead;  // if it is static, its outline has no `others`, and the thread's id is nowhere else
 };

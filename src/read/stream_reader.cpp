@@ -450,42 +450,56 @@ bool StreamReader::decode_event() {
   event_.size = static_cast<std::uint32_t>((decoder_.bit() - event_bit_) / 8);
 }
 
+[[gnu::always_inline]] inline Event* StreamReader::give_before(std::int64_t limit_ns) {
+  if (event_.time_ns >= limit_ns) return peeked_ = true, nullptr;
+  ++info_->events;
+  return &event_;
+}
+
 // Nearly every event has a compact header and is of a class that came before, and its program has a lead. All others, and what is not sound, go the long way, of
 // which nothing has been done then.
-bool StreamReader::find_event() {
+Event* StreamReader::take_before(std::int64_t limit_ns) {
   const std::uint64_t begin = decoder_.bit();
-  if (begin >= plain_end_) return find_any_event();
+  if (begin >= plain_end_) return take_any_before(limit_ns);
   const std::uint64_t header = (begin + compact_.align_mask) & ~compact_.align_mask;
   const auto word = load_as<std::uint64_t>(decoder_.base() + header / 8);
   const std::uint64_t id = word & compact_.id_mask;
-  if (id >= plain_ids_ || header % 8 != 0) return find_any_event();
+  if (id >= plain_ids_) return take_any_before(limit_ns);
   EventKind* kind = kind_;  // often the same again: the processor foresees that, and need not wait for the id to know where the event ends
   if (kind->id != id) kind = kinds_by_id_[id];
-  if (kind == nullptr) return find_any_event();
+  if (kind == nullptr) return take_any_before(limit_ns);
   const Lead& lead = kind->program.lead;
   const std::uint64_t run = (header + compact_.bits + lead.align_mask) & ~lead.align_mask, end = run + lead.bits;
   const std::uint64_t before = decoder_.clock(), passed = ((word >> compact_.stamp_at) - before) & compact_.stamp_mask, now = before + passed;
-  if (end > decoder_.end() || passed > latest_ - before) return find_any_event();
+  if (end > decoder_.end() || passed > latest_ - before) return take_any_before(limit_ns);
   event_bit_ = begin;
   kind_ = kind;
   event_.ticks = now;
   event_.time_ns = ns_since_anchor(now);
   event_.tid = lead.thread_at < 0 ? -1 : load_as<std::int32_t>(decoder_.base() + run / 8 + lead.thread_at);
   decoder_.take_lead(kind->program, run, end);
-  if (!lead.is_all) return find_rest(id);
+  if (lead.rest != Lead::Rest::nothing) return lead.rest == Lead::Rest::others ? take_rest_before(limit_ns) : take_text_before(limit_ns);
   settle_event();
-  return true;
+  return give_before(limit_ns);
 }
 
-bool StreamReader::find_rest(std::uint64_t id) {
-  decoder_.set_slot(kIdSlot, id);
+Event* StreamReader::take_text_before(std::int64_t limit_ns) {
+  if (!decoder_.take_text(kind_->program)) return take_rest_before(limit_ns);
+  settle_event();
+  return give_before(limit_ns);
+}
+
+Event* StreamReader::take_rest_before(std::int64_t limit_ns) {
+  decoder_.set_slot(kIdSlot, kind_->id);
   if (decoder_.walk_rest(kind_->program) != nullptr) {
     decoder_.go_to(event_bit_);
-    return find_any_event();
+    return take_any_before(limit_ns);
   }
   settle_event();
-  return true;
+  return give_before(limit_ns);
 }
+
+Event* StreamReader::take_any_before(std::int64_t limit_ns) { return find_any_event() ? give_before(limit_ns) : nullptr; }
 
 bool StreamReader::find_any_event() {
   plain_end_ = 0;
@@ -504,13 +518,14 @@ bool StreamReader::find_any_event() {
   return true;
 }
 
-// A header's 64 bits lie before the packet's end, and the event before the place where the window is moved.
+// A header's 64 bits lie in whole bytes before the packet's end, and the event before the place where the window is moved.
 void StreamReader::see_ahead() {
   compact_ = packet_.stream->compact;
   latest_ = std::min(packet_.end, anchor_ticks_ + std::min(kNearAnchor, ~anchor_ticks_));
   plain_ids_ = std::min<std::uint64_t>(compact_.id_limit, kinds_by_id_.size());
   const std::uint64_t least = compact_.align_mask + 64;
-  if (decoder_.end() >= least) plain_end_ = sees_all_ && mapped_ != nullptr ? 0 : decoder_.end() - least + 1;
+  const bool is_plain = compact_.align_mask % 8 == 7 && !(sees_all_ && mapped_ != nullptr);
+  if (decoder_.end() >= least) plain_end_ = is_plain ? decoder_.end() - least + 1 : 0;
 }
 
 // The event at `bit` does not end before the page of zeros. It may hold all of it that is the packet's; if not, what was written there is gone.

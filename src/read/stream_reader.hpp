@@ -59,13 +59,12 @@ class StreamReader {
   StreamReader(const Metadata& metadata, Stream& info, std::string_view file, DamageLog* log);
 
   // Whether there is another event. Then the three below are its.
-  bool peek() { return peeked_ || (peeked_ = find_event()); }
-  // peek() and take() in one, if the next event's time is before `limit_ns`, and the one before was taken; null: it is not, or there is none.
-  Event* take_before(std::int64_t limit_ns) {
-    if (!find_event()) return nullptr;
-    if (event_.time_ns >= limit_ns) return peeked_ = true, nullptr;
-    return &take();
+  bool peek() {
+    if (!peeked_) take_before(INT64_MIN);
+    return peeked_;
   }
+  // If the one before was taken: peek(), and take() if the event's time is before `limit_ns`. Null: it is not, or there is none.
+  Event* take_before(std::int64_t limit_ns);
   std::int64_t time_ns() const { return event_.time_ns; }
   std::uint64_t ticks() const { return decoder_.clock(); }
   const EventClass& event_class() const { return *kind_->type; }
@@ -110,8 +109,10 @@ class StreamReader {
     std::string doubt;  // what is wrong with it, though it can be read
   };
 
-  bool find_event();
-  bool find_rest(std::uint64_t id);
+  Event* take_text_before(std::int64_t limit_ns);
+  Event* take_rest_before(std::int64_t limit_ns);
+  [[gnu::cold]] Event* take_any_before(std::int64_t limit_ns);
+  Event* give_before(std::int64_t limit_ns);
   bool find_any_event();
   void see_ahead();
   const char* byte_at(std::uint64_t offset) const { return window_.holds(offset) ? window_.place_of(offset) : file_.data() + offset; }
@@ -164,7 +165,7 @@ class StreamReader {
   };
   EventKind* find_kind(std::uint64_t id);
 
-  // ---- all that find_event() touches, together
+  // ---- all that take_before() touches, together
   Decoder decoder_;
   std::uint64_t event_bit_ = 0;
   EventKind* kind_ = nullptr;  // of the event that peek() found

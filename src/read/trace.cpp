@@ -521,7 +521,8 @@ const Event* Trace::State::next_of_all() {
 // The stream whose event is given out is not in the heap: mostly its next event comes before those of the others, and one comparison says so.
 const Event* Trace::next() {
   State& s = *state_;
-  Event* const event = s.chosen != nullptr ? s.chosen->take_before(s.others_ns) : nullptr;
+  if (s.chosen == nullptr) return s.next_of_all();
+  Event* const event = s.chosen->take_before(s.others_ns);
   return event != nullptr ? s.give(*event) : s.next_of_all();
 }
 
