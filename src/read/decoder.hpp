@@ -50,7 +50,7 @@ class Decoder {
   const char* run_here(Program& program);  // the same, inlined
   // The same for a program with a lead, in two steps (decoder_walk.hpp).
   void take_lead(Program& program, std::uint64_t run, std::uint64_t end);
-  bool take_text(Program& program);
+  bool take_text(Program& program, std::uint64_t lead_end);
   const char* walk_rest(Program& program);
   std::span<const Value> values() {
     if (waiting_ != nullptr) take_waiting();

@@ -20,6 +20,12 @@ T load_as(const char* at) {
   return value;
 }
 
+// To a multiple of `mask` + 1 bits. What is aligned to bytes only, as most is, does not wait for that: a branch that is foreseen.
+inline std::uint64_t aligned(std::uint64_t bit, std::uint64_t mask) {
+  if (bit % 8 == 0 && mask <= 7) [[likely]] return bit;
+  return (bit + mask) & ~mask;
+}
+
 #if defined(__SSE2__)
 using Chunk = __m128i;
 inline unsigned nuls_in(Chunk chunk) { return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(chunk, _mm_setzero_si128()))); }
@@ -36,7 +42,7 @@ inline constexpr std::uint64_t kShortText = 32;
 inline std::uint64_t short_text_size(const char* bytes) {
 #if defined(__SSE2__)
   const auto nuls = nuls_in(load_as<Chunk>(bytes)) | nuls_in(load_as<Chunk>(bytes + sizeof(Chunk))) << sizeof(Chunk);
-  return static_cast<std::uint64_t>(std::countr_zero(std::uint64_t{nuls} | std::uint64_t{1} << (kShortText + 1)));
+  return nuls != 0 ? static_cast<std::uint64_t>(std::countr_zero(nuls)) : kShortText + 1;
 #else
   for (std::uint64_t at = 0; at < kShortText; at += sizeof(Chunk))
     if (const auto nuls = nuls_in(load_as<Chunk>(bytes + at)); nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / kBitsPerNul;
@@ -72,7 +78,7 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
       values[step->value].count = static_cast<std::uint32_t>(count);
     };
     const auto take_run = [&] {
-      bit = (bit + step->offset) & ~step->offset;
+      bit = aligned(bit, step->offset);
       runs[step->value] = bit;
       run = base + bit / 8;
       bit += step->bits;
@@ -156,18 +162,19 @@ inline void Decoder::take_lead(Program& program, std::uint64_t run, std::uint64_
   waiting_ = &program;
 }
 
-// What is behind the lead, if that begins with a short text and is of a usual shape. False: nothing was taken.
-[[gnu::always_inline]] inline bool Decoder::take_text(Program& program) {
+// What is behind the lead, if that begins with a short text and is of a usual shape. False: nothing was taken. `lead_end` is where the decoder is: who has it does
+// not wait until that is stored.
+[[gnu::always_inline]] inline bool Decoder::take_text(Program& program, std::uint64_t lead_end) {
   const Lead& lead = program.lead;
-  if (end_ - bit_ < kShortText * 8) return false;
-  const char* const text = base_ + bit_ / 8;
+  if (end_ - lead_end < kShortText * 8) return false;
+  const char* const text = base_ + lead_end / 8;
   const std::uint64_t size = short_text_size(text);
   if (size > kShortText) return false;
-  std::uint64_t bit = bit_ + (size + 1) * 8;
+  std::uint64_t bit = lead_end + (size + 1) * 8;
   program.values[lead.text].bytes = text;
   program.values[lead.text].count = static_cast<std::uint32_t>(size);
   if (lead.rest == Lead::Rest::text_and_run) {
-    bit = (bit + lead.run.offset) & ~lead.run.offset;
+    bit = aligned(bit, lead.run.offset);
     program.runs[lead.run.value] = bit;
     bit += lead.run.bits;
     if (bit > end_) return false;

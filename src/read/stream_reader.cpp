@@ -461,15 +461,15 @@ bool StreamReader::decode_event() {
 Event* StreamReader::take_before(std::int64_t limit_ns) {
   const std::uint64_t begin = decoder_.bit();
   if (begin >= plain_end_) return take_any_before(limit_ns);
-  const std::uint64_t header = (begin + compact_.align_mask) & ~compact_.align_mask;
+  const std::uint64_t header = aligned(begin, compact_.align_mask);
   const auto word = load_as<std::uint64_t>(decoder_.base() + header / 8);
   const std::uint64_t id = word & compact_.id_mask;
-  if (id >= plain_ids_) return take_any_before(limit_ns);
+  if (id >= plain_ids_ || header % 8 != 0) return take_any_before(limit_ns);
   EventKind* kind = kind_;  // often the same again: the processor foresees that, and need not wait for the id to know where the event ends
   if (kind->id != id) kind = kinds_by_id_[id];
   if (kind == nullptr) return take_any_before(limit_ns);
   const Lead& lead = kind->program.lead;
-  const std::uint64_t run = (header + compact_.bits + lead.align_mask) & ~lead.align_mask, end = run + lead.bits;
+  const std::uint64_t run = aligned(header + compact_.bits, lead.align_mask), end = run + lead.bits;
   const std::uint64_t before = decoder_.clock(), passed = ((word >> compact_.stamp_at) - before) & compact_.stamp_mask, now = before + passed;
   if (end > decoder_.end() || passed > latest_ - before) return take_any_before(limit_ns);
   event_bit_ = begin;
@@ -478,13 +478,13 @@ Event* StreamReader::take_before(std::int64_t limit_ns) {
   event_.time_ns = ns_since_anchor(now);
   event_.tid = lead.thread_at < 0 ? -1 : load_as<std::int32_t>(decoder_.base() + run / 8 + lead.thread_at);
   decoder_.take_lead(kind->program, run, end);
-  if (lead.rest != Lead::Rest::nothing) return lead.rest == Lead::Rest::others ? take_rest_before(limit_ns) : take_text_before(limit_ns);
+  if (lead.rest != Lead::Rest::nothing) return lead.rest == Lead::Rest::others ? take_rest_before(limit_ns) : take_text_before(limit_ns, end);
   settle_event();
   return give_before(limit_ns);
 }
 
-Event* StreamReader::take_text_before(std::int64_t limit_ns) {
-  if (!decoder_.take_text(kind_->program)) return take_rest_before(limit_ns);
+Event* StreamReader::take_text_before(std::int64_t limit_ns, std::uint64_t lead_end) {
+  if (!decoder_.take_text(kind_->program, lead_end)) return take_rest_before(limit_ns);
   settle_event();
   return give_before(limit_ns);
 }
@@ -518,14 +518,13 @@ bool StreamReader::find_any_event() {
   return true;
 }
 
-// A header's 64 bits lie in whole bytes before the packet's end, and the event before the place where the window is moved.
+// A header's 64 bits lie before the packet's end, and the event before the place where the window is moved.
 void StreamReader::see_ahead() {
   compact_ = packet_.stream->compact;
   latest_ = std::min(packet_.end, anchor_ticks_ + std::min(kNearAnchor, ~anchor_ticks_));
   plain_ids_ = std::min<std::uint64_t>(compact_.id_limit, kinds_by_id_.size());
   const std::uint64_t least = compact_.align_mask + 64;
-  const bool is_plain = compact_.align_mask % 8 == 7 && !(sees_all_ && mapped_ != nullptr);
-  if (decoder_.end() >= least) plain_end_ = is_plain ? decoder_.end() - least + 1 : 0;
+  if (decoder_.end() >= least) plain_end_ = sees_all_ && mapped_ != nullptr ? 0 : decoder_.end() - least + 1;
 }
 
 // The event at `bit` does not end before the page of zeros. It may hold all of it that is the packet's; if not, what was written there is gone.

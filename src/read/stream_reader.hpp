@@ -109,7 +109,7 @@ class StreamReader {
     std::string doubt;  // what is wrong with it, though it can be read
   };
 
-  Event* take_text_before(std::int64_t limit_ns);
+  Event* take_text_before(std::int64_t limit_ns, std::uint64_t lead_end);
   Event* take_rest_before(std::int64_t limit_ns);
   [[gnu::cold]] Event* take_any_before(std::int64_t limit_ns);
   Event* give_before(std::int64_t limit_ns);
