@@ -97,6 +97,11 @@ struct Trace::State {
 
   const Names* names_of_chosen = nullptr;  // null: it names nobody
 
+  struct Span {  // a packet's
+    std::int64_t begin_ns;
+    std::uint64_t size;
+  };
+
   Status open(const std::vector<std::string>& roots);
   Status add_piece(const TraceFolder& place);
   void add_chains();
@@ -121,6 +126,7 @@ struct Trace::State {
   std::size_t piece_at(const Chain& chain, std::int64_t time_ns);
   std::int64_t begin_of(const Piece& piece);
   std::int64_t last_time(std::size_t stream);
+  bool add_spans(std::size_t stream, std::vector<Span>& out, std::uint64_t& across);
   bool choose();
   const Event* next_of_all();
   const Event* give(Event& event) const;
@@ -424,43 +430,42 @@ std::int64_t Trace::State::last_time(std::size_t stream) {
   return out;
 }
 
+// Adds the packets of a stream to `out`, and the size of the largest to `across`. False if reading cannot begin at just any of them.
+bool Trace::State::add_spans(std::size_t stream, std::vector<Span>& out, std::uint64_t& across) {
+  if (is_compressed(streams[stream].file)) return false;
+  bool can_be_parted = true;
+  std::uint64_t largest = 0;
+  const auto add = [&](const PacketIndex& index, StreamReader& scout) {
+    if (!scout.has_packet(index.places.front())) return false;
+    can_be_parted = index.is_whole && index.places.size() >= stated_packets(stream).value_or(0);
+    std::int64_t end = INT64_MIN;
+    for (const PacketPlace& packet : index.places) {
+      can_be_parted = can_be_parted && end <= scout.begin_ns(packet);
+      end = scout.end_ns(packet);
+      largest = std::max(largest, packet.size);
+      out.push_back({scout.begin_ns(packet), packet.size});
+    }
+    return true;
+  };
+  const bool is_open = look_at(stream, [&](StreamReader& scout) {
+    use_index(stream, [&](const PacketIndex& index) { return add(index, scout); });
+    can_be_parted = can_be_parted && (indexes[stream].is_whole || streams[stream].bytes == 0);
+  });
+  across += largest;
+  return is_open && can_be_parted;
+}
+
 std::vector<std::int64_t> Trace::cuts(std::uint64_t bytes) {
   State& s = *state_;
   if (!s.seen.empty()) return {};  // which of two traces gives a packet that both have depends on where reading begins
-  struct Span {
-    std::int64_t begin_ns;
-    std::uint64_t size;
-  };
-  std::vector<Span> all;
+  std::vector<State::Span> all;
   std::uint64_t across = 0;
-  for (std::size_t i = 0; i < s.streams.size(); ++i) {
-    bool can_be_parted = true;
-    std::uint64_t largest = 0;
-    const auto see = [&](const PacketIndex& index, StreamReader& scout) {
-      if (!scout.has_packet(index.places.front())) return false;
-      can_be_parted = index.is_whole;
-      std::int64_t end = INT64_MIN;
-      for (const PacketPlace& packet : index.places) {
-        can_be_parted = can_be_parted && end <= scout.begin_ns(packet);
-        end = scout.end_ns(packet);
-        largest = std::max(largest, packet.size);
-        all.push_back({scout.begin_ns(packet), packet.size});
-      }
-      can_be_parted = can_be_parted && index.places.size() >= s.stated_packets(i).value_or(0);
-      return true;
-    };
-    if (is_compressed(s.streams[i].file)) return {};
-    const bool is_open = s.look_at(i, [&](StreamReader& scout) {
-      s.use_index(i, [&](const PacketIndex& index) { return see(index, scout); });
-      can_be_parted = can_be_parted && (s.indexes[i].is_whole || s.streams[i].bytes == 0);
-    });
-    if (!is_open || !can_be_parted) return {};
-    across += largest;
-  }
-  std::sort(all.begin(), all.end(), [](const Span& a, const Span& b) { return a.begin_ns < b.begin_ns; });
+  for (std::size_t i = 0; i < s.streams.size(); ++i)
+    if (!s.add_spans(i, all, across)) return {};
+  std::sort(all.begin(), all.end(), [](const State::Span& a, const State::Span& b) { return a.begin_ns < b.begin_ns; });
   std::vector<std::int64_t> out;
   std::uint64_t size = 0;
-  for (const Span& packet : all) {
+  for (const State::Span& packet : all) {
     if (size >= std::max(bytes, across) && (out.empty() || packet.begin_ns > out.back())) {
       out.push_back(packet.begin_ns);
       size = 0;
