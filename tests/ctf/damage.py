@@ -253,7 +253,8 @@ def kinds():
         ("packet size: no whole byte", lambda d: d.flip(d.packet.at + SIZE), True, None),
         ("content size: the highest bit", lambda d: d.flip(d.packet.at + CONTENT, 63), True, None),
         ("content size: 0", lambda d: d.change(d.packet.at + CONTENT, bytes(8)), True, None),
-        ("content size: half", lambda d: d.change(d.packet.at + CONTENT, struct.pack("<Q", (d.packet.end - d.packet.at) * 4)), True, None),
+        # Where content ends between two events, nobody can see it.
+        ("content size: half, in an event", lambda d: d.change(d.packet.at + CONTENT, struct.pack("<Q", (event(d, half(d)) + 3 - d.packet.at) * 8)), True, None),
         ("timestamp_begin: bit 50", lambda d: d.flip(d.packet.at + BEGIN, 50), True, None),
         ("timestamp_begin: 0", lambda d: d.change(d.packet.at + BEGIN, bytes(8)), True, None),
         ("timestamp_end: bit 50", lambda d: d.flip(d.packet.at + END, 50), "check", None),
