@@ -275,24 +275,18 @@ void put_numbers(PrintBuffer& out, const Value& array) {
   }
 }
 
+// Of the T that has as many bits as an element. False if none has.
+template <class... T>
+bool put_numbers_of(PrintBuffer& out, const Value& array) {
+  const std::uint32_t bits = array.type().members[0].type->bits;
+  return ((bits == sizeof(T) * 8 && (put_numbers<T>(out, array), true)) || ...);
+}
+
 bool put_numbers(PrintBuffer& out, As as, const Value& array) {
   const Type& type = *array.type().members[0].type;
   if (type.plan.big_endian && type.bits != 8) return false;
-  if (as == As::decimal) {
-    if (type.bits == 8) put_numbers<std::uint8_t>(out, array);
-    else if (type.bits == 16) put_numbers<std::uint16_t>(out, array);
-    else if (type.bits == 32) put_numbers<std::uint32_t>(out, array);
-    else if (type.bits == 64) put_numbers<std::uint64_t>(out, array);
-    else return false;
-    return true;
-  }
-  if (as != As::negative) return false;
-  if (type.bits == 8) put_numbers<std::int8_t>(out, array);
-  else if (type.bits == 16) put_numbers<std::int16_t>(out, array);
-  else if (type.bits == 32) put_numbers<std::int32_t>(out, array);
-  else if (type.bits == 64) put_numbers<std::int64_t>(out, array);
-  else return false;
-  return true;
+  if (as == As::decimal) return put_numbers_of<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>(out, array);
+  return as == As::negative && put_numbers_of<std::int8_t, std::int16_t, std::int32_t, std::int64_t>(out, array);
 }
 
 void put_array(PrintBuffer& out, const Shape& shape, const Value* value) {

@@ -22,6 +22,7 @@ using abi::FieldType;
 using format::test::Bytes;
 using format::test::description;
 using format::test::scalar;
+using format::test::sequence;
 using format::test::TestTrace;
 using test::Outcome;
 
@@ -151,7 +152,7 @@ TEST_F(Print, ColoursAreForThoseWhoWantThem) {
 TEST(PrintJson, IntegersAreWholeAndNumbersThatAreNoneAreNamed) {
   TestTrace trace(description({{0, {"t:v", EventKind::point, abi::Level::info, "a.cpp", 1,
                                     {scalar("u", FieldType::u64), scalar("i", FieldType::i64), scalar("nan", FieldType::f64), scalar("inf", FieldType::f32),
-                                     {"e", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}}, {"s", FieldType::u16, FieldShape::sequence, false, 0, {}}}}}}));
+                                     {"e", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}}, sequence("s", FieldType::u16)}}}}));
   Bytes records;
   records.compact(0, 1, 1).put(~std::uint64_t{0}).put(INT64_MIN).put(std::numeric_limits<double>::quiet_NaN()).put(-std::numeric_limits<float>::infinity());
   records.put(std::uint8_t{1}).put(std::uint32_t{2}).put(std::uint16_t{7}).put(std::uint16_t{8});
@@ -210,9 +211,9 @@ TEST(PrintFields, EveryKindOfValueHasItsShape) {
                                   {"e", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}},
                                   {"e2", FieldType::u8, FieldShape::scalar, false, 0, {{1, "red"}}},
                                   {"a", FieldType::i8, FieldShape::array, false, 3, {}},
-                                  {"s", FieldType::u16, FieldShape::sequence, false, 0, {}},
+                                  sequence("s", FieldType::u16),
                                   {"r", FieldType::u8, FieldShape::sequence, true, 0, {}},
-                                  {"n", FieldType::f64, FieldShape::sequence, false, 0, {}}}}}}));
+                                  sequence("n", FieldType::f64)}}}}));
   Bytes records;
   records.compact(0, 1, 1).put(0.1F).put(0.1).put(std::uint8_t{1}).put(std::uint64_t{0xbeef}).put(std::int16_t{-1});
   records.put(std::uint8_t{1}).put(std::uint8_t{2}).put(std::int8_t{-1}).put(std::int8_t{0}).put(std::int8_t{1});

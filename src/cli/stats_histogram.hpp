@@ -31,7 +31,7 @@ class Histogram {
   void merge(const Histogram& other) {
     if (other.count_ == 0) return;
     if (other.buckets_.size() > buckets_.size()) buckets_.resize(other.buckets_.size());
-    std::uint64_t* const to = buckets_.data();
+    std::uint64_t* const to = buckets_.data();  // a loop over plain memory: where nothing is optimised, a vector's operator[] takes five times as long
     const std::uint64_t* const from = other.buckets_.data();
     for (std::size_t i = 0, count = other.buckets_.size(); i < count; ++i) to[i] += from[i];
     min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);

@@ -14,6 +14,7 @@ using abi::FieldType;
 using test::Bytes;
 using test::description;
 using test::scalar;
+using test::sequence;
 using test::TestTrace;
 
 EventClass event(const char* name, std::vector<Field> fields, EventKind kind = EventKind::point) {
@@ -42,11 +43,11 @@ TEST(Ctf, Babeltrace2ReadsEveryFieldType) {
                            scalar("l", FieldType::pointer),
                            scalar("m", FieldType::string),
                            {"n", FieldType::u16, FieldShape::array, false, 3, {}},
-                           {"o", FieldType::i32, FieldShape::sequence, false, 0, {}},
+                           sequence("o", FieldType::i32),
                            {"p", FieldType::u8, FieldShape::sequence, true, 0, {}},
                            {"q", FieldType::i16, FieldShape::scalar, false, 0, {{-2, "cold"}, {5, "say \"hi\""}}},
                            {"r", FieldType::u32, FieldShape::scalar, true, 0, {}},
-                           {"s", FieldType::f64, FieldShape::sequence, false, 0, {}},
+                           sequence("s", FieldType::f64),
                            {"t", FieldType::boolean, FieldShape::array, false, 2, {}}})}}));
   Bytes records;
   records.compact(0, 1000, 77);
@@ -158,7 +159,7 @@ TEST(Ctf, NoNameBreaksTheMetadata) {
                   scalar("a-b", FieldType::u8),
                   scalar("9", FieldType::u8),
                   scalar("\xc3\xa9", FieldType::u8),
-                  {"s", FieldType::u8, FieldShape::sequence, false, 0, {}},
+                  sequence("s", FieldType::u8),
                   scalar("_s_length", FieldType::u8),
                   {"x",
                    FieldType::u8,
@@ -185,7 +186,7 @@ TEST(Ctf, NoNameBreaksTheMetadata) {
 
 TEST(Ctf, ANameThatDiffersFromAnEarlierOneByAnUnderscoreIsReadableToo) {
   TestTrace trace(description({{0, event("t:underscores", {scalar("_x", FieldType::u8), scalar("x", FieldType::u8),
-                                                           {"a", FieldType::u8, FieldShape::sequence, false, 0, {}},
+                                                           sequence("a", FieldType::u8),
                                                            scalar("a_length", FieldType::u8)})}}));
   Bytes records;
   records.compact(0, 1, 1);
@@ -263,7 +264,7 @@ TEST(Ctf, TheWorkedExampleOfTheSpecificationIsWhatIsWritten) {
 
 // Every context there is, in the order of the bits, between the thread's id and the fields; one of them has an event's field's name.
 TEST(Ctf, Babeltrace2ReadsEveryContext) {
-  TraceDescription d = description({{0, event("t:e", {scalar("uid", FieldType::u8), {"callstack", FieldType::u8, FieldShape::sequence, false, 0, {}}})}});
+  TraceDescription d = description({{0, event("t:e", {scalar("uid", FieldType::u8), sequence("callstack", FieldType::u8)})}});
   d.contexts = abi::kAllContexts;
   TestTrace trace(d);
   Bytes records;

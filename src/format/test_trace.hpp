@@ -130,6 +130,7 @@ inline TraceDescription description(std::vector<std::pair<std::uint32_t, EventCl
 }
 
 inline Field scalar(const char* name, abi::FieldType type) { return {name, type, abi::FieldShape::scalar, false, 0, {}}; }
+inline Field sequence(const char* name, abi::FieldType type) { return {name, type, abi::FieldShape::sequence, false, 0, {}}; }
 
 // Class 5: "t:n", {u32 n}.
 inline TraceDescription one_number() { return description({{5, {"t:n", abi::EventKind::point, abi::Level::info, "", 0, {scalar("n", abi::FieldType::u32)}}}}); }

@@ -38,18 +38,6 @@ inline constexpr unsigned kBitsPerNul = 8;
 
 inline constexpr std::uint64_t kShortText = 32;
 
-// Up to the first nul; more than kShortText if there is none in so many bytes.
-inline std::uint64_t short_text_size(const char* bytes) {
-#if defined(__SSE2__)
-  const auto nuls = nuls_in(load_as<Chunk>(bytes)) | nuls_in(load_as<Chunk>(bytes + sizeof(Chunk))) << sizeof(Chunk);
-  return nuls != 0 ? static_cast<std::uint64_t>(std::countr_zero(nuls)) : kShortText + 1;
-#else
-  for (std::uint64_t at = 0; at < kShortText; at += sizeof(Chunk))
-    if (const auto nuls = nuls_in(load_as<Chunk>(bytes + at)); nuls != 0) return at + static_cast<std::uint64_t>(std::countr_zero(nuls)) / kBitsPerNul;
-  return kShortText + 1;
-#endif
-}
-
 // Up to the first nul; `left` if there is none. Most texts are short.
 inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
   std::uint64_t at = 0;
@@ -58,6 +46,16 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
   if (at == left) return left;
   const void* nul = std::memchr(bytes + at, 0, left - at);
   return nul != nullptr ? static_cast<std::uint64_t>(static_cast<const char*>(nul) - bytes) : left;
+}
+
+// text_size(bytes, kShortText), without branches.
+inline std::uint64_t short_text_size(const char* bytes) {
+#if defined(__SSE2__)
+  const auto nuls = nuls_in(load_as<Chunk>(bytes)) | nuls_in(load_as<Chunk>(bytes + sizeof(Chunk))) << sizeof(Chunk);
+  return nuls != 0 ? static_cast<std::uint64_t>(std::countr_zero(nuls)) : kShortText;
+#else
+  return text_size(bytes, kShortText);
+#endif
 }
 
 // From step `first` on: of those before, only the first may be a run. `values`: the segment's. All that is needed stays in registers.
@@ -95,7 +93,7 @@ inline std::uint64_t text_size(const char* bytes, std::uint64_t left) {
     };
     switch (step->op) {
       case Op::align:
-        bit = (bit + step->offset) & ~step->offset;
+        bit = aligned(bit, step->offset);
         if (bit > end) return kPastEnd;
         break;
       case Op::run:
@@ -169,7 +167,7 @@ inline void Decoder::take_lead(Program& program, std::uint64_t run, std::uint64_
   if (end_ - lead_end < kShortText * 8) return false;
   const char* const text = base_ + lead_end / 8;
   const std::uint64_t size = short_text_size(text);
-  if (size > kShortText) return false;
+  if (size == kShortText) return false;
   std::uint64_t bit = lead_end + (size + 1) * 8;
   program.values[lead.text].bytes = text;
   program.values[lead.text].count = static_cast<std::uint32_t>(size);

@@ -12,14 +12,12 @@
 namespace ouro::read {
 namespace {
 
-using abi::FieldShape;
 using abi::FieldType;
 using format::test::Bytes;
 using format::test::description;
 using format::test::scalar;
+using format::test::sequence;
 using format::test::TestTrace;
-
-format::Field sequence(const char* name, FieldType type) { return {name, type, FieldShape::sequence, false, 0, {}}; }
 
 format::TraceDescription shapes() {
   const auto event = [](const char* name, std::vector<format::Field> fields) { return format::EventClass{name, abi::EventKind::point, abi::Level::info, "", 0, std::move(fields)}; };

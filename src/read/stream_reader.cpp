@@ -88,8 +88,7 @@ void StreamReader::rewind(std::string_view file) {
   in_packet_ = peeked_ = seen_packet_ = is_copied_ = false;
   plain_end_ = 0;
   window_.clear();
-  zeros_ = kNoZeros;
-  searched_ = 0;
+  forget_zeros();
   packet_end_ = content_end_ = last_ticks_ = 0;
   packet_ = {};
   decoder_ = Decoder(metadata_->slots);
@@ -290,8 +289,7 @@ void StreamReader::look_into_padding(Packet& packet) {
     report(offset_, textf("packet %" PRIu64 " follows packet %" PRIu64 ", whose padding has packets; reading goes on at byte %" PRIu64, *packet.seq_num,
                           *packet_.seq_num, *hidden));
     offset_ = *hidden;
-    zeros_ = kNoZeros;
-    searched_ = 0;
+    forget_zeros();
   }
   packet = {};
   std::string ignored;
@@ -318,8 +316,7 @@ bool StreamReader::open_packet() {
     }
     packet = {};
     parse_packet(offset_, packet, why);
-    zeros_ = kNoZeros;
-    searched_ = 0;
+    forget_zeros();
   } else {
     look_into_padding(packet);
   }

@@ -143,6 +143,10 @@ class StreamReader {
   void move_window();
   void map_window(std::uint64_t at);
   void find_zeros();
+  void forget_zeros() {  // who goes back in the file seeks them anew
+    zeros_ = kNoZeros;
+    searched_ = 0;
+  }
   void set_end();
   bool go_on(std::uint64_t bit);
   void see_all();

@@ -21,6 +21,7 @@ using format::test::Bytes;
 using format::test::description;
 using format::test::one_number;
 using format::test::scalar;
+using format::test::sequence;
 using format::test::TestTrace;
 
 
@@ -88,7 +89,7 @@ TEST(Trace, FieldsComeOutTyped) {
                                              scalar("g", FieldType::pointer),
                                              scalar("h", FieldType::string),
                                              {"i", FieldType::i16, FieldShape::array, false, 3, {}},
-                                             {"j", FieldType::f64, FieldShape::sequence, false, 0, {}},
+                                             sequence("j", FieldType::f64),
                                              {"k", FieldType::i8, FieldShape::scalar, false, 0, {{-3, "cold"}}}})}}));
   Bytes records;
   records.compact(0, 77, 4711);
@@ -393,7 +394,7 @@ class Zeros : public testing::Test {
   static constexpr std::size_t kPage = 4096;
   Zeros()
       : folder_(description({{0, event_class("t:n", {scalar("n", FieldType::u32)})},
-                             {1, event_class("t:s", {{"s", FieldType::u8, FieldShape::sequence, false, 0, {}}})}})) {}
+                             {1, event_class("t:s", {sequence("s", FieldType::u8)})}})) {}
   static Bytes number(std::uint32_t n) { return Bytes().compact(0, 1000 + n, 1).put(n); }
   // Three packets of 1,000 events of 12 bytes.
   void write_packets() {
